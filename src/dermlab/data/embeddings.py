@@ -1,0 +1,60 @@
+"""The frozen backbone's features of every image pulled: float16 [N, D] plus ids, and how they were made."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dermlab.data import paths
+from dermlab.data.errors import ContractError
+from dermlab.data.files import atomic_path, read_json, write_json
+
+
+@dataclass(frozen=True)
+class EmbeddingInfo:
+    """How the features were made; train and evaluate prepare images the same way. `image_size`: pixels of the square."""
+
+    backbone: str
+    features: int
+    image_size: int
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """`features`: float16 [N, D], row i belongs to `image_ids[i]`; ids are sorted."""
+
+    image_ids: np.ndarray
+    features: np.ndarray
+    info: EmbeddingInfo
+
+    def of(self, image_ids: pd.Series | np.ndarray) -> np.ndarray:
+        """float16 [len(image_ids), D] in the order asked for. Raises ContractError for an unknown id."""
+        rows = pd.Index(self.image_ids).get_indexer(pd.Index(image_ids))
+        if (rows < 0).any():
+            raise ContractError(
+                f"{paths.EMBEDDINGS} has no features of {int((rows < 0).sum())} images of the table. Run `dvc repro embed`."
+            )
+        return self.features[rows]
+
+
+def write_embeddings(embeddings: Embeddings, folder: Path = paths.EMBEDDINGS) -> None:
+    with atomic_path(folder) as unfinished:
+        unfinished.mkdir()
+        np.save(unfinished / "features.npy", embeddings.features.astype(np.float16), allow_pickle=False)
+        np.save(unfinished / "image_ids.npy", embeddings.image_ids.astype(str), allow_pickle=False)
+        write_json(unfinished / "info.json", asdict(embeddings.info))
+
+
+def read_embeddings(folder: Path = paths.EMBEDDINGS) -> Embeddings:
+    """Memory-mapped. Raises ContractError where a file is missing, truncated or of the wrong shape."""
+    folder = Path(folder)
+    info = EmbeddingInfo(**read_json(folder / "info.json"))
+    try:
+        features = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
+        image_ids = np.load(folder / "image_ids.npy", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ContractError(f"{folder} is missing or truncated ({error}). Restore it: `dvc checkout {folder}`.") from error
+    if features.shape != (len(image_ids), info.features):
+        raise ContractError(f"{folder}: features are {features.shape}, but there are {len(image_ids)} ids and D={info.features}.")
+    return Embeddings(image_ids, features, info)

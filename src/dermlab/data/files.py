@@ -1,0 +1,85 @@
+"""Files that are whole or absent: every out is written beside its place and moved there in one step.
+
+DVC may hardlink an out to its cache, and as root even a read-only cache file is writable, so an out is never
+opened for writing in place.
+"""
+
+import errno
+import hashlib
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dermlab.data.errors import BudgetError, ContractError
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yields a temporary sibling of `path`, a file or a folder to fill; moved to `path` only if the block succeeds.
+
+    Raises BudgetError where the disk is full; whatever stood at `path` before is then still there.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    unfinished = scratch / path.name
+    try:
+        yield unfinished
+        if path.is_dir() and not path.is_symlink():
+            path.rename(scratch / "replaced")
+        os.replace(unfinished, path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            free = shutil.disk_usage(path.parent).free
+            raise BudgetError(
+                f"No space left while writing {path} ({free / 1e6:.0f} MB free there). Nothing was changed. "
+                "Free some space (`dvc gc --workspace` drops cached files of old experiments) and run again."
+            ) from error
+        raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    with atomic_path(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Stable JSON: floats rounded to 4 decimals, non-finite floats refused (NaN always shows as changed in a diff)."""
+    write_text(path, json.dumps(_rounded(value, str(path)), indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ContractError(f"{path} does not exist. Run the stage that writes it: `dvc repro`.") from error
+    except json.JSONDecodeError as error:
+        raise ContractError(f"{path} is not valid JSON (line {error.lineno}: {error.msg}).") from error
+
+
+def sha256_file(path: Path | str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _rounded(value: Any, where: str) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _rounded(item, f"{where}: {key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item, where) for item in value]
+    if hasattr(value, "item") and not isinstance(value, str | bytes):  # numpy scalars
+        value = value.item()
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ContractError(f"{where} would hold {value}, which is not a number. Leave the key out instead.")
+        return round(value, 4)
+    return value

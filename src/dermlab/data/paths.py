@@ -1,0 +1,30 @@
+"""Where every artefact of the contract lies, relative to the repository root."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+
+SOURCE = Path("data/source")
+CATALOG = Path("data/catalog.parquet")
+SHARDS = Path("data/shards")
+QUARANTINE = Path("data/quarantine.parquet")
+TRUTH = Path("data/truth.parquet")
+EMBEDDINGS = Path("data/embeddings")
+FLAGS = Path("data/flags.parquet")
+RELABELS = Path("data/relabels.csv")
+MANIFEST = Path("data/manifest.parquet")
+MODEL = Path("models/model")
+PREDICTIONS = Path("data/predictions.parquet")
+REPORT_HTML = Path("data/report.html")
+REPORT_MD = Path("data/report.md")
+
+METRICS = Path("metrics")
+HEADLINE = METRICS / "headline.json"
+F1 = METRICS / "f1.json"
+
+CHECKPOINTS = Path(".checkpoints")
+
+
+def metrics_of(stage: str) -> Path:
+    """The one metrics file of a stage, `metrics/<stage>.json`."""
+    return METRICS / f"{stage}.json"

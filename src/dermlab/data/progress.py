@@ -1,0 +1,52 @@
+"""One progress bar for everything a person would wait for. Quiet where stderr is not a terminal."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+def say(line: str) -> None:
+    """One line of result or choice on standard output."""
+    print(line, flush=True)
+
+
+@contextmanager
+def progress(what: str, total: int, unit: str = "images") -> Iterator["Meter"]:
+    """Yields a meter; call `meter.advance(n)` as work is done. Shows count, rate and time left."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )
+    with bar:
+        yield Meter(bar, what, total, unit)
+
+
+class Meter:
+    """Counts work done; `rate` is units a second since the start."""
+
+    def __init__(self, bar: Progress, what: str, total: int, unit: str) -> None:
+        self.bar, self.unit, self.done, self.started = bar, unit, 0, time.perf_counter()
+        self.task = bar.add_task(what, total=total, rate="")
+
+    @property
+    def rate(self) -> float:
+        return self.done / max(time.perf_counter() - self.started, 1e-9)
+
+    def advance(self, count: int = 1) -> None:
+        self.done += count
+        self.bar.update(self.task, advance=count, rate=f"{self.rate:,.0f} {self.unit}/s")
+
+    def track(self, items: Iterable) -> Iterator:
+        for item in items:
+            yield item
+            self.advance()

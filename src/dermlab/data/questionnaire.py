@@ -1,0 +1,62 @@
+"""The questionnaire's schema: which questions there are and which answers each may have.
+
+In every table a question named `itching` is the column `q_itching`: a string (`choice`), a list of strings (`multi`)
+or a float (`number`). Null means not answered.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from dermlab.data import paths
+from dermlab.data.files import read_json, write_json
+
+PREFIX = "q_"
+ARROW_TYPES = {"choice": pa.string(), "multi": pa.list_(pa.string()), "number": pa.float64()}
+
+
+class Question(BaseModel):
+    """`choices`: the answers of a choice or multi question; `low`, `high`: the range of a number, used to scale it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: Literal["choice", "multi", "number"]
+    choices: tuple[str, ...] = ()
+    low: float = 0.0
+    high: float = 1.0
+
+    @property
+    def column(self) -> str:
+        return PREFIX + self.name
+
+    @property
+    def field(self) -> pa.Field:
+        return pa.field(self.column, ARROW_TYPES[self.kind])
+
+    @property
+    def width(self) -> int:
+        """Numbers the encoded answer takes: one a choice (or the scaled number), and one for `not answered`."""
+        return (1 if self.kind == "number" else len(self.choices)) + 1
+
+
+Questionnaire = tuple[Question, ...]
+_ADAPTER = TypeAdapter(Questionnaire)
+
+
+def write_questionnaire(path: Path, questions: Questionnaire) -> None:
+    write_json(path, _ADAPTER.dump_python(questions, mode="json"))
+
+
+def questionnaire_from(value: list[dict]) -> Questionnaire:
+    return _ADAPTER.validate_python(value)
+
+
+def read_questionnaire(path: Path = paths.SOURCE / "questionnaire.json") -> Questionnaire:
+    return questionnaire_from(read_json(path))
+
+
+def as_json(questions: Questionnaire) -> list[dict]:
+    return _ADAPTER.dump_python(questions, mode="json")

@@ -1,0 +1,183 @@
+"""Parquet tables with fixed Arrow schemas, checked where they are read and where they are written.
+
+Rows are sorted by `image_id` on writing, so the same input gives the same bytes. An error names file, column and row.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from dermlab.data.classes import Classes
+from dermlab.data.errors import ContractError
+from dermlab.data.files import atomic_path
+from dermlab.data.questionnaire import PREFIX, Questionnaire
+
+SPLITS = ("train", "val", "test")
+PROB_PREFIX = "prob_"
+Check = Callable[[pa.Table, str], None]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """`fields`: the columns every such table has. `nullable`: those of them that may be null. `open_prefix`: columns
+    with this prefix come besides (questionnaire answers, class probabilities)."""
+
+    fields: tuple[pa.Field, ...]
+    nullable: frozenset[str] = frozenset()
+    open_prefix: str | None = None
+    unit: frozenset[str] = frozenset()  # columns whose values lie in 0..1
+    checks: tuple[Check, ...] = field(default=())
+
+    @property
+    def names(self) -> list[str]:
+        return [f.name for f in self.fields]
+
+
+def _fields(**types: pa.DataType) -> tuple[pa.Field, ...]:
+    return (pa.field("image_id", pa.string()), *(pa.field(name, kind) for name, kind in types.items()))
+
+
+def _check_splits(table: pa.Table, where: str) -> None:
+    bad = pc.invert(pc.is_in(table["split"], pa.array(SPLITS)))
+    if (row := _first(bad)) is not None:
+        raise ContractError(f"{where}, column split, row {row}: {table['split'][row]} is not one of {', '.join(SPLITS)}.")
+
+
+def _check_patient_in_one_split(table: pa.Table, where: str) -> None:
+    pairs = table.select(["patient_id", "split"]).group_by("patient_id").aggregate([("split", "count_distinct")])
+    crossing = pc.sum(pc.greater(pairs["split_count_distinct"], 1)).as_py() or 0
+    if crossing:
+        seen = pairs.filter(pc.greater(pairs["split_count_distinct"], 1))["patient_id"][0].as_py()
+        row = pc.index(table["patient_id"], seen).as_py()
+        raise ContractError(
+            f"{where}: {crossing} patient(s) have images in more than one split (first at row {row}). A model would be "
+            "tested on patients it was trained on: give every image of a patient the same split, or leave `split` out "
+            "and let dermlab split by patient."
+        )
+
+
+_STR, _F32, _F64, _I32, _I64, _BOOL = pa.string(), pa.float32(), pa.float64(), pa.int32(), pa.int64(), pa.bool_()
+
+SOURCE_MANIFEST = Schema(
+    _fields(patient_id=_STR, case_id=_STR, key=_STR, size=_I64, etag=_STR, diagnosis=_STR, split=_STR),
+    nullable=frozenset({"size", "etag", "split"}),
+    open_prefix=PREFIX,
+)
+CATALOG = Schema(
+    _fields(
+        patient_id=_STR, case_id=_STR, diagnosis=_STR, label=_STR, split=_STR, width=_I32, height=_I32, sha256=_STR,
+        phash=pa.uint64(), shard=_I32, row=_I32,
+    ),
+    open_prefix=PREFIX,
+    checks=(_check_splits, _check_patient_in_one_split),
+)  # fmt: skip
+QUARANTINE = Schema(_fields(key=_STR, reason=_STR))
+TRUTH = Schema(_fields(true_label=_STR, kind=_STR, duplicate_of=_STR), nullable=frozenset({"duplicate_of"}))
+FLAGS = Schema(
+    _fields(
+        given=_STR, suggested=_STR, quality=_F32, label_issue=_BOOL, duplicate_of=_STR, outlier_score=_F32,
+        not_skin_score=_F32, leak=_BOOL, protected=_BOOL,
+    ),
+    nullable=frozenset({"duplicate_of"}),
+    unit=frozenset({"quality", "outlier_score", "not_skin_score"}),
+)  # fmt: skip
+MANIFEST = Schema(_fields(label=_STR, split=_STR, weight=_F32, origin=_STR), checks=(_check_splits,))
+PREDICTIONS = Schema(_fields(patient_id=_STR, diagnosis=_STR, label=_STR), open_prefix=PROB_PREFIX)
+
+# What a row of the truth table may be. `hard`: rightly labelled, drawn to look unlike its class.
+TRUTH_KINDS = ("clean", "hard", "mislabeled", "document", "no_skin", "wrong_part", "duplicate")
+
+
+def write_table(path: Path, table: pd.DataFrame | pa.Table, schema: Schema, questions: Questionnaire = ()) -> None:
+    """Casts to the schema, checks, sorts by image_id and writes atomically. Raises ContractError."""
+    if isinstance(table, pd.DataFrame):
+        table = _from_pandas(table, schema, questions, str(path))
+    table = check_table(table, schema, str(path)).sort_by("image_id").combine_chunks()
+    with atomic_path(path) as unfinished:
+        pq.write_table(table, unfinished, compression="zstd")
+
+
+def read_table(path: Path, schema: Schema, columns: list[str] | None = None) -> pd.DataFrame:
+    """The checked table, sorted by image_id. Raises ContractError where file, column or row break the contract.
+
+    Multi-select answers come as tuples of strings or None; other missing answers as NaN or None.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ContractError(f"{path} does not exist. Run the stage that writes it: `dvc repro`.")
+    try:
+        table = pq.read_table(path, columns=columns)
+    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
+        raise ContractError(f"{path} cannot be read as Parquet ({error}). Restore it with `dvc checkout`.") from error
+    if columns is None:
+        table = check_table(table, schema, str(path))
+    frame = table.to_pandas()
+    for name in table.column_names:
+        if pa.types.is_list(table.schema.field(name).type):
+            frame[name] = pd.Series([None if v is None else tuple(v) for v in table[name].to_pylist()], dtype=object)
+    return frame
+
+
+def check_table(table: pa.Table, schema: Schema, where: str) -> pa.Table:
+    """The table with its columns in schema order. Raises ContractError."""
+    extra = [n for n in table.column_names if n not in schema.names]
+    unknown = [n for n in extra if schema.open_prefix is None or not n.startswith(schema.open_prefix)]
+    missing = [n for n in schema.names if n not in table.column_names]
+    if missing or unknown:
+        says = [f"column {n} is missing" for n in missing] + [f"column {n} is not part of this table" for n in unknown]
+        raise ContractError(f"{where}: {'; '.join(says)}. It has: {', '.join(table.column_names)}.")
+    table = table.select(schema.names + extra)
+    for expected in schema.fields:
+        column = table[expected.name]
+        if column.type != expected.type:
+            raise ContractError(f"{where}, column {expected.name}: is {column.type}, must be {expected.type}.")
+        if expected.name not in schema.nullable and column.null_count:
+            raise ContractError(f"{where}, column {expected.name}, row {_first(pc.is_null(column))}: is empty.")
+        if expected.name in schema.unit:
+            outside = pc.invert(pc.and_(pc.greater_equal(column, 0.0), pc.less_equal(column, 1.0)))
+            if (row := _first(outside)) is not None:
+                raise ContractError(f"{where}, column {expected.name}, row {row}: {column[row]} is not in 0..1.")
+    ids = table["image_id"]
+    if len(pc.unique(ids)) != len(ids):
+        values = ids.to_pandas()
+        row = int(values.duplicated().argmax())
+        raise ContractError(
+            f"{where}, column image_id, row {row}: the id {values[row]!r} stands there a second time. Ids must be unique."
+        )
+    for check in schema.checks:
+        check(table, where)
+    return table
+
+
+def prob_columns(classes: Classes) -> list[str]:
+    """The K+1 probability columns of the predictions table, in label order."""
+    return [PROB_PREFIX + name for name in classes.names]
+
+
+def _from_pandas(frame: pd.DataFrame, schema: Schema, questions: Questionnaire, where: str) -> pa.Table:
+    known = {f.name: f for f in (*schema.fields, *(q.field for q in questions))}
+    columns, fields = [], []
+    for name in frame.columns:
+        wanted = known[name].type if name in known else (_F32 if str(name).startswith(PROB_PREFIX) else None)
+        try:
+            columns.append(pa.array(_plain(frame[name]), type=wanted, from_pandas=True))
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise ContractError(f"{where}, column {name}: {error}") from error
+        fields.append(pa.field(str(name), columns[-1].type))
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _plain(column: pd.Series) -> list | pd.Series:
+    if column.dtype == object:
+        return [list(v) if isinstance(v, tuple) else (None if v is None or v is pd.NA or v != v else v) for v in column]
+    return column
+
+
+def _first(mask: pa.ChunkedArray | pa.Array) -> int | None:
+    position = pc.index(mask, True).as_py()
+    return None if position < 0 else position
