@@ -19,17 +19,18 @@ from dermlab.data.questionnaire import PREFIX, Questionnaire
 
 SPLITS = ("train", "val", "test")
 PROB_PREFIX = "prob_"
+NOTE_PREFIX = "note_"  # what a source says of a row that no model may see: how a diagnosis was made, the labels' weights
 Check = Callable[[pa.Table, str], None]
 
 
 @dataclass(frozen=True)
 class Schema:
     """`fields`: the columns every such table has. `nullable`: those of them that may be null. `open_prefix`: columns
-    with this prefix come besides (questionnaire answers, class probabilities)."""
+    with these prefixes come besides (questionnaire answers, class probabilities)."""
 
     fields: tuple[pa.Field, ...]
     nullable: frozenset[str] = frozenset()
-    open_prefix: str | None = None
+    open_prefix: tuple[str, ...] = ()
     unit: frozenset[str] = frozenset()  # columns whose values lie in 0..1
     checks: tuple[Check, ...] = field(default=())
 
@@ -66,14 +67,14 @@ _STR, _F32, _F64, _I32, _I64, _BOOL = pa.string(), pa.float32(), pa.float64(), p
 SOURCE_MANIFEST = Schema(
     _fields(patient_id=_STR, case_id=_STR, key=_STR, size=_I64, etag=_STR, diagnosis=_STR, split=_STR),
     nullable=frozenset({"size", "etag", "split"}),
-    open_prefix=PREFIX,
+    open_prefix=(PREFIX, NOTE_PREFIX),
 )
 CATALOG = Schema(
     _fields(
         patient_id=_STR, case_id=_STR, diagnosis=_STR, label=_STR, split=_STR, width=_I32, height=_I32, sha256=_STR,
         phash=pa.uint64(), shard=_I32, row=_I32,
     ),
-    open_prefix=PREFIX,
+    open_prefix=(PREFIX, NOTE_PREFIX),
     checks=(_check_splits, _check_patient_in_one_split),
 )  # fmt: skip
 QUARANTINE = Schema(_fields(key=_STR, reason=_STR))
@@ -87,7 +88,7 @@ FLAGS = Schema(
     unit=frozenset({"quality", "outlier_score", "not_skin_score"}),
 )  # fmt: skip
 MANIFEST = Schema(_fields(label=_STR, split=_STR, weight=_F32, origin=_STR), checks=(_check_splits,))
-PREDICTIONS = Schema(_fields(patient_id=_STR, diagnosis=_STR, label=_STR), open_prefix=PROB_PREFIX)
+PREDICTIONS = Schema(_fields(patient_id=_STR, diagnosis=_STR, label=_STR), open_prefix=(PROB_PREFIX,))
 
 # What a row of the truth table may be. `hard`: rightly labelled, drawn to look unlike its class.
 TRUTH_KINDS = ("clean", "hard", "mislabeled", "document", "no_skin", "wrong_part", "duplicate")
@@ -126,7 +127,7 @@ def read_table(path: Path, schema: Schema, columns: list[str] | None = None) -> 
 def check_table(table: pa.Table, schema: Schema, where: str) -> pa.Table:
     """The table with its columns in schema order. Raises ContractError."""
     extra = [n for n in table.column_names if n not in schema.names]
-    unknown = [n for n in extra if schema.open_prefix is None or not n.startswith(schema.open_prefix)]
+    unknown = [n for n in extra if not n.startswith(schema.open_prefix)]
     missing = [n for n in schema.names if n not in table.column_names]
     if missing or unknown:
         says = [f"column {n} is missing" for n in missing] + [f"column {n} is not part of this table" for n in unknown]

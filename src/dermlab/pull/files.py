@@ -1,0 +1,109 @@
+"""Reading a source's objects by key, from a folder or a zip, without ever leaving it."""
+
+import hashlib
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from dermlab.data.errors import SourceError
+
+MAX_OBJECT_BYTES = 256_000_000  # a photo is a few MB; a member that unpacks to more is a zip bomb
+
+
+def check_key(key: str, where: str) -> None:
+    """Raises SourceError for a key that could point outside its folder."""
+    parts = PurePosixPath(key).parts
+    if not parts or key.startswith("/") or ".." in parts or "\\" in key or ":" in parts[0]:
+        raise SourceError(f"{where}: the key {key!r} points outside the source's folder. Keys are relative paths without `..`.")
+
+
+class FolderFiles:
+    """Objects are files below `root`; the etag is the SHA-256 of the content."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+        if not self.root.is_dir():
+            raise SourceError(f"The source folder {self.root} does not exist. Mount or copy it there, or lock another source.")
+
+    def keys(self) -> list[str]:
+        return sorted(p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file())
+
+    def read(self, key: str) -> bytes:
+        check_key(key, str(self.root))
+        path = self.root / key
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            raise SourceError(f"{path} is a link that leads out of {self.root}. Copy the file into the folder instead.")
+        try:
+            if path.stat().st_size > MAX_OBJECT_BYTES:
+                raise SourceError(f"{path} is {path.stat().st_size:,} bytes; no photo is larger than {MAX_OBJECT_BYTES:,}.")
+            return path.read_bytes()
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read ({error.strerror}). Restore it, or lock the source again.") from error
+
+    def pin(self, key: str) -> tuple[int, str]:
+        data = self.read(key)
+        return len(data), self.etag(data)
+
+    def etag(self, data: bytes) -> str:
+        return hashlib.sha256(data).hexdigest()
+
+
+class ZipFiles:
+    """Objects are the members of one zip; the etag is the CRC-32 that the zip's own directory holds."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._zip: zipfile.ZipFile | None = None
+        self._open()
+
+    def _open(self) -> zipfile.ZipFile:
+        if self._zip is None:
+            try:
+                self._zip = zipfile.ZipFile(self.path)
+            except (OSError, zipfile.BadZipFile) as error:
+                raise SourceError(f"{self.path} is not a readable zip ({error}). Download it again or give its folder.") from error
+        return self._zip
+
+    def keys(self) -> list[str]:
+        return sorted(name for name in self._open().namelist() if not name.endswith("/"))
+
+    def _member(self, key: str) -> zipfile.ZipInfo:
+        check_key(key, str(self.path))
+        try:
+            member = self._open().getinfo(key)
+        except KeyError as error:
+            raise SourceError(f"{self.path} holds no {key}. Lock the source again, or restore the zip.") from error
+        if member.file_size > MAX_OBJECT_BYTES:
+            raise SourceError(f"{self.path}: {key} would unpack to {member.file_size:,} bytes; no photo does. Refused as a zip bomb.")
+        return member
+
+    def read(self, key: str) -> bytes:
+        member = self._member(key)
+        try:
+            with self._open().open(member) as file:
+                data = file.read(member.file_size + 1)  # a member may lie about its size
+        except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+            raise SourceError(f"{self.path}: {key} cannot be unpacked ({error}). Download the zip again.") from error
+        if len(data) != member.file_size:
+            raise SourceError(f"{self.path}: {key} unpacks to another size than it states. Refused as a zip bomb.")
+        return data
+
+    def pin(self, key: str) -> tuple[int, str]:
+        member = self._member(key)
+        return member.file_size, f"{member.CRC:08x}"
+
+    def etag(self, data: bytes) -> str:
+        return f"{zlib.crc32(data):08x}"
+
+    def __getstate__(self) -> dict:
+        return {"path": self.path, "_zip": None}  # a process that gets a copy opens the zip itself
+
+
+Files = FolderFiles | ZipFiles
+
+
+def open_files(path: Path) -> Files:
+    """A folder, or one zip."""
+    if not path.exists():
+        raise SourceError(f"{path} does not exist. Give the path of a folder or a zip.")
+    return FolderFiles(path) if path.is_dir() else ZipFiles(path)

@@ -1,0 +1,54 @@
+"""`ham10000:PATH`: HAM10000 (Tschandl et al. 2018) in its official layout: `HAM10000_metadata.csv` beside image folders,
+or one zip of it. Photos of one lesion are one group; age, sex and localization are the questionnaire.
+"""
+
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from dermlab.data.errors import SourceError
+from dermlab.data.params import PullParams
+from dermlab.data.questionnaire import Question
+from dermlab.pull.files import open_files
+from dermlab.pull.sources import FileSource, Listing, frequent_classes, question_of, read_csv
+
+METADATA = "HAM10000_metadata.csv"
+COLUMNS = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"]
+
+
+class Ham10000(FileSource):
+    def __init__(self, path: str, params: PullParams) -> None:
+        self.files, self.path = open_files(Path(path)), path
+
+    def scan(self) -> Listing:
+        keys = self.files.keys()
+        table = next((key for key in keys if PurePosixPath(key).name == METADATA), None)
+        if table is None:
+            raise SourceError(f"{self.path} holds no {METADATA}. Give the folder or zip that has it beside the image folders.")
+        where = f"{self.path}: {table}"
+        rows = read_csv(self.files.read(table), where, COLUMNS)
+        key_of_image = {PurePosixPath(key).stem: key for key in keys if key.lower().endswith((".jpg", ".jpeg", ".png"))}
+        absent = rows.loc[~rows["image_id"].isin(list(key_of_image)), "image_id"]
+        if len(absent):
+            raise SourceError(f"{where} lists {len(absent)} images that are not there (first: {absent.iat[0]}). Unpack all image parts.")
+        answered = rows.replace("unknown", None)
+        frame = pd.DataFrame(
+            {
+                "image_id": rows["image_id"],
+                "patient_id": rows["lesion_id"],
+                "case_id": rows["lesion_id"],
+                "key": rows["image_id"].map(key_of_image),
+                "diagnosis": rows["dx"],
+                "split": None,
+                "q_age": pd.to_numeric(answered["age"], errors="coerce"),
+                "q_sex": answered["sex"],
+                "q_localization": answered["localization"],
+                "note_dx_type": rows["dx_type"],  # histology or follow-up gives the class away: no question
+            }
+        )
+        questions = (
+            Question(name="age", kind="number", low=0, high=100),
+            question_of("sex", frame["q_sex"]),
+            question_of("localization", frame["q_localization"]),
+        )
+        return Listing(self.pinned(frame), frequent_classes(frame["diagnosis"], 1), questions)

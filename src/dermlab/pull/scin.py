@@ -1,0 +1,91 @@
+"""`scin:PATH`: SCIN (Ward et al. 2024): `scin_cases.csv`, `scin_labels.csv` and the images they name, in a folder or zip.
+
+The diagnosis is the label of the largest weight; the weights are kept. A case is a group of its own: SCIN tells no patients.
+"""
+
+import ast
+import json
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from dermlab.data.errors import SourceError
+from dermlab.data.params import PullParams
+from dermlab.data.questionnaire import Question, Questionnaire
+from dermlab.pull.files import open_files
+from dermlab.pull.sources import FileSource, Listing, frequent_classes, question_of, read_csv
+
+MULTI = ("textures", "body_parts", "condition_symptoms", "other_symptoms")
+CHOICES = ("age_group", "sex_at_birth", "related_category", "condition_duration")
+NOT_ANSWERED = ("AGE_UNKNOWN", "OTHER_OR_UNSPECIFIED", "UNKNOWN")
+
+
+class Scin(FileSource):
+    def __init__(self, path: str, params: PullParams) -> None:
+        self.files, self.path, self.params = open_files(Path(path)), path, params
+
+    def scan(self) -> Listing:
+        keys = self.files.keys()
+        images = ["image_1_path", "image_2_path", "image_3_path"]
+        cases = self._table(keys, "scin_cases.csv", ["case_id", *CHOICES, *images])
+        labels = self._table(keys, "scin_labels.csv", ["case_id", "weighted_skin_condition_label"])
+        weights = labels.set_index("case_id")["weighted_skin_condition_label"].map(_weights)
+        weights = weights[weights.map(bool)]
+        graded = cases[cases["case_id"].isin(weights.index)]
+        questions, answers = _answers(graded)
+        one_row_an_image = (
+            pd.concat([graded, answers], axis=1)
+            .melt(id_vars=["case_id", *answers.columns], value_vars=images, value_name="path")
+            .dropna(subset="path")
+            .reset_index(drop=True)
+        )
+        of_case = one_row_an_image["case_id"].map(weights)
+        frame = one_row_an_image[list(answers.columns)].assign(
+            image_id=one_row_an_image["path"].map(lambda path: PurePosixPath(path).stem),
+            patient_id=one_row_an_image["case_id"],
+            case_id=one_row_an_image["case_id"],
+            key=self._keys_of(one_row_an_image["path"], keys),
+            diagnosis=of_case.map(lambda w: max(sorted(w), key=w.get)),
+            split=None,
+            note_weights=of_case.map(lambda w: json.dumps(w, sort_keys=True)),
+        )
+        return Listing(self.pinned(frame), frequent_classes(frame["diagnosis"], self.params.min_class_count), questions)
+
+    def _table(self, keys: list[str], name: str, columns: list[str]) -> pd.DataFrame:
+        key = next((k for k in keys if PurePosixPath(k).name == name), None)
+        if key is None:
+            raise SourceError(f"{self.path} holds no {name}. Give the folder that has scin_cases.csv, scin_labels.csv and the images.")
+        return read_csv(self.files.read(key), f"{self.path}: {key}", columns)
+
+    def _keys_of(self, image_paths: pd.Series, keys: list[str]) -> list[str]:
+        """The tables say `dataset/images/1.png`; the images may lie under another folder of the same file name."""
+        key_of_name = {PurePosixPath(k).name: k for k in keys}
+        absent = [p for p in image_paths if PurePosixPath(p).name not in key_of_name]
+        if absent:
+            raise SourceError(
+                f"{self.path}: {len(absent)} of {len(image_paths)} images named in scin_cases.csv are not there "
+                f"(first: {absent[0]}). Download SCIN's dataset/images/ into the folder."
+            )
+        return [key_of_name[PurePosixPath(p).name] for p in image_paths]
+
+
+def _weights(text: object) -> dict[str, float]:
+    """`{'Eczema': 0.41, ...}` as the table writes it; parsed as a literal, never evaluated."""
+    value = ast.literal_eval(text) if isinstance(text, str) else {}
+    return {str(name): float(weight) for name, weight in value.items()}
+
+
+def _answers(cases: pd.DataFrame) -> tuple[Questionnaire, pd.DataFrame]:
+    questions: list[Question] = []
+    columns: dict[str, pd.Series] = {}
+    for name in CHOICES:
+        answered = cases[name].where(~cases[name].isin(NOT_ANSWERED))
+        questions.append(question_of(name, answered))
+        columns[f"q_{name}"] = answered
+    for name in MULTI:
+        ticks = {c.removeprefix(f"{name}_"): cases[c] == "YES" for c in cases.columns if c.startswith(f"{name}_")}
+        ticked = pd.DataFrame(ticks, index=cases.index)
+        questions.append(Question(name=name, kind="multi", choices=tuple(sorted(ticked.columns))))
+        several = [tuple(sorted(ticked.columns[row])) or None for row in ticked.to_numpy()]
+        columns[f"q_{name}"] = pd.Series(several, index=cases.index, dtype=object)
+    return tuple(questions), pd.DataFrame(columns)
