@@ -17,6 +17,7 @@ MODEL = Path("models/model")
 PREDICTIONS = Path("data/predictions.parquet")
 REPORT_HTML = Path("data/report.html")
 REPORT_MD = Path("data/report.md")
+COMPARISON = Path("data/comparison.html")
 
 METRICS = Path("metrics")
 HEADLINE = METRICS / "headline.json"

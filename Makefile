@@ -1,0 +1,34 @@
+SHELL := bash
+PYTHON ?= python3
+SOURCE ?= phantom
+RECIPE ?= demo
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.ready ## the virtual environment of requirements.lock
+
+.venv/.ready: requirements.lock pyproject.toml
+	@bash pod/install.sh $(PYTHON)
+	@touch $@
+
+run: setup ## the study on the embedded default; SOURCE=ham10000:PATH for real data, RECIPE=name for another study
+	@dermlab lock $(SOURCE)
+	@dermlab study $(RECIPE)
+
+test: setup ## everything the tests need, then the tests
+	@bash tests/needs.sh
+	@pytest -n 2 --dist loadgroup
+
+check: setup ## style, params and tests
+	@ruff check . && ruff format --check . && dermlab check
+	@$(MAKE) --no-print-directory test
+
+bench: setup ## every benchmark this machine can run, in one table
+	@python benchmarks/run.py
+
+.PHONY: help setup run test check bench

@@ -1,0 +1,67 @@
+import errno
+
+import numpy as np
+import pytest
+
+from dermlab.data.errors import BudgetError, ContractError
+from dermlab.data.files import atomic_path, read_json, write_json
+from dermlab.data.shards import Shards, shard_name, shard_of_rows, write_shard
+
+
+def test_a_write_that_fails_leaves_what_stood_there(tmp_path):
+    target = tmp_path / "metrics.json"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), atomic_path(target) as unfinished:
+        unfinished.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_replaces_a_folder(tmp_path):
+    target = tmp_path / "shards"
+    target.mkdir()
+    (target / "old").touch()
+    with atomic_path(target) as unfinished:
+        unfinished.mkdir()
+        (unfinished / "new").touch()
+    assert [p.name for p in target.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_full_disk_is_said_in_words_and_leaves_nothing(tmp_path):
+    with pytest.raises(BudgetError, match="No space left while writing"), atomic_path(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_out_is_replaced_and_never_written_through_a_hardlink(tmp_path):
+    cached, out = tmp_path / "cache", tmp_path / "out.json"
+    cached.write_text("{}\n")
+    out.hardlink_to(cached)
+    write_json(out, {"top1": 0.5})
+    assert cached.read_text() == "{}\n"
+
+
+def test_numbers_in_json_are_rounded_and_finite(tmp_path):
+    write_json(tmp_path / "m.json", {"a": np.float32(1 / 3), "b": [np.int64(2)]})
+    assert read_json(tmp_path / "m.json") == {"a": 0.3333, "b": [2]}
+    with pytest.raises(ContractError, match=r"m.json: a would hold nan"):
+        write_json(tmp_path / "m.json", {"a": float("nan")})
+
+
+@pytest.mark.parametrize("total_mb", [100, 130, 410])
+def test_shards_are_between_32_and_48_mb(total_mb):
+    sizes = np.random.default_rng(0).integers(5_000, 15_000, size=total_mb * 100)
+    shard_bytes = np.bincount(shard_of_rows(sizes), weights=sizes)
+    assert shard_bytes.max() < 48e6
+    assert shard_bytes.min() > 32e6
+
+
+def test_a_truncated_shard_is_an_error_that_names_it(tmp_path):
+    path = tmp_path / shard_name(0)
+    write_shard(path, ["a"], [b"x" * 1000])
+    assert Shards(tmp_path).jpeg(0, 0) == b"x" * 1000
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ContractError, match=r"shard-00000.arrow is missing or truncated"):
+        Shards(tmp_path).jpeg(0, 0)

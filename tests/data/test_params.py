@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from dermlab.data.errors import ParamsError
+from dermlab.data.params import read_params
+
+DEFAULTS = (Path(__file__).parents[2] / "params.yaml").read_text()
+
+
+def edited(tmp_path: Path, old: str, new: str) -> Path:
+    assert old in DEFAULTS
+    path = tmp_path / "params.yaml"
+    path.write_text(DEFAULTS.replace(old, new, 1))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("loss: ce", "loss: focl", "did you mean focal.*Valid: ce, focal, bce, balanced_softmax, logit_adjusted"),
+        ("variant: baseline", "variant: baseline+cleand", "did you mean cleaned.*Valid: baseline, cleaned, relabeled, rebalanced"),
+        ("variant: baseline", "variant: cleaned+cleaned", "twice"),
+        ("backbone: lite0", "backbone: resnet", "Valid: lite0, medsiglip"),
+        ("  folds: 5", "  fold: 5", "flag.fold is not a param .*did you mean folds"),
+        ("  beta: 0.999", "  beta: 1.5", "manifest.beta: 1.5"),
+        ("seed: 17", "seed: seventeen", "seed: 'seventeen'"),
+    ],
+)
+def test_a_wrong_key_or_choice_is_refused_with_what_is_valid(tmp_path, old, new, says):
+    with pytest.raises(ParamsError, match=says):
+        read_params(edited(tmp_path, old, new))
+
+
+def test_variants_are_joined_by_plus(tmp_path):
+    assert read_params(edited(tmp_path, "variant: baseline", "variant: cleaned+rebalanced")).variants == ("cleaned", "rebalanced")
+
+
+def test_the_guard_is_switched_by_the_words_on_and_off(tmp_path):
+    assert read_params(edited(tmp_path, "guard: on", "guard: off")).manifest.guard is False
+    assert read_params(edited(tmp_path, "guard: on", "guard: on")).manifest.guard is True
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path):
+    with pytest.raises(ParamsError, match=r"gone.yaml does not exist"):
+        read_params(tmp_path / "gone.yaml")
+    broken = tmp_path / "params.yaml"
+    broken.write_text("loss: [ce")
+    with pytest.raises(ParamsError, match="not valid YAML"):
+        read_params(broken)

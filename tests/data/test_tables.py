@@ -1,0 +1,70 @@
+import pandas as pd
+import pytest
+
+from dermlab.data.classes import Classes
+from dermlab.data.errors import ContractError
+from dermlab.data.questionnaire import Question
+from dermlab.data.tables import MANIFEST, SOURCE_MANIFEST, read_table, write_table
+
+
+def manifest(**changes) -> pd.DataFrame:
+    rows = {"image_id": ["b", "a"], "label": ["x", "y"], "split": ["train", "val"], "weight": [1.0, 1.0], "origin": ["kept", "kept"]}
+    return pd.DataFrame({**rows, **changes})
+
+
+def test_rows_are_sorted_and_the_same_rows_give_the_same_bytes(tmp_path):
+    write_table(tmp_path / "one.parquet", manifest(), MANIFEST)
+    write_table(tmp_path / "two.parquet", manifest().iloc[::-1], MANIFEST)
+    assert list(read_table(tmp_path / "one.parquet", MANIFEST)["image_id"]) == ["a", "b"]
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"image_id": ["a", "a"]}, "column image_id, row 1: the id 'a' stands there a second time"),
+        ({"split": ["train", "dev"]}, "column split, row 1: dev is not one of train, val, test"),
+        ({"label": ["x", None]}, "column label, row 1: is empty"),
+        ({"weight": ["heavy", "light"]}, "column weight: "),
+        ({"colour": ["red", "red"]}, "column colour is not part of this table"),
+    ],
+)
+def test_an_error_names_file_column_and_row_and_leaves_no_file(tmp_path, changes, says):
+    path = tmp_path / "manifest.parquet"
+    with pytest.raises(ContractError, match=says) as error:
+        write_table(path, manifest(**changes), MANIFEST)
+    assert str(path) in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_column_is_named(tmp_path):
+    with pytest.raises(ContractError, match="column origin is missing"):
+        write_table(tmp_path / "manifest.parquet", manifest().drop(columns="origin"), MANIFEST)
+
+
+def test_answers_survive_the_table_and_missing_ones_stay_missing(tmp_path):
+    questions = (
+        Question(name="sex", kind="choice", choices=("f", "m")),
+        Question(name="parts", kind="multi", choices=("arm", "leg")),
+        Question(name="days", kind="number", low=0, high=9),
+    )
+    rows = pd.DataFrame(
+        {
+            "image_id": ["a", "b"], "patient_id": ["p", "q"], "case_id": ["p", "q"], "key": ["a.jpg", "b.jpg"], "size": [1, 2],
+            "etag": ["1", "2"], "diagnosis": ["x", "y"], "split": [None, None],
+            "q_sex": ["f", None], "q_parts": [("arm", "leg"), None], "q_days": [3.0, float("nan")],
+        }
+    )  # fmt: skip
+    write_table(tmp_path / "manifest.parquet", rows, SOURCE_MANIFEST, questions)
+    back = read_table(tmp_path / "manifest.parquet", SOURCE_MANIFEST)
+    assert back["q_parts"].tolist() == [("arm", "leg"), None]
+    assert back["q_sex"].isna().tolist() == [False, True]
+    assert back["q_days"][0] == 3.0
+    assert back["q_days"].isna()[1]
+
+
+def test_a_label_that_is_no_class_is_named_with_its_row():
+    classes = Classes(("eczema", "psoriasis"))
+    assert classes.encode(["psoriasis", "other"]).tolist() == [1, 2]
+    with pytest.raises(ContractError, match="row 1: 'psoriasys' is not one of the 3 classes"):
+        classes.encode(["eczema", "psoriasys"])

@@ -1,0 +1,88 @@
+"""One word per stage, arrows one way."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+STAGES = ("pull", "embed", "flag", "manifest", "train", "evaluate", "report")
+PACKAGE = ROOT / "src" / "dermlab"
+# What may be imported from where, by room; a stage package also imports itself.
+FLOORS = {"data": set(), "model": {"data"}} | {stage: {"model", "data"} for stage in STAGES}
+
+
+def imported(path: Path) -> set[str]:
+    """Rooms of dermlab that a file imports, anywhere in it."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return {name.split(".")[1] for name in names if name.startswith("dermlab.")}
+
+
+@pytest.mark.parametrize("room", FLOORS)
+def test_arrows_run_one_way_only(room):
+    files = sorted((PACKAGE / room).rglob("*.py"))
+    assert files
+    for path in files:
+        assert imported(path) <= FLOORS[room] | {room}, path
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_script_uses_its_own_room_and_the_floors_below_and_is_a_page(stage):
+    path = ROOT / "stages" / f"{stage}.py"
+    assert imported(path) <= {stage, "model", "data"}
+    assert len(path.read_text().splitlines()) <= 80
+
+
+def test_one_word_per_stage():
+    dag = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    assert tuple(dag) == STAGES
+    assert tuple(key for key, value in params.items() if isinstance(value, dict)) == STAGES
+    assert {path.stem for path in (ROOT / "stages").glob("*.py")} == set(STAGES)
+    assert {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} == {*STAGES, "data", "model"}
+    for stage in STAGES:
+        assert (ROOT / "tests" / stage).is_dir()
+        assert dag[stage]["cmd"] == f"python stages/{stage}.py"
+        assert {f"stages/{stage}.py", f"src/dermlab/{stage}", "src/dermlab/data"} <= set(dag[stage]["deps"])
+        written = [*dag[stage]["outs"], *dag[stage].get("metrics", [])]
+        assert f"metrics/{stage}.json" in written
+
+
+def test_a_stage_depends_on_the_model_room_where_it_imports_it():
+    dag = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    for stage in STAGES:
+        files = [ROOT / "stages" / f"{stage}.py", *(PACKAGE / stage).rglob("*.py")]
+        uses = any("model" in imported(path) for path in files)
+        assert uses == any(dep.startswith("src/dermlab/model") for dep in dag[stage]["deps"]), stage
+
+
+def test_no_out_is_uncached_or_persistent():
+    """An uncached or persistent out would keep DVC's run cache from restoring its stage on another machine."""
+    for stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values():
+        assert all(isinstance(out, str) for out in [*stage["outs"], *stage.get("metrics", [])])
+
+
+def test_only_report_may_read_the_truth():
+    dag = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    assert [stage for stage, spec in dag.items() if "data/truth.parquet" in spec["deps"]] == ["report"]
+    for room in FLOORS:
+        if room in ("data", "pull", "report"):
+            continue
+        assert not any("TRUTH" in path.read_text() for path in (PACKAGE / room).rglob("*.py")), room
+
+
+def test_params_are_flat_scalars():
+    """`-S` rewrites the file: anchors, interpolation and lists would not survive it."""
+    text = (ROOT / "params.yaml").read_text()
+    assert "${" not in text
+    assert "&" not in text.replace("& ", "")
+    for key, value in yaml.safe_load(text).items():
+        for scalar in value.values() if isinstance(value, dict) else [value]:
+            assert isinstance(scalar, str | int | float | bool), key
