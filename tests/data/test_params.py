@@ -19,7 +19,11 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
     ("old", "new", "says"),
     [
         ("loss: ce", "loss: focl", "did you mean focal.*Valid: ce, focal, bce, balanced_softmax, logit_adjusted"),
-        ("variant: baseline", "variant: baseline+cleand", "did you mean cleaned.*Valid: baseline, cleaned, relabeled, rebalanced"),
+        (
+            "variant: baseline",
+            "variant: baseline+cleand",
+            "did you mean cleaned.*Valid: baseline, cleaned, relabeled, rebalanced",
+        ),
         ("variant: baseline", "variant: cleaned+cleaned", "twice"),
         ("backbone: lite0", "backbone: resnet", "Valid: lite0, medsiglip"),
         ("  folds: 5", "  fold: 5", "flag.fold is not a param .*did you mean folds"),

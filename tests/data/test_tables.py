@@ -8,7 +8,13 @@ from dermlab.data.tables import MANIFEST, SOURCE_MANIFEST, read_table, write_tab
 
 
 def manifest(**changes) -> pd.DataFrame:
-    rows = {"image_id": ["b", "a"], "label": ["x", "y"], "split": ["train", "val"], "weight": [1.0, 1.0], "origin": ["kept", "kept"]}
+    rows = {
+        "image_id": ["b", "a"],
+        "label": ["x", "y"],
+        "split": ["train", "val"],
+        "weight": [1.0, 1.0],
+        "origin": ["kept", "kept"],
+    }
     return pd.DataFrame({**rows, **changes})
 
 

@@ -92,7 +92,7 @@ def test_a_killed_pull_goes_on_from_the_parts_it_had(tmp_path, monkeypatch):
     with ThreadPoolExecutor(1) as executor, pytest.raises(SourceError, match="150.jpg cannot be read"):
         pack(pin, source, PARAMS, executor, *where)
     (tmp_path / "gone.jpg").rename(tmp_path / "in" / "150.jpg")
-    finished = [p for p in (tmp_path / "checkpoints").rglob("part-*")]
+    finished = list((tmp_path / "checkpoints").rglob("part-*"))
     assert len(finished) == 2
     (tmp_path / "in" / "00.jpg").unlink()  # belongs to a finished part: nobody asks for it again
     with ThreadPoolExecutor(1) as executor:

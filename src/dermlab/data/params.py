@@ -139,9 +139,7 @@ def read_params(path: Path = paths.PARAMS) -> Params:
     try:
         raw = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))  # YAML 1.2, as DVC reads it: `off` is a word
     except FileNotFoundError as error:
-        raise ParamsError(
-            f"{path} does not exist. Run from the repository's root, or restore it: `git checkout {path}`."
-        ) from error
+        raise ParamsError(f"{path} does not exist. Run from the repository's root, or restore it: `git checkout {path}`.") from error
     except YAMLError as error:
         raise ParamsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(raw, dict):

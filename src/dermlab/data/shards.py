@@ -52,9 +52,7 @@ class Shards:
             try:
                 self._columns[shard] = pa.ipc.open_file(pa.memory_map(str(path))).read_all()["jpeg"]
             except (FileNotFoundError, pa.ArrowInvalid) as error:
-                raise ContractError(
-                    f"{path} is missing or truncated ({error}). Restore it: `dvc checkout {self.folder}`."
-                ) from error
+                raise ContractError(f"{path} is missing or truncated ({error}). Restore it: `dvc checkout {self.folder}`.") from error
         try:
             return self._columns[shard][row].as_py()
         except IndexError as error:

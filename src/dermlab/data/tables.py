@@ -147,9 +147,7 @@ def check_table(table: pa.Table, schema: Schema, where: str) -> pa.Table:
     if len(pc.unique(ids)) != len(ids):
         values = ids.to_pandas()
         row = int(values.duplicated().argmax())
-        raise ContractError(
-            f"{where}, column image_id, row {row}: the id {values[row]!r} stands there a second time. Ids must be unique."
-        )
+        raise ContractError(f"{where}, column image_id, row {row}: the id {values[row]!r} stands there a second time. Ids must be unique.")
     for check in schema.checks:
         check(table, where)
     return table

@@ -21,7 +21,7 @@ class Folder(FileSource):
 
     def scan(self) -> Listing:
         p = self.params
-        tables = [key for key in self.files.keys() if key.lower().endswith(".csv")]
+        tables = [key for key in self.files if key.lower().endswith(".csv")]
         if len(tables) != 1:
             raise SourceError(f"{self.path} must hold exactly one CSV of labels; it holds {len(tables)}: {', '.join(tables[:5])}.")
         where = f"{self.path}: {tables[0]}"
@@ -38,7 +38,7 @@ class Folder(FileSource):
                 "case_id": rows[p.case_column if p.case_column in rows else p.patient_column],
                 "key": rows[p.image_column],
                 "diagnosis": rows[p.label_column].str.strip(),
-                "split": rows[p.split_column] if p.split_column in rows else None,
+                "split": rows.get(p.split_column, None),
                 **answers,
             }
         )

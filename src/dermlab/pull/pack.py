@@ -90,7 +90,9 @@ def _pack_part(source: Source, short_side: int, max_pixels: int, rows: pd.DataFr
         data = source.read(row.key)
         moved = not pd.isna(row.size) and len(data) != row.size
         if moved or (row.etag is not None and source.etag(row.key, data) != row.etag):
-            raise SourceError(f"{row.key} is not the object that was pinned: its content has changed. Lock the source again: `dermlab lock`.")
+            raise SourceError(
+                f"{row.key} is not the object that was pinned: its content has changed. Lock the source again: `dermlab lock`."
+            )
         try:
             photo = develop(data, short_side, max_pixels)
             packed.append((row.image_id, photo.jpeg, photo.width, photo.height, photo.sha256, photo.phash, None))
@@ -132,9 +134,7 @@ def _catalog(good: pd.DataFrame, manifest: pd.DataFrame, classes: Classes, param
     catalog = manifest[["image_id", "patient_id", "case_id", "diagnosis", "split", *carried]].merge(good, on="image_id")
     catalog["label"] = catalog["diagnosis"].map(classes.label_of)
     if catalog["split"].isna().all():
-        catalog["split"] = assign_splits(
-            catalog["patient_id"], catalog["label"], params.test_fraction, params.val_fraction, params.seed
-        )
+        catalog["split"] = assign_splits(catalog["patient_id"], catalog["label"], params.test_fraction, params.val_fraction, params.seed)
     trained = set(catalog.loc[catalog["split"] == "train", "label"])
     if empty := [name for name in classes.targets if name not in trained]:
         raise ContractError(

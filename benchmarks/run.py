@@ -1,0 +1,34 @@
+"""Runs every benchmark this machine can and prints one table: python benchmarks/run.py [--quick]"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    table = Table("benchmark", "ours", "best peer", "unit", "ratio", "goal", "met")
+    for script in sorted(HERE.glob("*.py")):
+        if script.stem in ("harness", "run"):
+            continue
+        print(f"{script.stem} ...", file=sys.stderr)
+        done = subprocess.run([sys.executable, script, *sys.argv[1:]], stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            table.add_row(script.stem, *[""] * 5, f"failed ({done.returncode})")
+            continue
+        result = json.loads(done.stdout.splitlines()[-1])
+        best = min(result["peers"].values())
+        table.add_row(
+            result["name"], f"{result['ours']:,.2f}", f"{best:,.2f}", result["unit"],
+            f"{result['ratio']:.2f}", f"{result['goal']:g}", "yes" if result["met"] else "no",
+        )  # fmt: skip
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    main()
