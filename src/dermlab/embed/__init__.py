@@ -1,0 +1,1 @@
+"""embed: the frozen backbone's features of every image pulled."""

@@ -1,0 +1,90 @@
+"""Copies of one photo: the same bytes, or nearly the same perceptual hash and nearly the same features.
+
+Looked for over all splits, since a training photo that is also a test photo is a leak.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from dermlab.flag.neighbours import similarity_of_pairs
+
+HASH_BITS = 64
+MIN_SIMILARITY = 0.9  # cosine of the features, below which two images of one hash show different things
+PAIRS_AT_ONCE = 4_000_000
+
+
+def groups_of_copies(sha256: np.ndarray, phash: np.ndarray, features: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """(group int64 [N], near pairs int64 [P, 2]). Rows of one group are copies of one photo; a photo without copies is alone.
+
+    sha256: str [N]; phash: uint64 [N]; features: float [N, D]; bits: the most bits in which the hashes of copies differ.
+    Exact copies need no confirmation, near ones a cosine similarity of MIN_SIMILARITY.
+    """
+    _, same = np.unique(sha256.astype(str), return_inverse=True)
+    pairs = near_pairs(phash, bits)
+    pairs = pairs[same[pairs[:, 0]] != same[pairs[:, 1]]]
+    pairs = pairs[similarity_of_pairs(features, pairs[:, 0], pairs[:, 1]) >= MIN_SIMILARITY]
+    nodes = int(same.max(initial=-1)) + 1
+    links = coo_array((np.ones(len(pairs)), (same[pairs[:, 0]], same[pairs[:, 1]])), shape=(nodes, nodes))
+    _, component = connected_components(links, directed=False)
+    return component[same].astype(np.int64), pairs
+
+
+def near_pairs(phash: np.ndarray, bits: int) -> np.ndarray:
+    """int64 [P, 2], sorted: the pairs i < j whose 64-bit hashes differ in at most `bits` bits. Exact, without N x N.
+
+    Pigeonhole: of bits // 2 + 1 bands at least one differs in at most one bit, so it is enough to join each band with itself and
+    with itself after one bit is flipped, and to count bits among those that meet.
+    """
+    phash = phash.astype(np.uint64)
+    bands = bits // 2 + 1
+    edges = np.linspace(0, HASH_BITS, bands + 1).astype(int)
+    found = [np.zeros((0, 2), dtype=np.int64)]
+    for low, high in itertools.pairwise(edges):
+        key = phash >> np.uint64(low)
+        if high - low < HASH_BITS:
+            key = key & np.uint64((1 << int(high - low)) - 1)
+        order = np.argsort(key, kind="stable")
+        ordered = key[order]
+        flips = [0] if bits == 0 else [0, *(1 << bit for bit in range(high - low))]
+        for flip in flips:
+            other = key ^ np.uint64(flip)
+            asking = np.flatnonzero(other >= key)  # of a flipped pair, one side is enough
+            starts = np.searchsorted(ordered, other[asking], "left")
+            counts = np.searchsorted(ordered, other[asking], "right") - starts
+            for first, position in _expand(asking, starts, counts):
+                second = order[position]
+                close = np.bitwise_count(phash[first] ^ phash[second]) <= bits
+                close &= first < second if flip == 0 else first != second
+                found.append(np.sort(np.stack([first[close], second[close]], axis=1), axis=1))
+    return np.unique(np.concatenate(found), axis=0)
+
+
+def _expand(rows: np.ndarray, starts: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields (row repeated, position) for every position in starts[i]..starts[i]+counts[i], a few million at a time."""
+    meets = np.flatnonzero(counts)
+    rows, starts, counts = rows[meets], starts[meets], counts[meets]
+    ends = np.cumsum(counts)
+    first = 0
+    while first < len(rows):
+        done = ends[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, done + PAIRS_AT_ONCE, "right")))
+        part = slice(first, last)
+        within = np.arange(counts[part].sum()) - np.repeat(ends[part] - counts[part] - done, counts[part])
+        yield np.repeat(rows[part], counts[part]), np.repeat(starts[part], counts[part]) + within
+        first = last
+
+
+def copies(catalog: pd.DataFrame, group: np.ndarray) -> pd.DataFrame:
+    """For each row of the catalog, in its order: `duplicate_of`, the first image_id of its group, or None for that first one;
+    and `leak`, a training row whose group reaches into val or test. group: int [N]."""
+    ids = catalog["image_id"].to_numpy(dtype=object)
+    split = catalog["split"].to_numpy()
+    first = pd.Series(ids).groupby(group).transform("min").to_numpy()
+    held_out = pd.Series(split != "train").groupby(group).transform("any").to_numpy()
+    duplicate_of = np.where(first == ids, None, first)
+    return pd.DataFrame({"image_id": ids, "duplicate_of": duplicate_of, "leak": (split == "train") & held_out})

@@ -1,0 +1,1 @@
+"""Which images are used, with which label and weight: the variants, as rules on training rows."""

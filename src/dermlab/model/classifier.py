@@ -1,0 +1,40 @@
+"""The fused classifier: standardised image features beside an encoded questionnaire, into K+1 logits.
+
+B images, D features of the backbone, Q numbers of the questionnaire, K target classes and one output for `other`.
+"""
+
+import torch
+from torch import nn
+
+QUESTION_FEATURES = 64
+
+
+class Head(nn.Module):
+    """Runs on cached features as well as behind a backbone. Standardising without learnt scale keeps one learning rate
+    good for backbones whose features differ by orders of magnitude."""
+
+    def __init__(self, features: int, questions: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.standardise = nn.BatchNorm1d(features, affine=False)
+        self.questions = nn.Sequential(nn.Linear(questions, QUESTION_FEATURES), nn.ReLU()) if questions else None
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(features + (QUESTION_FEATURES if questions else 0), outputs)
+
+    def forward(self, features: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
+        """float32 logits [B, K+1] of features [B, D] and answers [B, Q]; always in float32."""
+        with torch.autocast(features.device.type, enabled=False):
+            fused = self.standardise(features.float())
+            if self.questions is not None:
+                fused = torch.cat([fused, self.questions(answers.float())], dim=1)
+            return self.linear(self.dropout(fused))
+
+
+class FusedClassifier(nn.Module):
+    def __init__(self, backbone: nn.Module, questions: int, outputs: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = Head(backbone.features, questions, outputs, dropout)
+
+    def forward(self, images: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
+        """float32 logits [B, K+1] of images uint8 [B, 3, S, S] and answers [B, Q]."""
+        return self.head(self.backbone(images), answers)

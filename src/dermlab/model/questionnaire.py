@@ -1,0 +1,70 @@
+"""Answers as numbers: one-hot for a choice, multi-hot for several, scaled to 0..1 for a number, and for every question one
+indicator `not answered`, so that silence can be told from `no`."""
+
+import numpy as np
+import pandas as pd
+
+from dermlab.data.errors import ContractError
+from dermlab.data.questionnaire import Question, Questionnaire
+
+
+def width_of(questions: Questionnaire) -> int:
+    """Q, the numbers an encoded questionnaire takes; 0 without questions."""
+    return sum(question.width for question in questions)
+
+
+def unanswered(questions: Questionnaire) -> np.ndarray:
+    """float32 [Q]: the encoding of a row that answers nothing."""
+    blank = [np.eye(1, question.width, question.width - 1, dtype=np.float32)[0] for question in questions]
+    return np.concatenate(blank) if blank else np.zeros(0, dtype=np.float32)
+
+
+def encode(frame: pd.DataFrame, questions: Questionnaire) -> np.ndarray:
+    """float32 [N, Q], the questions' encodings side by side, in their order.
+
+    A question whose column is absent counts as answered by nobody. Numbers beyond the question's range are clipped to it.
+    Raises ContractError naming column, row and the valid answers for an answer the questionnaire does not know.
+    """
+    parts = [_encode_one(frame, question) for question in questions]
+    return np.concatenate(parts, axis=1) if parts else np.zeros((len(frame), 0), dtype=np.float32)
+
+
+def _encode_one(frame: pd.DataFrame, question: Question) -> np.ndarray:
+    encoded = np.zeros((len(frame), question.width), dtype=np.float32)
+    encoded[:, -1] = 1
+    if question.column not in frame:
+        return encoded
+    column = frame[question.column].tolist()
+    position = {choice: i for i, choice in enumerate(question.choices)}
+    for row, answer in enumerate(column):
+        if _missing(answer):
+            continue
+        encoded[row, -1] = 0
+        if question.kind == "number":
+            encoded[row, 0] = _scaled(answer, question, row)
+            continue
+        for choice in answer if question.kind == "multi" else (answer,):
+            if choice not in position:
+                raise _unknown(choice, question, row)
+            encoded[row, position[choice]] = 1
+    return encoded
+
+
+def _missing(answer: object) -> bool:
+    return answer is None or answer is pd.NA or (isinstance(answer, float) and np.isnan(answer))
+
+
+def _scaled(answer: object, question: Question, row: int) -> float:
+    try:
+        value = float(answer)
+    except (TypeError, ValueError):
+        raise _unknown(answer, question, row) from None
+    return float(np.clip((value - question.low) / max(question.high - question.low, 1e-9), 0, 1))
+
+
+def _unknown(answer: object, question: Question, row: int) -> ContractError:
+    valid = f"numbers from {question.low:g} to {question.high:g}" if question.kind == "number" else ", ".join(question.choices)
+    return ContractError(
+        f"Column {question.column}, row {row}: {answer!r} is not an answer of this question. Valid: {valid}, or empty where "
+        "it was not answered. Correct the answer at the source, or lock the source again so that the answer is known."
+    )

@@ -1,0 +1,58 @@
+"""Flagged images to look at: what was given, what was suggested, and a thumbnail without metadata."""
+
+import base64
+import io
+from dataclasses import dataclass
+
+import pandas as pd
+from PIL import Image
+
+from dermlab.data.shards import Shards
+
+THUMBNAIL = 240  # pixels of the longer side: sharp at the 150-200 px a page shows
+
+
+@dataclass(frozen=True)
+class Example:
+    """`quality`: 0..1, low for a doubtful label. `truth`: what the row really is, empty where unknown. `image`: a data URI."""
+
+    given: str
+    suggested: str
+    quality: float
+    truth: str
+    image: str
+
+
+def examples(flags: pd.DataFrame, catalog: pd.DataFrame, truth: pd.DataFrame, shards: Shards, count: int) -> list[Example]:
+    """The most doubtful labels, class by class in turn, so that the commonest class does not fill the page."""
+    flagged = flags[flags["label_issue"]].sort_values(["quality", "image_id"])
+    turn = flagged.groupby("given").cumcount()
+    chosen = flagged.assign(turn=turn).sort_values(["turn", "quality", "image_id"]).head(count)
+    places = catalog.set_index("image_id")
+    known = truth.set_index("image_id")
+    out = []
+    for row in chosen.itertuples():
+        image = shards.image(int(places.at[row.image_id, "shard"]), int(places.at[row.image_id, "row"]))
+        said = _truth(known.loc[row.image_id], row.given) if row.image_id in known.index else ""
+        out.append(Example(row.given, row.suggested, float(row.quality), said, thumbnail(image)))
+    return out
+
+
+def thumbnail(image: Image.Image, side: int = THUMBNAIL) -> str:
+    """A JPEG as a data URI. Pixels are copied into a new image: EXIF, comments and profiles stay behind."""
+    small = image.convert("RGB")
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    bare = Image.new("RGB", small.size)
+    bare.paste(small)
+    buffer = io.BytesIO()
+    bare.save(buffer, "JPEG", quality=82)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _truth(row: pd.Series, given: str) -> str:
+    """`label wrong: psoriasis`, `label right, hard case`, `no skin` ..."""
+    if row["kind"] == "mislabeled":
+        return f"label wrong: {row['true_label']}"
+    if row["kind"] in ("document", "no_skin", "wrong_part"):
+        return row["kind"].replace("_", " ")
+    return "label right, hard case" if row["kind"] == "hard" else "label right" if row["true_label"] == given else ""

@@ -1,0 +1,109 @@
+"""Figures as inline SVG: no drawing library to load, text stays text, and colours follow the page's light or dark theme.
+
+Colours are classes of the page's style sheet (`hit`, `miss`, `better`, `worse`, `apart`, `axis`, `grid`).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup, escape
+
+CELL = 24  # pixels of a confusion matrix's cell
+CHARACTER = 6.3  # pixels, of 11 px text
+
+
+def confusion(classes: Sequence[str], counts: Sequence[Sequence[int]], marked: Sequence[str] = ()) -> Markup:
+    """Row-normalised confusion matrix: rows true, columns predicted, per cent written where it is 5 or more. `counts`:
+    [K, K]; `marked`: classes whose names carry a star."""
+    counts = np.asarray(counts, float)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    names = [f"{name} *" if name in marked else name for name in classes]
+    margin = 30 + CHARACTER * max(len(name) for name in names)
+    # Column names stand at 55 degrees: they rise by sin 55 of their length and run out to the right by cos 55.
+    above, beyond = 34 + margin * 0.78, margin * 0.5
+    side = CELL * len(names)
+    out = [_open(margin + side + beyond, above + side + 8, "Confusion matrix, rows sum to 100 %", least=0.62)]
+    out.append(f'<text class="axis" x="{margin - 8:.0f}" y="{above - 10:.0f}" text-anchor="end">true ↓  predicted →</text>')
+    for i, name in enumerate(names):
+        middle = above + CELL * (i + 0.5) + 4
+        out.append(f'<text x="{margin - 8:.0f}" y="{middle:.0f}" text-anchor="end">{escape(name)}</text>')
+        x = margin + CELL * (i + 0.5) + 4
+        out.append(f'<text transform="translate({x:.0f} {above - 8:.0f}) rotate(-55)">{escape(name)}</text>')
+    out.append(f'<rect class="frame" x="{margin:.0f}" y="{above:.0f}" width="{side}" height="{side}"/>')
+    for i, j in np.ndindex(shares.shape):
+        if not counts[i, j]:
+            continue
+        value, x, y = shares[i, j], margin + CELL * j, above + CELL * i
+        told = f"{classes[i]} predicted as {classes[j]}: {counts[i, j]:.0f} of {counts[i].sum():.0f} ({100 * value:.0f} %)"
+        kind = "hit" if i == j else "miss"
+        shade = 0.06 + 0.94 * value**0.7  # small shares must still be seen
+        out.append(
+            f'<rect class="{kind}" x="{x:.0f}" y="{y:.0f}" width="{CELL - 1}" height="{CELL - 1}" fill-opacity="{shade:.2f}">'
+            f"<title>{escape(told)}</title></rect>"
+        )
+        if value >= 0.05:
+            ink = "on" if shade > 0.55 else "cell"
+            at = f'x="{x + CELL / 2 - 0.5:.0f}" y="{y + CELL / 2 + 3:.0f}"'
+            out.append(f'<text class="{ink}" {at} text-anchor="middle">{100 * value:.0f}</text>')
+    return _close(out)
+
+
+def calibration(bins: Sequence[dict]) -> Markup:
+    """Accuracy over confidence, a dot a bin whose area follows its rows; on the diagonal a model is as right as it is sure."""
+    left, top, side = 46, 12, 300
+
+    def at(confidence: float, accuracy: float) -> tuple[float, float]:
+        return left + side * confidence, top + side * (1 - accuracy)
+
+    out = [_open(left + side + 16, top + side + 44, "Accuracy of the prediction over its confidence", least=0.8)]
+    for tick in np.linspace(0, 1, 6):
+        (x, _), (_, y) = at(tick, 0), at(0, tick)
+        out.append(f'<line class="grid" x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{top + side}"/>')
+        out.append(f'<line class="grid" x1="{left}" y1="{y:.1f}" x2="{left + side}" y2="{y:.1f}"/>')
+        out.append(f'<text class="axis" x="{x:.1f}" y="{top + side + 16}" text-anchor="middle">{100 * tick:.0f}</text>')
+        out.append(f'<text class="axis" x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{100 * tick:.0f}</text>')
+    out.append(f'<line class="zero" x1="{left}" y1="{top + side}" x2="{left + side}" y2="{top}"/>')
+    most = max((row["count"] for row in bins), default=1)
+    for row in bins:
+        (x, y), (_, ideal) = at(row["confidence"], row["accuracy"]), at(0, row["confidence"])
+        told = f"{row['count']} images: confidence {100 * row['confidence']:.0f} %, right {100 * row['accuracy']:.0f} %"
+        out.append(f'<line class="stem" x1="{x:.1f}" y1="{ideal:.1f}" x2="{x:.1f}" y2="{y:.1f}"/>')
+        radius = 2.5 + 7.5 * (row["count"] / most) ** 0.5
+        out.append(f'<circle class="hit" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"><title>{told}</title></circle>')
+    out.append(f'<text class="axis" x="{left + side / 2}" y="{top + side + 36}" text-anchor="middle">confidence, %</text>')
+    turned = f"translate(12 {top + side / 2}) rotate(-90)"
+    out.append(f'<text class="axis" transform="{turned}" text-anchor="middle">right, %</text>')
+    return _close(out)
+
+
+def interval(value: float, bounds: Sequence[float] | None) -> Markup:
+    """A score on a scale of 0 to 1 with its interval, for a table's cell."""
+    return _strip(0, 1, value, bounds, "hit", (0, 0.5, 1))
+
+
+def difference(delta: float, bounds: Sequence[float] | None, verdict: str, reach: float) -> Markup:
+    """A difference with its interval on a scale of -reach..reach; the zero line stands in the middle of every cell."""
+    return _strip(-reach, reach, delta, bounds, {"better": "better", "worse": "worse"}.get(verdict, "apart"), (0,))
+
+
+def _strip(low: float, high: float, value: float, bounds: Sequence[float] | None, kind: str, marks: Sequence[float]) -> Markup:
+    def at(x: float) -> float:
+        return 4 + 152 * (min(max(x, low), high) - low) / (high - low)
+
+    out = ['<svg class="strip" viewBox="0 0 160 18" width="160" height="18" aria-hidden="true">']
+    out += [f'<line class="{"zero" if x == 0 else "grid"}" x1="{at(x):.1f}" y1="0" x2="{at(x):.1f}" y2="18"/>' for x in marks]
+    if bounds is not None:
+        out.append(f'<line class="{kind} whisker" x1="{at(bounds[0]):.1f}" y1="9" x2="{at(bounds[1]):.1f}" y2="9"/>')
+    if np.isfinite(value):
+        out.append(f'<circle class="{kind}" cx="{at(value):.1f}" cy="9" r="4"/>')
+    return _close(out)
+
+
+def _open(width: float, height: float, label: str, least: float) -> str:
+    """`least`: the smallest share of its natural width a figure may shrink to; below that its box scrolls."""
+    style = f"max-width:{width:.0f}px;min-width:{least * width:.0f}px"
+    return f'<svg class="figure" viewBox="0 0 {width:.0f} {height:.0f}" style="{style}" role="img" aria-label="{escape(label)}">'
+
+
+def _close(parts: list[str]) -> Markup:
+    return Markup("".join([*parts, "</svg>"]))

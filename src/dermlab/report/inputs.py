@@ -1,0 +1,43 @@
+"""All that a run's report is written from: tables and metrics of the stages before it, read once and checked."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from dermlab.data import paths
+from dermlab.data.files import read_json
+from dermlab.data.params import Params
+from dermlab.data.shards import Shards
+from dermlab.data.tables import CATALOG, FLAGS, MANIFEST, PREDICTIONS, QUARANTINE, TRUTH, read_table
+
+METRICS = ("pull", "flag", "manifest", "train", "evaluate", "headline", "f1")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """`metrics`: the metrics files by name. `truth` has no row where the source does not know it."""
+
+    params: Params
+    catalog: pd.DataFrame
+    quarantine: pd.DataFrame
+    flags: pd.DataFrame
+    manifest: pd.DataFrame
+    predictions: pd.DataFrame
+    truth: pd.DataFrame
+    metrics: dict[str, dict]
+    shards: Shards
+
+
+def read_inputs(params: Params) -> Inputs:
+    """Raises ContractError where a file is missing or breaks its schema."""
+    return Inputs(
+        params=params,
+        catalog=read_table(paths.CATALOG, CATALOG),
+        quarantine=read_table(paths.QUARANTINE, QUARANTINE),
+        flags=read_table(paths.FLAGS, FLAGS),
+        manifest=read_table(paths.MANIFEST, MANIFEST),
+        predictions=read_table(paths.PREDICTIONS, PREDICTIONS),
+        truth=read_table(paths.TRUTH, TRUTH),
+        metrics={name: read_json(paths.metrics_of(name)) for name in METRICS},
+        shards=Shards(paths.SHARDS),
+    )

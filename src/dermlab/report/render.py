@@ -1,0 +1,83 @@
+"""How numbers, tables and pages are written: one Jinja2 environment, pages that need nothing from outside."""
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from dermlab.report import figures
+
+SCORE_LABELS = {
+    "top1": "top-1", "top3": "top-3", "macro_f1": "macro F1", "balanced_accuracy": "balanced accuracy", "rare_recall": "rare recall",
+    "sink_ratio": "sink ratio", "ece": "ECE",
+}  # fmt: skip
+ABSENT = "–"
+
+
+def score(value: float | None, digits: int = 3) -> str:
+    return ABSENT if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    return ABSENT if value is None or not math.isfinite(value) else f"{100 * value:.{digits}f} %"
+
+
+def points(value: float | None, digits: int = 1) -> str:
+    """A difference in hundredths, with its sign; an exact zero has none."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    text = f"{100 * value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def bounds(value: Sequence[float] | None, digits: int = 3) -> str:
+    return ABSENT if value is None else f"{value[0]:.{digits}f} to {value[1]:.{digits}f}"
+
+
+def points_bounds(value: Sequence[float] | None) -> str:
+    return "" if value is None else f"[{points(value[0])}, {points(value[1])}]"
+
+
+def count(value: float | None) -> str:
+    return ABSENT if value is None else f"{value:,.0f}"
+
+
+def share(part: float, whole: float) -> str:
+    return percent(part / whole) if whole else ABSENT
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]], left: int = 1) -> str:
+    """A Markdown table padded to aligned columns; the first `left` columns are text, the others numbers."""
+    cells = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in [header, *rows]]
+    widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(header))]
+    pad = [str.ljust if i < left else str.rjust for i in range(len(header))]
+    rule = ["-" * width if i < left else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
+    lines = [[fit(cell, width) for fit, cell, width in zip(pad, row, widths, strict=True)] for row in cells]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
+
+
+@cache
+def _environment(html: bool) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("dermlab.report", "templates"),
+        autoescape=html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "score": score, "percent": percent, "points": points, "bounds": bounds, "points_bounds": points_bounds, "count": count,
+    }  # fmt: skip
+    environment.globals |= {
+        "table": markdown_table, "share": share, "score_labels": SCORE_LABELS, "absent": ABSENT, "confusion_figure": figures.confusion,
+        "calibration_figure": figures.calibration, "interval_figure": figures.interval, "difference_figure": figures.difference,
+    }  # fmt: skip
+    return environment
+
+
+def render(template: str, **values: Any) -> str:
+    """The template filled in; values are escaped in `.html.j2`, and a missing one is an error."""
+    return _environment(template.endswith(".html.j2")).get_template(template).render(**values)

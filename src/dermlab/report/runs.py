@@ -1,0 +1,99 @@
+"""Reading an experiment's predictions out of DVC, without checking it out."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from dermlab.data import paths
+from dermlab.data.classes import OTHER
+from dermlab.data.errors import ContractError, DermlabError
+from dermlab.data.files import read_json
+from dermlab.data.tables import PREDICTIONS, read_table
+from dermlab.report.paired import Run, flat
+
+WORKSPACE = "workspace"
+LOCK = Path("dvc.lock")
+FILES = (paths.PARAMS, LOCK, paths.PREDICTIONS, paths.metrics_of("manifest"))
+SCORED_STAGES = ("pull", "embed", "flag", "manifest", "train", "evaluate")
+
+
+def load_run(rev: str, repo: Path | str = ".") -> Run:
+    """`rev`: an experiment's name, any git revision, or `workspace` for the files as they are now.
+
+    Raises DermlabError for an unknown name, with those that exist; ContractError where the run's files are not to be had, or
+    where its params.yaml is not what its results were made with.
+    """
+    if rev == WORKSPACE:
+        return _read(rev, Path(repo))
+    with tempfile.TemporaryDirectory() as folder:
+        _fetch(rev, Path(repo), Path(folder))
+        return _read(rev, Path(folder))
+
+
+def _read(name: str, folder: Path) -> Run:
+    try:
+        params = _yaml(folder / paths.PARAMS)
+        _check_params_were_run(params, _yaml(folder / LOCK) if (folder / LOCK).exists() else {})
+        predictions = read_table(folder / paths.PREDICTIONS, PREDICTIONS)
+        before = read_json(folder / paths.metrics_of("manifest"))["before"]
+    except (ContractError, KeyError, OSError) as error:
+        said = str(error).replace(f"{folder}/", "")
+        raise ContractError(f"{name}: {said}") from error
+    return Run(name, predictions, params, {label: int(count) for label, count in before.items() if label != OTHER})
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    return YAML(typ="safe").load(path.read_text(encoding="utf-8")) or {}
+
+
+def _check_params_were_run(params: dict, lock: dict) -> None:
+    """A commit can hold a params.yaml that nobody ran; its results would then be credited to the wrong recipe."""
+    now = flat(params)
+    for stage in SCORED_STAGES:
+        then = flat(lock.get("stages", {}).get(stage, {}).get("params", {}).get(str(paths.PARAMS), {}))
+        for key, value in then.items():
+            if key in now and now[key] != value:
+                raise ContractError(
+                    f"params.yaml says {key}={now[key]}, but its results were made with {key}={value}. Run it first: `dvc exp run`."
+                )
+
+
+def _fetch(rev: str, repo: Path, folder: Path) -> None:
+    """Copies the run's files from git and the DVC cache (from the remote where the cache lacks them) into `folder`."""
+    from dvc.api import DVCFileSystem
+    from dvc.exceptions import DvcException
+    from scmrepo.exceptions import SCMError
+
+    try:
+        files = DVCFileSystem(str(repo), rev=rev)
+        files.exists(str(paths.PARAMS))
+    except (DvcException, SCMError) as error:
+        known = ", ".join(_experiments(repo)) or "none"
+        raise DermlabError(
+            f"There is no experiment or revision {rev!r} ({' '.join(str(error).split())}). Experiments: {known}. For the files as they are "
+            f"now say `{WORKSPACE}`."
+        ) from error
+    for path in FILES:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if path != LOCK or files.exists(str(path)):
+                files.get_file(str(path), str(target))
+        except Exception as error:  # whatever the remote's own library raises: no network, no credentials, no such object
+            raise ContractError(
+                f"{rev}: {path} is neither in the DVC cache nor to be had from the remote ({_short(error)}). Fetch it: `dvc exp pull` and "
+                f"`dvc fetch`, or run the experiment again: `dvc exp run -n {rev}`."
+            ) from error
+
+
+def _experiments(repo: Path) -> list[str]:
+    from dvc.repo import Repo
+
+    with Repo(str(repo)) as opened:
+        return sorted({entry[0] for group in opened.experiments.ls(all_commits=True).values() for entry in group if entry[0]})
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -1,0 +1,77 @@
+"""Recipes over seeds: the spread of one recipe's runs, and Welch's t interval between the means of two recipes (Welch 1947)."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dermlab.report.differences import NOT_APART, Difference, goodness, verdict_of
+from dermlab.report.scores import HEADLINE
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Runs whose params differ only in the seed, one a seed. `spread`: standard deviation over seeds (empty for one).
+    `differences`: against the baseline's recipe, Welch's t; empty where either has one seed."""
+
+    name: str
+    seeds: tuple[int, ...]
+    mean: dict[str, float]
+    spread: dict[str, float]
+    differences: dict[str, Difference]
+
+
+def flat(params: Mapping) -> dict[str, Any]:
+    """`{"train": {"lr": 1}}` as `{"train.lr": 1}`, without the block `report`."""
+    values = {}
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            values |= {f"{key}.{name}": item for name, item in value.items()} if key != "report" else {}
+        else:
+            values[key] = value
+    return values
+
+
+def by_recipe(names: Sequence[str], params: Sequence[Mapping], heads: Sequence[Mapping[str, float]]) -> tuple[Recipe, ...]:
+    """Runs, the baseline first, grouped by their params without the seed; empty where no recipe has a second seed. A seed
+    that comes twice counts once: `workspace` is often also an experiment. `heads`: each run's headline."""
+    groups: dict[str, dict[int, tuple[str, dict]]] = {}
+    for name, block, scored in zip(names, params, heads, strict=True):
+        recipe = flat(block)
+        seed = recipe.pop("seed", None)
+        groups.setdefault(json.dumps(recipe, sort_keys=True, default=str), {}).setdefault(seed, (name, scored))
+    if all(len(group) < 2 for group in groups.values()):
+        return ()
+    values = [{m: np.array([float(scored[m]) for _, scored in group.values()]) for m in HEADLINE} for group in groups.values()]
+    recipes = []
+    for group, scored in zip(groups.values(), values, strict=True):
+        several = len(group) > 1
+        against = several and scored is not values[0] and len(values[0]["top1"]) > 1
+        recipes.append(
+            Recipe(
+                name=next(iter(group.values()))[0],
+                seeds=tuple(group),
+                mean={m: float(v.mean()) for m, v in scored.items()},
+                spread={m: float(v.std(ddof=1)) for m, v in scored.items()} if several else {},
+                differences={m: _welch(m, values[0][m], scored[m]) for m in HEADLINE} if against else {},
+            )
+        )
+    return tuple(recipes)
+
+
+def _welch(metric: str, old: np.ndarray, new: np.ndarray) -> Difference:
+    if old.std() + new.std() == 0:  # no spread to judge by
+        return Difference(float(old.mean()), float(new.mean()), None, NOT_APART)
+    bounds, gain = _welch_interval(old, new), _welch_interval(goodness(metric, old), goodness(metric, new))
+    return Difference(float(old.mean()), float(new.mean()), bounds, verdict_of(gain))
+
+
+def _welch_interval(old: np.ndarray, new: np.ndarray) -> tuple[float, float] | None:
+    from scipy.stats import ttest_ind
+
+    if old.std() + new.std() == 0:
+        return None
+    bounds = ttest_ind(new, old, equal_var=False).confidence_interval(0.95)
+    return float(bounds.low), float(bounds.high)

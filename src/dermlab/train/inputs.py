@@ -1,0 +1,94 @@
+"""What training reads, joined and checked: the manifest says which rows, the catalog where they lie and what was answered."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dermlab.data import paths
+from dermlab.data.classes import Classes, read_classes
+from dermlab.data.embeddings import Embeddings, read_embeddings
+from dermlab.data.errors import ContractError, ParamsError
+from dermlab.data.files import sha256_file
+from dermlab.data.params import Params
+from dermlab.data.questionnaire import Questionnaire, read_questionnaire
+from dermlab.data.shards import Shards
+from dermlab.data.tables import CATALOG, MANIFEST, read_table
+from dermlab.model.questionnaire import encode
+
+
+@dataclass(frozen=True)
+class Rows:
+    """N rows of one split. `table`: image_id, shard, row. `labels`: int64 [N]; `weights`: float32 [N];
+    `answers`: float32 [N, Q]; `features`: float16 [N, D] of the frozen backbone."""
+
+    table: pd.DataFrame
+    labels: np.ndarray
+    weights: np.ndarray
+    answers: np.ndarray
+    features: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """`counts`: int64 [K+1], the training rows of each class in the manifest. `digests`: sha256 of what was read."""
+
+    train: Rows
+    val: Rows
+    classes: Classes
+    questions: Questionnaire
+    shards: Shards
+    image_size: int
+    counts: np.ndarray
+    digests: dict[str, str]
+
+
+def read_inputs(
+    params: Params,
+    source: Path = paths.SOURCE,
+    catalog: Path = paths.CATALOG,
+    shards: Path = paths.SHARDS,
+    embeddings: Path = paths.EMBEDDINGS,
+    manifest: Path = paths.MANIFEST,
+) -> Inputs:
+    """Raises ContractError or ParamsError where the files do not fit each other or the params."""
+    source = Path(source)
+    classes, questions = read_classes(source / "classes.json"), read_questionnaire(source / "questionnaire.json")
+    cached = read_embeddings(embeddings)
+    if cached.info.backbone != params.backbone:
+        raise ContractError(f"{embeddings} was made by {cached.info.backbone}, not {params.backbone}. Run `dvc repro embed`.")
+    used, images = read_table(manifest, MANIFEST), read_table(catalog, CATALOG)
+    rows = used.merge(images.drop(columns=["label", "split"]), on="image_id", how="left", validate="one_to_one")
+    if rows["shard"].isna().any():
+        stray = rows.loc[rows["shard"].isna(), "image_id"].iat[0]
+        raise ContractError(f"{manifest} names the image {stray!r}, which {catalog} does not have. Run `dvc repro manifest`.")
+    sides = {split: _rows(rows[rows["split"] == split], classes, questions, cached, manifest) for split in ("train", "val")}
+    train, val = sides["train"], sides["val"]
+    if len(train) < params.train.batch_size or not len(val):
+        raise ParamsError(
+            f"{manifest} has {len(train)} training and {len(val)} validation rows; training needs one whole batch "
+            f"(train.batch_size is {params.train.batch_size}) and one validation row. Pull more images or lower the batch size."
+        )
+    counts = np.bincount(train.labels, minlength=len(classes.names))
+    read = [source / "classes.json", source / "questionnaire.json", catalog, manifest]
+    read += [Path(embeddings) / "features.npy", Path(embeddings) / "image_ids.npy", Path(embeddings) / "info.json"]
+    digests = {Path(path).name: sha256_file(path) for path in read}
+    return Inputs(train, val, classes, questions, Shards(shards), cached.info.image_size, counts, digests)
+
+
+def _rows(rows: pd.DataFrame, classes: Classes, questions: Questionnaire, cached: Embeddings, manifest: Path) -> Rows:
+    rows = rows.reset_index(drop=True)
+    weights = rows["weight"].to_numpy(np.float32)
+    if len(rows) and not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
+        raise ContractError(f"{manifest}, column weight: draw weights must be finite, none negative and not all zero.")
+    return Rows(
+        rows[["image_id", "shard", "row"]].astype({"shard": int, "row": int}),
+        classes.encode(rows["label"], f"{manifest}, column label"),
+        weights,
+        encode(rows, questions),
+        cached.of(rows["image_id"]),
+    )

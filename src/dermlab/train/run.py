@@ -1,0 +1,106 @@
+"""One training, from what the stages before wrote to a model that predicts elsewhere."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+
+from dermlab.data import paths
+from dermlab.data.errors import ParamsError
+from dermlab.data.params import Params
+from dermlab.data.progress import say
+from dermlab.model.backbones import Backbone, create_backbone
+from dermlab.model.classifier import FusedClassifier
+from dermlab.model.questionnaire import width_of
+from dermlab.model.runtime import seed_everything, set_up
+from dermlab.model.saved import TrainedModel, save_model
+from dermlab.train.checkpoint import checkpoint_folder, recipe_of, remove_checkpoint
+from dermlab.train.inputs import Inputs
+from dermlab.train.phases import finetune, train_head
+from dermlab.train.state import LiveMetrics, State, resumed
+from dermlab.train.validation import fit_temperature
+
+
+def run(
+    params: Params,
+    inputs: Inputs,
+    model_folder: Path = paths.MODEL,
+    live_folder: Path = paths.METRICS / "train",
+    checkpoint_root: Path | None = None,
+    create: Callable[[str, int], Backbone] = create_backbone,
+) -> dict[str, Any]:
+    """Trains, keeps the best epoch of both phases, fits its temperature, writes the model and the curves.
+
+    Returns the metrics. A run that was killed goes on after its last whole epoch and ends with the same numbers.
+    """
+    knobs = params.train
+    if knobs.frozen_epochs + knobs.finetune_epochs == 0:
+        raise ParamsError("train.frozen_epochs and train.finetune_epochs are both 0: there is nothing to train.")
+    runtime = set_up(knobs.precision)
+    mixed = "bf16" if runtime.train_dtype == torch.bfloat16 else "no"
+    accelerator = Accelerator(mixed_precision=mixed, cpu=runtime.device.type == "cpu")
+    folder = checkpoint_folder(params, inputs, checkpoint_root)
+    state = _shared(resumed(folder) if accelerator.is_main_process else None, accelerator)
+    if state.history and accelerator.is_main_process:
+        say(f"train: goes on after epoch {state.epoch} of phase {state.phase}")
+
+    seed_everything(params.seed)
+    with accelerator.main_process_first():
+        backbone = create(params.backbone, inputs.image_size)
+    module = FusedClassifier(backbone, width_of(inputs.questions), len(inputs.classes.names), knobs.dropout)
+    live = LiveMetrics(Path(live_folder), state.history) if accelerator.is_main_process else None
+
+    def finished(state: State) -> None:
+        live.log(state.history[-1])
+        state.write(folder)
+
+    if state.phase == "frozen":
+        if accelerator.is_main_process:  # seconds of work: sharing it would cost more
+            train_head(module.head, params, inputs, runtime, state, finished)
+            if state.best:
+                module.head.load_state_dict(state.best["weights"])
+        state.begin("finetune")
+    if state.epoch < knobs.finetune_epochs:
+        finetune(module, params, inputs, runtime, accelerator, state, finished)
+    if not accelerator.is_main_process:
+        return {}
+    live.end()
+    if state.best["phase"] == "frozen":
+        module.backbone = create(params.backbone, inputs.image_size)  # fine-tuning changed it, and to no avail
+        module.head.load_state_dict(state.best["weights"])
+    else:
+        module.load_state_dict(state.best["weights"])
+    metrics = _keep(module, params, inputs, state.best, len(state.history), Path(model_folder))
+    remove_checkpoint(folder)
+    return metrics
+
+
+def _keep(module: FusedClassifier, params: Params, inputs: Inputs, best: dict[str, Any], epochs: int, folder: Path) -> dict[str, Any]:
+    temperature = fit_temperature(best["logits"].numpy(), inputs.val.labels)
+    module.eval()
+    save_model(
+        TrainedModel(module, inputs.classes, inputs.questions, temperature, inputs.image_size, params.backbone, recipe_of(params)),
+        folder,
+    )
+    return {
+        "best_phase": best["phase"],
+        "best_epoch": best["epoch"],
+        "epochs": epochs,
+        "train_loss": best["train_loss"],
+        "val_top1": best["top1"],
+        "val_macro_f1": best["macro_f1"],
+        "val_nll": best["nll"],
+        "temperature": temperature,
+        "train_rows": len(inputs.train),
+        "val_rows": len(inputs.val),
+    }
+
+
+def _shared(state: State | None, accelerator: Accelerator) -> State:
+    """Only the first process reads the checkpoint: the others may not see its disk."""
+    if accelerator.num_processes == 1:
+        return state
+    return broadcast_object_list([state])[0]

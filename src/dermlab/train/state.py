@@ -1,0 +1,77 @@
+"""How far a run has come: what a checkpoint holds, and what live metrics show."""
+
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dermlab.train.checkpoint import read_checkpoint, write_checkpoint
+from dermlab.train.validation import Validation, validate
+
+PHASES = ("frozen", "finetune")
+
+
+@dataclass
+class State:
+    """`phase`, `epoch`: epochs finished in this phase. `weights`, `optimizer`: as that epoch left them; of the head only
+    while the backbone is frozen. `best`: the phase, epoch, score, weights and validation logits of the best epoch so far.
+    `history`: one row an epoch, both phases."""
+
+    phase: str = "frozen"
+    epoch: int = 0
+    weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    best: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def finish_epoch(
+        self, model: torch.nn.Module, optimizer: torch.optim.Optimizer, train_loss: float, logits: np.ndarray, labels: np.ndarray
+    ) -> Validation:
+        """Judges the epoch and keeps it if it is the best so far; of two equal ones the earlier."""
+        judged = validate(logits, labels)
+        self.epoch += 1
+        self.weights = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+        self.optimizer = optimizer.state_dict()
+        row = {"phase": self.phase, "epoch": self.epoch, "train_loss": train_loss, **asdict(judged)}
+        self.history.append(row)
+        if not self.best or judged.score > self.best["score"]:
+            logits = torch.from_numpy(logits.astype(np.float32))
+            self.best = {**row, "score": judged.score, "step": len(self.history), "weights": self.weights, "logits": logits}
+        return judged
+
+    def begin(self, phase: str) -> None:
+        self.phase, self.epoch, self.weights, self.optimizer = phase, 0, {}, {}
+
+    def write(self, folder: Path) -> None:
+        write_checkpoint(folder, {name: getattr(self, name) for name in self.__dataclass_fields__})
+
+
+def resumed(folder: Path) -> State:
+    found = read_checkpoint(folder)
+    return State(**found) if found else State()
+
+
+class LiveMetrics:
+    """DVCLive's folder of curves, which `dvc exp show` reads while training runs. A resumed run writes the epochs before
+    the interruption again, as DVC empties the folder. No timings in it: equal runs leave equal bytes."""
+
+    def __init__(self, folder: Path, history: list[dict[str, Any]]) -> None:
+        import dvclive
+
+        shutil.rmtree(folder, ignore_errors=True)  # dvclive writes in place, and a file here may be a link into DVC's cache
+        # The defaults would rewrite dvc.yaml, draw a report and save a stray experiment.
+        self.live = dvclive.Live(dir=str(folder), save_dvc_exp=False, dvcyaml=None, report=None)
+        for row in history:
+            self.log(row)
+
+    def log(self, row: dict[str, Any]) -> None:
+        names = {"train_loss": "train_loss", "top1": "val_top1", "macro_f1": "val_macro_f1", "nll": "val_nll"}
+        for name, shown in names.items():
+            self.live.log_metric(shown, round(row[name], 4))
+        self.live.next_step()
+
+    def end(self) -> None:
+        self.live.end()

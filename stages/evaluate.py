@@ -1,0 +1,41 @@
+"""evaluate: the trained model on the frozen test split.
+
+Reads   models/model/, data/catalog.parquet, data/manifest.parquet, data/shards/
+Writes  data/predictions.parquet, metrics/headline.json, metrics/f1.json, metrics/evaluate.json
+Run     dvc repro evaluate        (with mirrored images: dvc exp run -S evaluate.tta=flip)
+"""
+
+from dermlab.data import paths
+from dermlab.data.files import write_json
+from dermlab.data.params import read_params
+from dermlab.data.progress import say
+from dermlab.data.shards import Shards
+from dermlab.data.stage import run_stage
+from dermlab.data.tables import CATALOG, MANIFEST, PREDICTIONS, read_table, write_table
+from dermlab.evaluate.build import evaluate, frozen_test_rows, predictions_table
+from dermlab.model.predict import predict_logits, probabilities
+from dermlab.model.saved import load_model
+
+
+def main() -> None:
+    params = read_params().evaluate
+    catalog = read_table(paths.CATALOG, CATALOG)
+    rows = frozen_test_rows(catalog, read_table(paths.MANIFEST, MANIFEST))
+    model = load_model(paths.MODEL)
+    logits = predict_logits(model, rows, Shards(), params.batch_size, flip=params.tta == "flip")
+    probs = probabilities(logits, model.temperature)
+    train_labels = catalog.loc[catalog["split"] == "train", "label"]
+    result = evaluate(rows["label"], probs, train_labels, model.classes, params.ece_bins)
+    write_table(paths.PREDICTIONS, predictions_table(rows, probs, model.classes), PREDICTIONS)
+    write_json(paths.HEADLINE, result.headline)
+    write_json(paths.F1, result.f1)
+    settings = {"temperature": model.temperature, "tta": params.tta}
+    write_json(paths.metrics_of("evaluate"), {**settings, **result.details})
+    unflagged = result.details["unflagged"]
+    say("evaluate: " + ", ".join(f"{name} {value:.4f}" for name, value in result.headline.items()))
+    if "top1" in unflagged:
+        say(f"      without the {unflagged['flagged']} test rows the model doubts: top1 {unflagged['top1']:.4f}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,41 @@
+"""manifest: which images are used, with which label and weight. Variants change training rows only; test rows are frozen.
+
+Reads   data/source/ (classes), data/catalog.parquet, data/flags.parquet, data/relabels.csv
+Writes  data/manifest.parquet, metrics/manifest.json
+Run     dvc repro manifest        (another variant: dvc exp run -S variant=cleaned+rebalanced)
+"""
+
+import pandas as pd
+
+from dermlab.data import paths
+from dermlab.data.classes import read_classes
+from dermlab.data.files import write_json
+from dermlab.data.params import read_params
+from dermlab.data.progress import say
+from dermlab.data.stage import run_stage
+from dermlab.data.tables import CATALOG, FLAGS, MANIFEST, read_table, write_table
+from dermlab.manifest.build import build_manifest
+from dermlab.manifest.ledger import HEADER, read_ledger
+
+
+def main() -> None:
+    params = read_params()
+    catalog, flags, classes = read_table(paths.CATALOG, CATALOG), read_table(paths.FLAGS, FLAGS), read_classes()
+    ledger = pd.DataFrame(columns=list(HEADER))  # other variants do not stop at a line of the ledger
+    if "relabeled" in params.variants:
+        ledger = read_ledger(paths.RELABELS, catalog, classes)
+    manifest, numbers = build_manifest(catalog, flags, ledger, classes, params.variants, params.manifest, params.seed)
+    write_table(paths.MANIFEST, manifest, MANIFEST)
+    write_json(paths.metrics_of("manifest"), numbers)
+    rows = numbers["rows"]
+    say(
+        f"manifest: {params.variant}: {rows['train']} train, {rows['val']} val, {rows['test']} test rows; {numbers['dropped']} dropped, "
+        f"{sum(numbers['saved_by_guard'].values())} saved by the guard, {numbers['relabeled']} relabeled, "
+        f"{numbers['leaks_left_out']} leaks left out"
+    )
+    if "relabeled" in params.variants and not len(ledger):
+        say(f"      {paths.RELABELS} has no lines, so `relabeled` changes nothing")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,31 @@
+"""train: a head on cached features, then the network end to end; the epoch that validates best is kept.
+
+Reads   data/manifest.parquet, data/catalog.parquet, data/shards/, data/embeddings/, data/source/
+Writes  models/model/, metrics/train.json, metrics/train/ (curves)
+Run     dvc repro train        (several GPUs: torchrun --nproc-per-node=8 stages/train.py; tiny: -S train.frozen_epochs=1
+        -S train.finetune_epochs=0)
+"""
+
+from dermlab.data import paths
+from dermlab.data.files import write_json
+from dermlab.data.params import read_params
+from dermlab.data.progress import say
+from dermlab.data.stage import run_stage
+from dermlab.train.inputs import read_inputs
+from dermlab.train.run import run
+
+
+def main() -> None:
+    params = read_params()
+    metrics = run(params, read_inputs(params))
+    if not metrics:  # a process that is not the first writes nothing
+        return
+    write_json(paths.metrics_of("train"), metrics)
+    say(
+        f"train: best epoch {metrics['best_epoch']} of phase {metrics['best_phase']}, validation top-1 {metrics['val_top1']:.4f}, "
+        f"macro F1 {metrics['val_macro_f1']:.4f}, on {metrics['train_rows']} rows"
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,50 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from dermlab.data.errors import ContractError
+from dermlab.data.questionnaire import Question
+from dermlab.model.questionnaire import encode, unanswered, width_of
+
+SEX = Question(name="sex", kind="choice", choices=("female", "male"))
+SYMPTOMS = Question(name="symptoms", kind="multi", choices=("itching", "pain", "bleeding"))
+AGE = Question(name="age", kind="number", low=0, high=100)
+QUESTIONS = (SEX, SYMPTOMS, AGE)
+
+
+def test_each_kind_of_answer_has_its_encoding_and_silence_has_its_own():
+    frame = pd.DataFrame(
+        {"q_sex": ["male", None], "q_symptoms": [("itching", "bleeding"), None], "q_age": [25.0, float("nan")]}, index=[7, 9]
+    )
+    encoded = encode(frame, QUESTIONS)
+    assert encoded.dtype == np.float32
+    np.testing.assert_array_equal(encoded[0], [0, 1, 0, 1, 0, 1, 0, 0.25, 0])
+    np.testing.assert_array_equal(encoded[1], [0, 0, 1, 0, 0, 0, 1, 0, 1])
+    np.testing.assert_array_equal(encoded[1], unanswered(QUESTIONS))
+
+
+def test_answering_none_of_several_is_not_silence():
+    np.testing.assert_array_equal(encode(pd.DataFrame({"q_symptoms": [()]}), (SYMPTOMS,)), [[0, 0, 0, 0]])
+
+
+def test_numbers_beyond_the_range_are_clipped_to_it():
+    np.testing.assert_array_equal(encode(pd.DataFrame({"q_age": [-5.0, 130.0]}), (AGE,))[:, 0], [0, 1])
+
+
+def test_without_questions_there_are_no_columns():
+    assert encode(pd.DataFrame({"image_id": ["a", "b"]}), ()).shape == (2, 0)
+    assert width_of(()) == 0
+    assert unanswered(()).shape == (0,)
+
+
+def test_an_absent_column_counts_as_answered_by_nobody():
+    np.testing.assert_array_equal(encode(pd.DataFrame({"image_id": ["a"]}), QUESTIONS)[0], unanswered(QUESTIONS))
+
+
+def test_an_unknown_answer_names_column_row_and_the_valid_ones():
+    with pytest.raises(ContractError, match=r"q_sex, row 1: 'mael' is not an answer.*female, male"):
+        encode(pd.DataFrame({"q_sex": ["male", "mael"]}), (SEX,))
+    with pytest.raises(ContractError, match=r"q_symptoms, row 0: 'burning'.*itching, pain, bleeding"):
+        encode(pd.DataFrame({"q_symptoms": [("itching", "burning")]}), (SYMPTOMS,))
+    with pytest.raises(ContractError, match=r"q_age, row 0: 'forty'.*numbers from 0 to 100"):
+        encode(pd.DataFrame({"q_age": ["forty"]}), (AGE,))
