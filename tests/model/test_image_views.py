@@ -60,7 +60,9 @@ def test_a_large_jpeg_is_decoded_at_a_fraction_but_never_below_twice_the_view():
 
 def write_images(folder, count=7):
     random = np.random.default_rng(0)
-    write_shard(folder / shard_name(0), map(str, range(count)), [jpeg(random.integers(0, 255, (40, 50, 3), np.uint8)) for _ in range(count)])
+    write_shard(
+        folder / shard_name(0), map(str, range(count)), [jpeg(random.integers(0, 255, (40, 50, 3), np.uint8)) for _ in range(count)]
+    )
     return pd.DataFrame({"image_id": list(map(str, range(count))), "shard": 0, "row": range(count)})
 
 

@@ -20,7 +20,7 @@ def not_skin_score(features: np.ndarray) -> np.ndarray:
     x = np.asarray(features, dtype=np.float32)
     x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
     x = x - x.mean(axis=0)
-    _, vectors = np.linalg.eigh(x.T.astype(np.float64) @ x)
+    _, vectors = np.linalg.eigh((x.T @ x).astype(np.float64))
     x = x @ vectors[:, ::-1][:, : min(COMPONENTS, max(1, len(x) // 10))].astype(np.float32)
     distance = _mahalanobis(x, np.ones(len(x), dtype=bool))
     for _ in range(STEPS):

@@ -6,7 +6,6 @@ about wherever it had the capacity to learn it, and contradicts it where it had 
 
 import numpy as np
 import torch
-from torch.nn.functional import cross_entropy
 
 from dermlab.data.errors import ContractError
 from dermlab.data.progress import progress
@@ -79,16 +78,18 @@ def fit(x: torch.Tensor, labels: torch.Tensor, classes: int, l2: float) -> torch
 
     if multiplies_bfloat16() and x.numel() >= BFLOAT16_FROM:
         x = x.bfloat16()
+    every = torch.arange(rows, device=x.device)
     v = torch.zeros(width, classes, device=x.device, requires_grad=True)
-    solver = torch.optim.LBFGS([v], max_iter=ITERATIONS, history_size=10, tolerance_grad=1e-6, tolerance_change=1e-8,
+    solver = torch.optim.LBFGS([v], max_iter=ITERATIONS, history_size=10, tolerance_grad=1e-5, tolerance_change=1e-7,
                                line_search_fn="strong_wolfe")  # fmt: skip
 
     def objective() -> torch.Tensor:
         weights = precondition @ v.detach()
         logits = (x @ weights.to(x.dtype)).float()
-        loss = cross_entropy(logits, labels) + (penalty * weights**2).sum() / 2
-        residual = torch.softmax(logits, dim=1)
-        residual[torch.arange(rows, device=x.device), labels] -= 1
+        log_probs = torch.log_softmax(logits, dim=1)
+        loss = (penalty * weights**2).sum() / 2 - log_probs[every, labels].mean()
+        residual = log_probs.exp_()
+        residual[every, labels] -= 1
         gradient = (x.T @ residual.to(x.dtype)).float() / rows + penalty * weights
         v.grad = precondition.T @ gradient
         return loss

@@ -52,7 +52,7 @@ class Backbone(nn.Module):
     def blocks(self) -> list[str]:
         """Names of the blocks, from the input to the output."""
         found = {name[: match.end()]: None for name, _ in self.trunk.named_parameters() if (match := _BLOCK.search(name))}
-        return list(found)
+        return [name for name in found if not any(other.startswith(name + ".") for other in found)]
 
     def train_last(self, blocks: int) -> None:
         """Fine-tunes the last `blocks` blocks and what follows them; 0: all. The rest stays as it is, batch-norm

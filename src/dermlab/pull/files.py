@@ -25,7 +25,7 @@ class FolderFiles:
         if not self.root.is_dir():
             raise SourceError(f"The source folder {self.root} does not exist. Mount or copy it there, or lock another source.")
 
-    def keys(self) -> list[str]:
+    def list(self) -> "list[str]":
         return sorted(p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file())
 
     def read(self, key: str) -> bytes:
@@ -64,7 +64,7 @@ class ZipFiles:
                 raise SourceError(f"{self.path} is not a readable zip ({error}). Download it again or give its folder.") from error
         return self._zip
 
-    def keys(self) -> list[str]:
+    def list(self) -> "list[str]":
         return sorted(name for name in self._open().namelist() if not name.endswith("/"))
 
     def _member(self, key: str) -> zipfile.ZipInfo:

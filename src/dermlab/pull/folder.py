@@ -21,7 +21,7 @@ class Folder(FileSource):
 
     def scan(self) -> Listing:
         p = self.params
-        tables = [key for key in self.files if key.lower().endswith(".csv")]
+        tables = [key for key in self.files.list() if key.lower().endswith(".csv")]
         if len(tables) != 1:
             raise SourceError(f"{self.path} must hold exactly one CSV of labels; it holds {len(tables)}: {', '.join(tables[:5])}.")
         where = f"{self.path}: {tables[0]}"

@@ -21,7 +21,7 @@ class Ham10000(FileSource):
         self.files, self.path = open_files(Path(path)), path
 
     def scan(self) -> Listing:
-        keys = self.files.keys()
+        keys = self.files.list()
         table = next((key for key in keys if PurePosixPath(key).name == METADATA), None)
         if table is None:
             raise SourceError(f"{self.path} holds no {METADATA}. Give the folder or zip that has it beside the image folders.")

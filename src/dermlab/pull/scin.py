@@ -25,7 +25,7 @@ class Scin(FileSource):
         self.files, self.path, self.params = open_files(Path(path)), path, params
 
     def scan(self) -> Listing:
-        keys = self.files.keys()
+        keys = self.files.list()
         images = ["image_1_path", "image_2_path", "image_3_path"]
         cases = self._table(keys, "scin_cases.csv", ["case_id", *CHOICES, *images])
         labels = self._table(keys, "scin_labels.csv", ["case_id", "weighted_skin_condition_label"])

@@ -88,9 +88,9 @@ def difference(delta: float, bounds: Sequence[float] | None, verdict: str, reach
 
 def _strip(low: float, high: float, value: float, bounds: Sequence[float] | None, kind: str, marks: Sequence[float]) -> Markup:
     def at(x: float) -> float:
-        return 4 + 152 * (min(max(x, low), high) - low) / (high - low)
+        return 4 + 122 * (min(max(x, low), high) - low) / (high - low)
 
-    out = ['<svg class="strip" viewBox="0 0 160 18" width="160" height="18" aria-hidden="true">']
+    out = ['<svg class="strip" viewBox="0 0 130 18" width="130" height="18" aria-hidden="true">']
     out += [f'<line class="{"zero" if x == 0 else "grid"}" x1="{at(x):.1f}" y1="0" x2="{at(x):.1f}" y2="18"/>' for x in marks]
     if bounds is not None:
         out.append(f'<line class="{kind} whisker" x1="{at(bounds[0]):.1f}" y1="9" x2="{at(bounds[1]):.1f}" y2="9"/>')

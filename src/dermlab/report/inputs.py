@@ -10,7 +10,7 @@ from dermlab.data.params import Params
 from dermlab.data.shards import Shards
 from dermlab.data.tables import CATALOG, FLAGS, MANIFEST, PREDICTIONS, QUARANTINE, TRUTH, read_table
 
-METRICS = ("pull", "flag", "manifest", "train", "evaluate", "headline", "f1")
+METRICS = ("pull", "train", "evaluate", "headline")
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def compare(baseline: Run, others: list[Run], bootstrap: int = 2000, seed: int =
     patients = len(by_patient[0].top3)
     rows = []
     for i, run in enumerate(others, 1):
-        gained, lost, p = mcnemar(_right(scored[i], targets), _right(scored[0], targets))
+        gained, lost, p = mcnemar(_right(scored[i]), _right(scored[0]))
         headline = {name: difference(name, heads[0][name], heads[i][name], drawn[0][name], drawn[i][name], patients) for name in HEADLINE}
         per_class = {
             name: difference("f1", f1[0][c], f1[i][c], drawn_f1[0][:, c], drawn_f1[i][:, c], patients_of[c])
@@ -131,9 +131,9 @@ def changed_params(baseline: Mapping, other: Mapping) -> dict[str, tuple[Any, An
     return {key: (old.get(key), new.get(key)) for key in [*old, *(k for k in new if k not in old)] if old.get(key) != new.get(key)}
 
 
-def _right(scored: pd.DataFrame, targets: tuple[str, ...]) -> np.ndarray:
-    probs = scored[[scores.PROB_PREFIX + name for name in targets]].to_numpy()
-    return np.array(targets, dtype=object)[probs.argmax(1)] == scored["label"].to_numpy(dtype=object)
+def _right(scored: pd.DataFrame) -> np.ndarray:
+    labels, probs = scores.labels_and_probs(scored)
+    return probs.argmax(1) == labels
 
 
 def _notes(bootstrap: int, patients: int, classes: int, recipes: tuple[Recipe, ...]) -> tuple[str, ...]:
@@ -150,7 +150,7 @@ def _notes(bootstrap: int, patients: int, classes: int, recipes: tuple[Recipe, .
     if not recipes or any(len(recipe.seeds) < 2 for recipe in recipes):
         notes.append(f"One seed of a recipe says nothing of its run-to-run spread. {FIELD_NOTE}; compare several seeds (-S seed=18, ...).")
     notes.append(
-        f"No correction for looking often: of {classes} classes that do not differ, about one in twenty shows an interval without zero."
+        f"No correction for looking often: even if none of {classes} classes differed, about one interval in twenty would leave out zero."
     )
     if patients < 30:
         notes.append(f"Only {patients} patients were tested: intervals from so few are too narrow.")

@@ -1,11 +1,13 @@
 """How numbers, tables and pages are written: one Jinja2 environment, pages that need nothing from outside."""
 
 import math
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from dermlab.report import figures
 
@@ -44,6 +46,11 @@ def count(value: float | None) -> str:
     return ABSENT if value is None else f"{value:,.0f}"
 
 
+def prose(text: str) -> Markup:
+    """Escaped, with `words` in backticks set as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
 def share(part: float, whole: float) -> str:
     return percent(part / whole) if whole else ABSENT
 
@@ -70,6 +77,7 @@ def _environment(html: bool) -> Environment:
     )
     environment.filters |= {
         "score": score, "percent": percent, "points": points, "bounds": bounds, "points_bounds": points_bounds, "count": count,
+        "prose": prose,
     }  # fmt: skip
     environment.globals |= {
         "table": markdown_table, "share": share, "score_labels": SCORE_LABELS, "absent": ABSENT, "confusion_figure": figures.confusion,

@@ -9,13 +9,12 @@ from ruamel.yaml import YAML
 from dermlab.data import paths
 from dermlab.data.classes import OTHER
 from dermlab.data.errors import ContractError, DermlabError
-from dermlab.data.files import read_json
-from dermlab.data.tables import PREDICTIONS, read_table
+from dermlab.data.tables import CATALOG, PREDICTIONS, read_table
 from dermlab.report.paired import Run, flat
 
 WORKSPACE = "workspace"
 LOCK = Path("dvc.lock")
-FILES = (paths.PARAMS, LOCK, paths.PREDICTIONS, paths.metrics_of("manifest"))
+FILES = (paths.PARAMS, LOCK, paths.PREDICTIONS, paths.CATALOG)
 SCORED_STAGES = ("pull", "embed", "flag", "manifest", "train", "evaluate")
 
 
@@ -37,11 +36,12 @@ def _read(name: str, folder: Path) -> Run:
         params = _yaml(folder / paths.PARAMS)
         _check_params_were_run(params, _yaml(folder / LOCK) if (folder / LOCK).exists() else {})
         predictions = read_table(folder / paths.PREDICTIONS, PREDICTIONS)
-        before = read_json(folder / paths.metrics_of("manifest"))["before"]
-    except (ContractError, KeyError, OSError) as error:
+        catalog = read_table(folder / paths.CATALOG, CATALOG, ["label", "split"])
+    except (ContractError, OSError) as error:
         said = str(error).replace(f"{folder}/", "")
         raise ContractError(f"{name}: {said}") from error
-    return Run(name, predictions, params, {label: int(count) for label, count in before.items() if label != OTHER})
+    counts = catalog.loc[catalog["split"] == "train", "label"].value_counts()
+    return Run(name, predictions, params, {label: int(count) for label, count in counts.items() if label != OTHER})
 
 
 def _yaml(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Notation: P patients, K target classes, B calibration bins, R resamples. Rows of
 left out of the ranking. A score of the whole test split is the resample in which every patient counts once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -55,37 +56,63 @@ def scored_rows(predictions: pd.DataFrame) -> pd.DataFrame:
 def tally_by_patient(scored: pd.DataFrame, bins: int) -> Tally:
     """The tally of each patient, [P, ...], patients in sorted order. `scored`: as of `scored_rows`; `bins`: equal-width
     bins of confidence. Raises ContractError for no row, or a label without a probability column."""
-    targets = target_names(scored)
-    labels = pd.Categorical(scored["label"], categories=targets).codes.astype(np.int64)
-    if not len(scored) or (labels < 0).any():
-        what = (
-            f"label {scored['label'][int(np.argmax(labels < 0))]!r} has no probability column"
-            if len(scored)
-            else "no row of a target class"
-        )
-        raise ContractError(f"data/predictions.parquet: {what}. Run `dvc repro evaluate`.")
+    labels, probs = labels_and_probs(scored)
     patient = pd.factorize(scored["patient_id"], sort=True)[0]
-    probs = scored[[PROB_PREFIX + name for name in targets]].to_numpy(np.float64)
-    probs /= np.maximum(probs.sum(1, keepdims=True), 1e-30)
-    rows, people = np.arange(len(labels)), int(patient.max()) + 1
-    predicted, own = probs.argmax(1), probs[rows, labels]
-    earlier = np.arange(len(targets)) < labels[:, None]  # ties go to the earlier class
-    rank = (probs > own[:, None]).sum(1) + ((probs == own[:, None]) & earlier).sum(1)
+    people, k = int(patient.max()) + 1, probs.shape[1]
+    own = probs[np.arange(len(labels)), labels][:, None]
+    earlier = np.arange(k) < labels[:, None]  # ties go to the earlier class
+    rank = (probs > own).sum(1) + ((probs == own) & earlier).sum(1)
+    predicted, confidence = probs.argmax(1), probs.max(1)
     right = predicted == labels
-    confidence = probs.max(1)
-    bin_of_row = np.minimum((confidence * bins).astype(np.int64), bins - 1)
 
     def by_patient(column: np.ndarray, width: int, amount: np.ndarray) -> np.ndarray:
         return np.bincount(patient * width + column, amount, people * width).reshape(people, width)
 
-    k = len(targets)
     return Tally(
         hit=by_patient(labels, k, right),
         predicted=by_patient(predicted, k, np.ones(len(labels))),
         true=by_patient(labels, k, np.ones(len(labels))),
         top3=np.bincount(patient, rank < 3, people),
-        gap=by_patient(bin_of_row, bins, right - confidence),
+        gap=by_patient(_bin(confidence, bins), bins, right - confidence),
     )
+
+
+def labels_and_probs(scored: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """int [N] 0..K-1, and float64 [N, K] over the targets, rows sum to 1. Raises ContractError where there is nothing to score."""
+    targets = target_names(scored)
+    labels = pd.Categorical(scored["label"], categories=targets).codes.astype(np.int64)
+    if not len(scored):
+        raise ContractError("data/predictions.parquet holds no row of a target class. Run `dvc repro evaluate`.")
+    if (labels < 0).any():
+        unknown = scored["label"].iloc[int(np.argmax(labels < 0))]
+        raise ContractError(f"data/predictions.parquet: label {unknown!r} has no probability column. Run `dvc repro evaluate`.")
+    probs = scored[[PROB_PREFIX + name for name in targets]].to_numpy(np.float64)
+    return labels, probs / np.maximum(probs.sum(1, keepdims=True), 1e-30)
+
+
+def confusion(scored: pd.DataFrame, order: Sequence[str]) -> np.ndarray:
+    """int [K, K], rows true, columns predicted; classes in `order`."""
+    labels, probs = labels_and_probs(scored)
+    at = np.array([order.index(name) for name in target_names(scored)])
+    return np.bincount(at[labels] * len(at) + at[probs.argmax(1)], minlength=len(at) ** 2).reshape(len(at), len(at))
+
+
+def calibration_bins(scored: pd.DataFrame, bins: int) -> list[dict[str, float]]:
+    """The equal-width bins of confidence that hold rows: `low`, `high`, `count`, mean `confidence`, `accuracy`."""
+    labels, probs = labels_and_probs(scored)
+    confidence, right = probs.max(1), probs.argmax(1) == labels
+    of_row = _bin(confidence, bins)
+    return [
+        {
+            "low": b / bins,
+            "high": (b + 1) / bins,
+            "count": int(own.sum()),
+            "confidence": confidence[own].mean(),
+            "accuracy": right[own].mean(),
+        }
+        for b in range(bins)
+        if (own := of_row == b).any()
+    ]
 
 
 def total(by_patient: Tally) -> Tally:
@@ -141,6 +168,10 @@ def interval(samples: np.ndarray) -> tuple[float, float] | None:
         return None
     low, high = np.quantile(samples, [0.025, 0.975])
     return float(low), float(high)
+
+
+def _bin(confidence: np.ndarray, bins: int) -> np.ndarray:
+    return np.minimum((confidence * bins).astype(np.int64), bins - 1)
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

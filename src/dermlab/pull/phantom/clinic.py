@@ -102,7 +102,9 @@ def _cases(counts: dict[Condition, int], rng: np.random.Generator) -> list[_Case
         if left == 0:  # the next patient
             patient, left = patient + 1, 1 + int(rng.choice(len(_CASES), p=_CASES))
             person = Person(float(np.clip(rng.normal(condition.age, 13), 18, 92)), bool(rng.random() < condition.female))
-            tone = float(np.clip(rng.choice((2.2, 3.2, 4.4, 5.4, 6.4, 7.6, 8.8), p=_TONE_ODDS) + rng.normal(0, 0.5) + condition.tone_bias, 1, 10))
+            tone = float(
+                np.clip(rng.choice((2.2, 3.2, 4.4, 5.4, 6.4, 7.6, 8.8), p=_TONE_ODDS) + rng.normal(0, 0.5) + condition.tone_bias, 1, 10)
+            )
             warmth, hairiness = float(rng.uniform(-1, 1)), float(rng.uniform(0, 0.5) if person.female else rng.uniform(0.2, 1))
         left -= 1
         given = wrong.get(number, condition)
@@ -135,10 +137,8 @@ def _mislabeled(plan: list[tuple[Condition, int]], rng: np.random.Generator) -> 
         condition, size = plan[number]
         if size > budget + 0.5:
             continue
-        if rng.random() < LOOK_ALIKE_ERRORS:
-            names = condition.looks_like
-        else:
-            names = tuple(name for name in CONDITIONS if name != condition.name)
+        others = tuple(name for name in CONDITIONS if name != condition.name)
+        names = condition.looks_like if rng.random() < LOOK_ALIKE_ERRORS else others
         # a clinician in doubt names the commoner condition
         odds = np.array([1 / (2 + _rank(name)) for name in names])
         wrong[number] = CONDITIONS[str(rng.choice(names, p=odds / odds.sum()))]

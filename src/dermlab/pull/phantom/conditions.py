@@ -86,7 +86,8 @@ TARGETS: tuple[Condition, ...] = (
         raised=0.85, rough=0.05, itch=0.9, burning=0.2, days=2, age=34,
     ),
     Condition(
-        "tinea", replace(_eczema, count=2.2, size=0.2, ring=0.9, soft=0.14, scale=0.3, blood=0.85, lines=0.0, irregular=0.2, relief=0.4),
+        "tinea", replace(_eczema, count=2.2, size=0.2, ring=0.9, soft=0.14, scale=0.3, blood=0.85, lines=0.0, irregular=0.2,
+            relief=0.4),
         LIMBS | TRUNK | {"groin": 2, "foot_sole": 1}, {"single": 2, "scattered": 2},
         ("eczema", "psoriasis", "pityriasis rosea"), raised=0.45, rough=0.5, itch=0.65, growing=0.5, days=28, age=33, female=0.4,
     ),
@@ -101,14 +102,17 @@ TARGETS: tuple[Condition, ...] = (
         ("folliculitis", "urticaria", "scabies"), raised=0.85, fluid=0.1, itch=0.85, pain=0.15, days=3, age=34,
     ),
     Condition(
-        "rosacea", Style(count=3, size=0.26, irregular=0.6, soft=0.75, blood=0.75, relief=0.15, vessels=0.8, satellites=8, pustule=0.2),
+        "rosacea", Style(count=3, size=0.26, irregular=0.6, soft=0.75, blood=0.75, relief=0.15, vessels=0.8, satellites=8,
+            pustule=0.2),
         {"face": 1}, {"symmetric": 3, "patches": 2}, ("acne", "seborrheic dermatitis", "contact dermatitis"),
         raised=0.5, flat=0.4, itch=0.2, burning=0.5, days=400, age=49, female=0.7, tone_bias=-2.0,
     ),
     Condition(
-        "wart", Style(count=2, size=0.05, size_spread=0.4, irregular=0.4, soft=0.14, pale=0.2, relief=0.85, scale=0.4, punctum=0.4, patchy=0.3),
+        "wart", Style(count=2, size=0.05, size_spread=0.4, irregular=0.4, soft=0.14, pale=0.2, relief=0.85, scale=0.4,
+            punctum=0.4, patchy=0.3),
         {"back_of_hand": 2, "palm": 2, "foot_sole": 3, "arm": 0.5, "leg": 0.5, "face": 0.5}, {"single": 3, "grouped": 2},
-        ("seborrheic keratosis", "molluscum contagiosum"), raised=0.85, rough=0.5, itch=0.1, pain=0.3, growing=0.45, days=200, age=28,
+        ("seborrheic keratosis", "molluscum contagiosum"), raised=0.85, rough=0.5, itch=0.1, pain=0.3, growing=0.45, days=200,
+        age=28,
         category="GROWTH_OR_MOLE",
     ),
     Condition(
@@ -129,22 +133,27 @@ TARGETS: tuple[Condition, ...] = (
     ),
     Condition(
         "vitiligo", Style(count=3, size=0.2, size_spread=0.5, irregular=0.8, soft=0.12, pale=0.85),
-        {"face": 2, "back_of_hand": 3, "arm": 1, "neck": 1, "torso_front": 1, "leg": 1}, {"patches": 2, "symmetric": 2, "scattered": 1},
+        {"face": 2, "back_of_hand": 3, "arm": 1, "neck": 1, "torso_front": 1, "leg": 1}, {"patches": 2, "symmetric": 2,
+            "scattered": 1},
         ("seborrheic dermatitis",), raised=0.03, flat=0.9, rough=0.03, itch=0.08, growing=0.5, days=900, age=33,
         category="PIGMENTARY_PROBLEM", tone_bias=1.5,
     ),
     Condition(
-        "herpes zoster", Style(count=8, size=0.065, size_spread=0.4, irregular=0.5, soft=0.4, blood=0.85, vesicle=0.9, crust=0.1, relief=0.2),
+        "herpes zoster", Style(count=8, size=0.065, size_spread=0.4, irregular=0.5, soft=0.4, blood=0.85, vesicle=0.9,
+            crust=0.1, relief=0.2),
         {"torso_front": 2, "torso_back": 3, "face": 1, "arm": 0.7, "leg": 0.7}, {"band": 1},
-        ("herpes simplex", "contact dermatitis", "impetigo"), raised=0.7, fluid=0.5, itch=0.35, pain=0.75, burning=0.6, fever=0.1, days=5, age=58,
+        ("herpes simplex", "contact dermatitis", "impetigo"), raised=0.7, fluid=0.5, itch=0.35, pain=0.75, burning=0.6,
+        fever=0.1, days=5, age=58,
     ),
     Condition(
         "impetigo", Style(count=3, size=0.07, size_spread=0.4, irregular=0.6, soft=0.25, blood=0.55, crust=0.9, relief=0.25),
-        {"face": 4, "arm": 1, "leg": 1, "neck": 0.5}, {"grouped": 3, "scattered": 1}, ("herpes simplex", "eczema", "herpes zoster"),
+        {"face": 4, "arm": 1, "leg": 1, "neck": 0.5}, {"grouped": 3, "scattered": 1}, ("herpes simplex", "eczema",
+            "herpes zoster"),
         raised=0.55, rough=0.4, fluid=0.35, itch=0.45, pain=0.3, growing=0.5, fever=0.06, days=6, age=24,
     ),
     Condition(
-        "herpes simplex", Style(count=1.6, size=0.075, irregular=0.45, soft=0.35, blood=0.75, vesicle=0.9, crust=0.25, relief=0.25),
+        "herpes simplex", Style(count=1.6, size=0.075, irregular=0.45, soft=0.35, blood=0.75, vesicle=0.9, crust=0.25,
+            relief=0.25),
         {"face": 6, "groin": 1.5, "buttocks": 0.7}, {"grouped": 1}, ("impetigo", "herpes zoster"),
         raised=0.7, fluid=0.5, itch=0.4, pain=0.55, burning=0.5, days=4, age=33,
     ),
@@ -155,7 +164,8 @@ TARGETS: tuple[Condition, ...] = (
     ),
     Condition(
         "pityriasis rosea",
-        Style(count=9, size=0.065, size_spread=0.35, elongation=0.5, irregular=0.25, soft=0.25, blood=0.45, ring=0.4, scale=0.35, relief=0.1),
+        Style(count=9, size=0.065, size_spread=0.35, elongation=0.5, irregular=0.25, soft=0.25, blood=0.45, ring=0.4,
+            scale=0.35, relief=0.1),
         TRUNK | {"arm": 0.5, "neck": 0.3}, {"scattered": 1}, ("tinea", "psoriasis", "eczema", "drug rash"),
         raised=0.45, flat=0.35, rough=0.35, itch=0.45, days=14, age=27,
     ),
@@ -166,8 +176,10 @@ TARGETS: tuple[Condition, ...] = (
         raised=0.9, rough=0.05, itch=0.25, growing=0.4, days=60, age=21, category="GROWTH_OR_MOLE",
     ),
     Condition(
-        "onychomycosis", Style(count=2, size=0.14, irregular=0.6, soft=0.4, melanin=0.3, pale=0.25, scale=0.35, crust=0.6, relief=0.3),
-        {"nail": 1}, {"grouped": 1}, ("psoriasis",), raised=0.25, rough=0.5, itch=0.05, pain=0.15, darkening=0.3, days=700, age=54,
+        "onychomycosis", Style(count=2, size=0.14, irregular=0.6, soft=0.4, melanin=0.3, pale=0.25, scale=0.35, crust=0.6,
+            relief=0.3),
+        {"nail": 1}, {"grouped": 1}, ("psoriasis",), raised=0.25, rough=0.5, itch=0.05, pain=0.15, darkening=0.3, days=700,
+        age=54,
         category="NAIL_PROBLEM",
     ),
     Condition(
@@ -191,7 +203,8 @@ TARGETS: tuple[Condition, ...] = (
 POOL: tuple[Condition, ...] = (
     Condition(
         "lichen planus", Style(count=8, size=0.045, irregular=0.4, soft=0.15, violet=0.75, relief=0.4, gloss=0.35, lines=0.2),
-        {"arm": 3, "leg": 2, "torso_back": 1}, {"grouped": 1, "scattered": 1}, ("psoriasis", "eczema"), raised=0.8, itch=0.8, days=90, age=48,
+        {"arm": 3, "leg": 2, "torso_back": 1}, {"grouped": 1, "scattered": 1}, ("psoriasis", "eczema"), raised=0.8, itch=0.8,
+        days=90, age=48,
     ),
     Condition(
         "actinic keratosis", Style(count=3, size=0.05, irregular=0.5, soft=0.35, blood=0.35, scale=0.6, crust=0.15),
@@ -199,7 +212,8 @@ POOL: tuple[Condition, ...] = (
         rough=0.75, itch=0.2, days=400, age=68, category="GROWTH_OR_MOLE", tone_bias=-2.5,
     ),
     Condition(
-        "basal cell carcinoma", Style(count=1, size=0.075, irregular=0.25, soft=0.15, blood=0.3, relief=0.75, gloss=0.6, vessels=0.5, crust=0.25),
+        "basal cell carcinoma", Style(count=1, size=0.075, irregular=0.25, soft=0.15, blood=0.3, relief=0.75, gloss=0.6,
+            vessels=0.5, crust=0.25),
         {"face": 5, "neck": 1, "torso_back": 1}, {"single": 1}, ("nevus", "seborrheic keratosis"),
         raised=0.8, bleeding=0.4, growing=0.6, itch=0.1, days=300, age=67, category="GROWTH_OR_MOLE", tone_bias=-2.0,
     ),
@@ -210,29 +224,36 @@ POOL: tuple[Condition, ...] = (
     ),
     Condition(
         "granuloma annulare", Style(count=1.5, size=0.17, irregular=0.25, soft=0.2, blood=0.4, ring=0.85, relief=0.55),
-        {"back_of_hand": 3, "foot_top": 2, "arm": 1}, {"single": 1, "scattered": 1}, ("tinea",), raised=0.8, itch=0.2, days=150, age=39,
+        {"back_of_hand": 3, "foot_top": 2, "arm": 1}, {"single": 1, "scattered": 1}, ("tinea",), raised=0.8, itch=0.2,
+        days=150, age=39,
     ),
     Condition(
-        "cherry angioma", Style(count=5, size=0.02, size_spread=0.4, irregular=0.1, soft=0.15, blood=1.5, violet=0.3, relief=0.5, gloss=0.3),
+        "cherry angioma", Style(count=5, size=0.02, size_spread=0.4, irregular=0.1, soft=0.15, blood=1.5, violet=0.3,
+            relief=0.5, gloss=0.3),
         TRUNK, {"scattered": 1}, ("nevus",), raised=0.6, bleeding=0.15, itch=0.03, days=900, age=55, category="GROWTH_OR_MOLE",
     ),
     Condition(
         "epidermoid cyst", Style(count=1, size=0.13, irregular=0.08, soft=0.5, blood=0.15, relief=1.0, punctum=0.8),
-        {"torso_back": 3, "neck": 2, "face": 1}, {"single": 1}, ("acne",), raised=0.95, pain=0.35, growing=0.5, itch=0.08, days=250, age=44,
+        {"torso_back": 3, "neck": 2, "face": 1}, {"single": 1}, ("acne",), raised=0.95, pain=0.35, growing=0.5, itch=0.08,
+        days=250, age=44,
         category="GROWTH_OR_MOLE",
     ),
     Condition(
-        "hidradenitis suppurativa", Style(count=5, size=0.06, size_spread=0.5, irregular=0.4, soft=0.4, blood=0.5, violet=0.4, relief=0.7, pustule=0.4),
-        {"groin": 1}, {"grouped": 1, "linear": 1}, ("folliculitis", "acne"), raised=0.85, fluid=0.45, pain=0.85, itch=0.2, days=500, age=32,
+        "hidradenitis suppurativa", Style(count=5, size=0.06, size_spread=0.5, irregular=0.4, soft=0.4, blood=0.5, violet=0.4,
+            relief=0.7, pustule=0.4),
+        {"groin": 1}, {"grouped": 1, "linear": 1}, ("folliculitis", "acne"), raised=0.85, fluid=0.45, pain=0.85, itch=0.2,
+        days=500, age=32,
     ),
     Condition(
         "tinea versicolor", Style(count=16, size=0.045, size_spread=0.5, irregular=0.6, soft=0.2, pale=0.35, scale=0.15),
-        TRUNK | {"neck": 1}, {"scattered": 1}, ("vitiligo", "pityriasis rosea"), raised=0.08, flat=0.8, rough=0.25, itch=0.25, days=90, age=26,
+        TRUNK | {"neck": 1}, {"scattered": 1}, ("vitiligo", "pityriasis rosea"), raised=0.08, flat=0.8, rough=0.25, itch=0.25,
+        days=90, age=26,
         category="PIGMENTARY_PROBLEM", tone_bias=1.0,
     ),
     Condition(
         "purpura", Style(count=34, size=0.014, size_spread=0.5, irregular=0.4, soft=0.3, violet=1.0, blood=0.3),
-        {"leg": 4, "foot_top": 1}, {"scattered": 1}, ("drug rash", "insect bite"), raised=0.15, flat=0.75, itch=0.15, days=6, age=56,
+        {"leg": 4, "foot_top": 1}, {"scattered": 1}, ("drug rash", "insect bite"), raised=0.15, flat=0.75, itch=0.15, days=6,
+        age=56,
     ),
 )  # fmt: skip
 

@@ -2,10 +2,13 @@
 
 import io
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from dermlab.pull.phantom.clinic import Clinic
+from dermlab.pull.phantom.conditions import CONDITIONS
 from dermlab.pull.phantom.drawing import draw
+from dermlab.pull.phantom.looks import NUMBERS
 
 _TILE, _CAPTION, _GAP = 150, 18, 6  # pixels
 _GARBAGE = ("document", "no_skin", "wrong_part")
@@ -30,14 +33,21 @@ def _chosen(clinic: Clinic) -> list[tuple[int, str]]:
     """Row and caption of each tile."""
     whole = [not recipe.spoil for recipe in clinic.recipes]
     kinds, diagnoses = clinic.truth["kind"].tolist(), clinic.manifest["diagnosis"].tolist()
-    typical: dict[str, int] = {}
+    typical: dict[str, int] = {}  # the most typical photo of each diagnosis
     garbage: dict[str, list[int]] = {kind: [] for kind in _GARBAGE}
     for row, (kind, diagnosis) in enumerate(zip(kinds, diagnoses, strict=True)):
         if whole[row] and kind == "clean":
-            typical.setdefault(diagnosis, row)
+            if diagnosis not in typical or _strangeness(clinic, row) < _strangeness(clinic, typical[diagnosis]):
+                typical[diagnosis] = row
         elif whole[row] and kind in garbage:
             garbage[kind].append(row)
     targets = [(typical[name], name) for name in clinic.classes.targets if name in typical]
     spoiled = [(row, kind.replace("_", " ")) for kind, found in garbage.items() for row in found[:2]]
     pool = [(row, f"{name} (other)") for name, row in sorted(typical.items()) if name not in clinic.classes.targets]
     return targets + spoiled + pool
+
+
+def _strangeness(clinic: Clinic, row: int) -> float:
+    """How far a photo's style lies from that of its diagnosis."""
+    own, typical = clinic.recipes[row].look.style, CONDITIONS[clinic.manifest["diagnosis"].iat[row]].style
+    return float(sum(abs(np.log((getattr(own, name) + 0.1) / (getattr(typical, name) + 0.1))) for name in NUMBERS))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dermlab.pull.phantom.noise import fractal, noise
+from dermlab.pull.phantom.noise import fractal
 from dermlab.pull.phantom.recipes import Look, Style
 from dermlab.pull.phantom.skin import Scene, View, planes
 
@@ -45,13 +45,11 @@ def spots_of(look: Look) -> list[Spot]:
         if rng.random() < style.vesicle:
             turns, out = rng.uniform(0, 2 * np.pi, 9), 0.9 * radius * np.sqrt(rng.uniform(0, 1, 9))
             sizes = np.maximum(radius * rng.uniform(0.14, 0.3, 9), 0.012)
-            blisters = tuple(
-                zip(x + out * np.cos(turns), y + out * np.sin(turns), sizes, strict=True)
-            )[: int(rng.integers(3, 10))]
+            blisters = tuple(zip(x + out * np.cos(turns), y + out * np.sin(turns), sizes, strict=True))[: int(rng.integers(3, 10))]
         spots.append(
             Spot(
                 x, y, radius, min(0.75, abs(rng.normal(style.elongation, 0.1))), angle, float(rng.uniform(0.8, 1.15)),
-                rng.random() < style.pustule, rng.random() < style.punctum, blisters,
+                rng.random() < style.pustule and radius < 0.07, rng.random() < style.punctum, blisters,
             )
         )  # fmt: skip
         if len(spots) <= count:
@@ -207,7 +205,10 @@ def paint_lesions(scene: Scene, look: Look, view: View, rng: np.random.Generator
         albedo = albedo + (np.clip(cover, 0, 1) * np.float32(min(style.pale, 1))) * (_PALE - albedo)
     albedo = albedo * np.exp(-density)
     bright = np.float32(np.clip(0.45 + 0.6 * float(scene.albedo.mean()), 0.45, 1.0))  # flakes on dark skin look greyer
-    for amount, colour, cells, threshold in ((style.scale, _FLAKE * bright, (16, 4, 2), 0.8), (style.crust, _CRUST * bright, (16, 8, 2), 0.65)):
+    for amount, colour, cells, threshold in (
+        (style.scale, _FLAKE * bright, (16, 4, 2), 0.8),
+        (style.crust, _CRUST * bright, (16, 8, 2), 0.65),
+    ):
         if amount > 0.04:
             flakes = np.clip((fractal(rng, shape, cells) - np.float32(threshold - 1.3 * amount)) * 1.3, 0, 1) * np.clip(1.6 * cover, 0, 1)
             albedo = albedo + (flakes * np.float32(min(0.8, 0.3 + 0.6 * amount))) * (colour - albedo)

@@ -28,7 +28,14 @@ def healthy_look(look: Look, site: str) -> Look:
 
 
 def _look(
-    condition: Condition, stray: float, site_stray: float, spread: float, tone: float, warmth: float, hairiness: float, rng: np.random.Generator
+    condition: Condition,
+    stray: float,
+    site_stray: float,
+    spread: float,
+    tone: float,
+    warmth: float,
+    hairiness: float,
+    rng: np.random.Generator,
 ) -> Look:
     double = CONDITIONS[str(rng.choice(condition.looks_like))]
     place = double if rng.random() < site_stray else condition

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from dermlab.pull.phantom.noise import fractal
 from dermlab.pull.phantom.skin import background
 
-_WORDS = (
+_WORDS = (  # noqa: SIM905 - a text is easier to read than a list
     "referral patient history of rash since medication allergies none reported plan review in four weeks dear colleague "
     "thank you for seeing this insurance number date of birth signature department of dermatology prescription apply twice daily"
 ).split()

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from dermlab.pull.phantom.conditions import BODY_PARTS, Condition
 Answer = str | tuple[str, ...] | float | None
 
 _AGES = (18, 30, 40, 50, 60, 70, 80)  # where each age group begins
-AGE_GROUPS = (*(f"AGE_{low}_TO_{high - 1}" for low, high in zip(_AGES, _AGES[1:], strict=False)), "AGE_80_OR_ABOVE")
+AGE_GROUPS = (*(f"AGE_{low}_TO_{high - 1}" for low, high in pairwise(_AGES)), "AGE_80_OR_ABOVE")
 _DAYS = (1.5, 7, 30, 90, 365, 5 * 365, math.inf)  # where each duration ends
 DURATIONS = (
     "ONE_DAY", "LESS_THAN_ONE_WEEK", "ONE_TO_FOUR_WEEKS", "ONE_TO_THREE_MONTHS", "THREE_TO_TWELVE_MONTHS",
@@ -57,7 +58,7 @@ class Person:
 def answers_of(condition: Condition, site: str, person: Person, rng: np.random.Generator) -> dict[str, Answer]:
     """One case's answers by column. Every column is there; None is not answered."""
     if rng.random() < _WHOLE_MISSING:
-        return dict.fromkeys((question.column for question in QUESTIONS))
+        return dict.fromkeys(question.column for question in QUESTIONS)
     itches = rng.random() < condition.itch
     answers: dict[str, Answer] = {
         "age_group": AGE_GROUPS[max(0, sum(person.age >= low for low in _AGES) - 1)],
@@ -97,7 +98,15 @@ def _body_parts(site: str, rng: np.random.Generator) -> tuple[str, ...]:
 
 
 def _symptoms(condition: Condition, itches: bool, rng: np.random.Generator) -> tuple[str, ...]:
-    chances = (0.35, condition.bleeding, condition.growing, condition.darkening, 0.93 if itches else 0.05, condition.burning, condition.pain)
+    chances = (
+        0.35,
+        condition.bleeding,
+        condition.growing,
+        condition.darkening,
+        0.93 if itches else 0.05,
+        condition.burning,
+        condition.pain,
+    )
     return _ticked(SYMPTOMS[:-1], chances, rng) or SYMPTOMS[-1:]
 
 

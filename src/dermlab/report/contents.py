@@ -1,0 +1,226 @@
+"""What a run's report says, as plain values for the templates: every sentence with a number in it is made here."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dermlab.data import paths
+from dermlab.data.classes import OTHER
+from dermlab.data.errors import ContractError
+from dermlab.data.params import Params
+from dermlab.data.tables import SPLITS
+from dermlab.report import scores, sentences
+from dermlab.report.differences import MIN_PATIENTS
+from dermlab.report.examples import Example, examples
+from dermlab.report.inputs import Inputs
+from dermlab.report.render import score
+from dermlab.report.training import TrainingCounts, flag_counts, training_counts
+from dermlab.report.truth import score_flags
+
+WORST = 15  # confusions listed
+# The ECE has no interval: it grows with every resample, whose doubled rows look like certainty where there is none.
+TOLERANCE = 0.002  # between a score as written and as counted here: rounding, and ties that fall otherwise in single precision
+WITH_INTERVAL = tuple(name for name in scores.HEADLINE if name != "ece")
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A class in the test split and in training. `f1_bounds`: 95 % interval, None with fewer than MIN_PATIENTS patients."""
+
+    name: str
+    rare: bool
+    support: int
+    patients: int
+    precision: float
+    recall: float
+    f1: float
+    f1_bounds: tuple[float, float] | None
+    training: TrainingCounts
+
+
+@dataclass(frozen=True)
+class Report:
+    """`headline`: score -> (value, 95 % interval or None). `confusion`: classes by support, and counts in that order."""
+
+    params: Params
+    verdict: str
+    facts: dict[str, str]
+    settings: dict[str, str]
+    rows: dict[str, tuple[int, int]]
+    quarantine: dict[str, int]
+    images: int
+    patients: int
+    headline: dict[str, tuple[float, tuple[float, float] | None]]
+    extras: list[str]
+    classes: list[ClassRow]
+    sink: str
+    confusion: tuple[list[str], list[list[int]]]
+    confusion_lead: str
+    worst: list[dict[str, Any]]
+    calibration: list[dict[str, float]]
+    calibration_lead: str
+    cleaning_lead: str
+    flags: dict[str, Any]
+    truth: dict[str, Any]
+    examples: list[Example]
+
+    @property
+    def cleaned(self) -> list[ClassRow]:
+        """The classes from which a row was dropped, or would have been but for the guard."""
+        guarded = "cleaned" in self.params.variants
+        return [row for row in self.classes if row.training.dropped or (guarded and row.training.kept_flagged)]
+
+    @property
+    def numbers(self) -> dict:
+        """What `metrics/report.json` holds."""
+        bounds = {name: {"low": b[0], "high": b[1]} for name, (_, b) in self.headline.items() if b}
+        f1 = {row.name: {"low": row.f1_bounds[0], "high": row.f1_bounds[1]} for row in self.classes if row.f1_bounds}
+        test = {"images": self.images, "patients": self.patients, "bootstrap": self.params.report.bootstrap}
+        return {**test, "intervals": bounds, "f1_intervals": f1, "truth": self.truth}
+
+
+def contents(inputs: Inputs) -> Report:
+    """The report of one run, counted from its tables; the metrics give what the tables cannot. Raises ContractError where the
+    predictions hold nothing to score."""
+    params, metrics = inputs.params, inputs.metrics
+    scored = scores.scored_rows(inputs.predictions)
+    targets = scores.target_names(scored)
+    by_patient = scores.tally_by_patient(scored, params.evaluate.ece_bins)
+    (draws,) = scores.resample([by_patient], params.report.bootstrap, params.seed)
+    training = training_counts(inputs.catalog, inputs.flags, inputs.manifest, targets)
+    before = [training[name].before for name in targets]
+    rare = metrics["evaluate"].get("rare_classes") or [targets[c] for c in scores.rarest_third(before)]
+    sink = targets[int(np.argmax(before))]
+    rare_at, sink_at = [targets.index(name) for name in rare], targets.index(sink)
+    drawn = scores.headline(draws, rare_at, sink_at)
+    _check_headline(metrics["headline"], scores.headline(scores.total(by_patient), rare_at, sink_at))
+    headline = {
+        name: (metrics["headline"].get(name, math.nan), scores.interval(drawn[name]) if name in WITH_INTERVAL else None)
+        for name in scores.HEADLINE
+    }
+    classes = _classes(targets, rare, by_patient, draws, training)
+    names = [row.name for row in classes]
+    counts = scores.confusion(scored, names)
+    bins = scores.calibration_bins(scored, params.evaluate.ece_bins)
+    patients = len(by_patient.top3)
+    return Report(
+        params=params,
+        verdict=sentences.verdict(params, headline["top1"], len(scored), patients),
+        facts=_facts(inputs, patients),
+        settings=settings(params),
+        rows=_rows(inputs.manifest),
+        quarantine=inputs.quarantine["reason"].value_counts().sort_index().to_dict(),
+        images=len(scored),
+        patients=patients,
+        headline=headline,
+        extras=sentences.extras(metrics["evaluate"], metrics["headline"], [row.name for row in classes if not row.support], len(scored)),
+        classes=classes,
+        sink=sink,
+        confusion=(names, counts.tolist()),
+        confusion_lead=sentences.sink(sink, names, counts),
+        worst=_worst(names, counts),
+        calibration=bins,
+        calibration_lead=sentences.calibration(metrics["headline"], bins),
+        cleaning_lead=sentences.cleaning(params, training, rare, inputs.flags, inputs.manifest),
+        flags=flag_counts(inputs.flags, rare),
+        truth=score_flags(inputs.flags, inputs.truth, inputs.manifest),
+        examples=examples(inputs.flags, inputs.catalog, inputs.truth, inputs.shards, params.report.examples),
+    )
+
+
+def settings(params: Params) -> dict[str, str]:
+    """The params that shaped this run, dotted; knobs of rules and losses that were not used are left out."""
+    used = params.model_dump(include={"variant", "loss", "backbone", "seed"})
+    for block in ("embed", "flag", "manifest", "train", "evaluate"):
+        used |= {f"{block}.{key}": value for key, value in getattr(params, block).model_dump().items()}
+    cleaned, rebalanced = "cleaned" in params.variants, "rebalanced" in params.variants
+    needs = {
+        "manifest.guard": cleaned,
+        "manifest.max_drop": cleaned and params.manifest.guard,
+        "manifest.min_count": cleaned and params.manifest.guard,
+        "manifest.rebalance": rebalanced,
+        "manifest.beta": rebalanced and params.manifest.rebalance == "effective",
+        "train.focal_gamma": params.loss == "focal",
+        "train.logit_tau": params.loss == "logit_adjusted",
+        "train.workers": False,
+        "embed.batch_size": False,
+        "evaluate.batch_size": False,
+    }
+    return {key: _setting(value) for key, value in used.items() if needs.get(key, True)}
+
+
+def _setting(value: object) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _facts(inputs: Inputs, patients: int) -> dict[str, str]:
+    pull, train = inputs.metrics["pull"], inputs.metrics["train"]
+    facts = {
+        "images pulled": f"{pull.get('images', len(inputs.catalog)):,}",
+        "quarantined": f"{pull.get('quarantined', len(inputs.quarantine)):,}",
+        "patients": f"{pull.get('patients', inputs.catalog['patient_id'].nunique()):,}",
+        "patients scored": f"{patients:,}",
+    }
+    if "best_epoch" in train:
+        phase = f", {train['best_phase']}" if "best_phase" in train else ""
+        facts["best epoch" + phase] = f"{train['best_epoch']}"
+    if "val_top1" in train:
+        facts["validation top-1"] = score(train["val_top1"])
+    if "val_macro_f1" in train:
+        facts["validation macro F1"] = score(train["val_macro_f1"])
+    if "temperature" in train:
+        facts["temperature"] = score(train["temperature"], 2)
+    return facts
+
+
+def _check_headline(written: Mapping[str, float], counted: Mapping[str, np.ndarray]) -> None:
+    """An interval beside a number of another run would be worse than none."""
+    for name in WITH_INTERVAL:
+        if name in written and abs(written[name] - float(counted[name])) > TOLERANCE:
+            raise ContractError(
+                f"{paths.HEADLINE} says {name} {written[name]:.4f}, but {paths.PREDICTIONS} gives {float(counted[name]):.4f}: they are "
+                "not of one run. Run `dvc repro evaluate`."
+            )
+
+
+def _rows(manifest: pd.DataFrame) -> dict[str, tuple[int, int]]:
+    """Split -> (images, of them `other`)."""
+    of = {split: manifest.loc[manifest["split"] == split, "label"] for split in SPLITS}
+    return {split: (len(labels), int((labels == OTHER).sum())) for split, labels in of.items()}
+
+
+def _classes(
+    targets: tuple[str, ...], rare: list[str], by_patient: scores.Tally, draws: scores.Tally, training: dict[str, TrainingCounts]
+) -> list[ClassRow]:
+    """By test rows, the commonest first."""
+    whole = scores.total(by_patient)
+    patients, drawn, f1 = (by_patient.true > 0).sum(0), scores.per_class_f1(draws), scores.per_class_f1(whole)
+    precision, recall = whole.hit / np.maximum(whole.predicted, 1), whole.hit / np.maximum(whole.true, 1)
+    rows = [
+        ClassRow(
+            name=name,
+            rare=name in rare,
+            support=int(whole.true[c]),
+            patients=int(patients[c]),
+            precision=float(precision[c]),
+            recall=float(recall[c]),
+            f1=float(f1[c]),
+            f1_bounds=scores.interval(drawn[:, c]) if patients[c] >= MIN_PATIENTS else None,
+            training=training[name],
+        )
+        for c, name in enumerate(targets)
+    ]
+    return sorted(rows, key=lambda row: (-row.support, -row.training.before, row.name))
+
+
+def _worst(names: list[str], counts: np.ndarray) -> list[dict[str, Any]]:
+    pairs = [
+        {"true": names[i], "predicted": names[j], "count": int(counts[i, j]), "share": counts[i, j] / counts[i].sum()}
+        for i, j in np.argwhere(counts)
+        if i != j
+    ]
+    return sorted(pairs, key=lambda pair: (-pair["count"], pair["true"], pair["predicted"]))[:WORST]

@@ -1,0 +1,92 @@
+"""The report's sentences with numbers in them."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from dermlab.data.params import Params
+from dermlab.report.paired import FIELD_NOTE
+from dermlab.report.render import percent, score, share
+from dermlab.report.training import TrainingCounts
+
+
+def verdict(params: Params, top1: tuple[float, tuple[float, float] | None], images: int, patients: int) -> str:
+    value, bounds = top1
+    interval = f" (95 % interval {bounds[0]:.3f} to {bounds[1]:.3f})" if bounds else ""
+    return (
+        f"One run of variant {params.variant}, loss {params.loss}, backbone {params.backbone}, seed {params.seed}: "
+        f"top-1 {score(value)}{interval} on {images:,} test images of {patients:,} patients."
+    )
+
+
+CAUTION = (
+    "This is one run. Its intervals say how far the scores would move with other patients, not how far they would move with another "
+    f"training of the same recipe. {FIELD_NOTE}. A difference between this page and another run's is no evidence by itself: "
+    "`dermlab compare` gives its interval, several seeds of each recipe give the answer."
+)
+
+
+def extras(evaluation: Mapping, headline: Mapping, untested: list[str], images: int) -> list[str]:
+    """What stands below the headline. `untested`: classes without a test image; `images`: test images of the target classes."""
+    said = []
+    certain = evaluation.get("unflagged", {})
+    if certain.get("rows") and "top1" in certain:
+        said.append(
+            f"On the {certain['rows']:,} of {images:,} test images whose label the model itself does not doubt, top-1 is "
+            f"{score(certain['top1'])} against {score(headline.get('top1'))} on all: at most so much of the error could be the labels'. "
+            "It is no better score, since the model chose the rows."
+        )
+    if "other_auroc" in evaluation:
+        said.append(f"How well p(other) tells `other` test images from the targets: AUROC {score(evaluation['other_auroc'])}.")
+    if untested:
+        said.append(f"Without a test image, and left out of every mean: {', '.join(untested)}.")
+    return said
+
+
+def sink(name: str, names: list[str], counts: np.ndarray) -> str:
+    """counts [K, K]: rows true, columns predicted."""
+    errors, at = int(counts.sum() - np.trace(counts)), names.index(name)
+    soaked, true, predicted = int(counts[:, at].sum() - counts[at, at]), int(counts[at].sum()), int(counts[:, at].sum())
+    ratio = f", {predicted / true:.2f} times as often as it occurs" if true else ""
+    return (
+        f"{name}, the commonest class in training, is predicted {predicted:,} times{ratio}, and takes {soaked:,} of all {errors:,} errors "
+        f"({share(soaked, errors)})."
+    )
+
+
+def calibration(headline: Mapping, bins: list[dict]) -> str:
+    total = sum(row["count"] for row in bins)
+    if not total:
+        return ""
+    sure, right = (sum(row["count"] * row[key] for row in bins) / total for key in ("confidence", "accuracy"))
+    gap = 100 * (sure - right)
+    way = (
+        "about as sure as it is right"
+        if abs(gap) < 1
+        else f"{abs(gap):.1f} points {'surer than it is right' if gap > 0 else 'less sure than it is right'}"
+    )
+    return f"On average the model is {way} (confidence {percent(sure)}, right {percent(right)}); ECE {score(headline.get('ece'))}."
+
+
+def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[str], flags: pd.DataFrame, manifest: pd.DataFrame) -> str:
+    def total(what: str, names: Iterable[str] = training) -> int:
+        return sum(getattr(training[name], what) for name in names)
+
+    dropped, said = total("dropped"), []
+    if "cleaned" in params.variants or dropped:
+        said.append(
+            f"This variant dropped {dropped:,} of {total('before'):,} training rows of the target classes "
+            f"({share(dropped, total('before'))}); of the rare classes {total('dropped', rare):,} of {total('before', rare):,} "
+            f"({share(total('dropped', rare), total('before', rare))})."
+        )
+    else:
+        said.append("This variant dropped no row because of a flag; the flags below changed nothing.")
+    if "cleaned" in params.variants:
+        saved = f"The guard saved {total('kept_flagged'):,} flagged rows, {total('kept_flagged', rare):,} of them of rare classes."
+        said.append(saved if params.manifest.guard else "The guard was off.")
+    if relabeled := int(manifest["origin"].str.startswith("relabeled").sum()):
+        said.append(f"{relabeled:,} rows carry the label that review gave them.")
+    if leaks := int(flags["leak"].sum()):
+        said.append(f"{leaks:,} training photos that are also in validation or test were left out, as in every variant.")
+    return " ".join(said)

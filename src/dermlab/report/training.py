@@ -1,0 +1,73 @@
+"""What became of the training rows of each class, counted from catalog, flags and manifest."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from dermlab.data.classes import OTHER
+
+TOP_SUGGESTIONS = 10
+
+
+@dataclass(frozen=True)
+class TrainingCounts:
+    """Rows of one class. `before`: in the catalog; `after`: trained on, with the label they carry then; `flagged`: of `before`;
+    `dropped`: of `before`, in no manifest and no leak; `kept_flagged`: flagged, and trained on with their label as it was."""
+
+    before: int
+    after: int
+    flagged: int
+    dropped: int
+    kept_flagged: int
+
+    @property
+    def flag_rate(self) -> float | None:
+        return self.flagged / self.before if self.before else None
+
+
+def training_counts(
+    catalog: pd.DataFrame, flags: pd.DataFrame, manifest: pd.DataFrame, targets: tuple[str, ...]
+) -> dict[str, TrainingCounts]:
+    """By target class."""
+    rows = catalog.loc[catalog["split"] == "train", ["image_id", "label"]]
+    trained = manifest[manifest["split"] == "train"]
+    by_id = flags.set_index("image_id")
+    flagged = rows["image_id"].map(by_id["label_issue"]).fillna(False).astype(bool)
+    leak = rows["image_id"].map(by_id["leak"]).fillna(False).astype(bool)
+    kept = rows["image_id"].isin(trained.loc[~trained["origin"].str.startswith("relabeled"), "image_id"])
+    gone = ~rows["image_id"].isin(trained["image_id"]) & ~leak
+    before, after = rows["label"].value_counts(), trained["label"].value_counts()
+    counted = {name: rows.loc[which, "label"].value_counts() for name, which in (("f", flagged), ("d", gone), ("k", flagged & kept))}
+    return {
+        name: TrainingCounts(
+            before=int(before.get(name, 0)),
+            after=int(after.get(name, 0)),
+            flagged=int(counted["f"].get(name, 0)),
+            dropped=int(counted["d"].get(name, 0)),
+            kept_flagged=int(counted["k"].get(name, 0)),
+        )
+        for name in targets
+    }
+
+
+def flag_counts(flags: pd.DataFrame, rare: list[str]) -> dict[str, Any]:
+    """Rows, flags, their rate in the rare classes and in the other targets, and what flags suggest most often."""
+    flagged = flags[flags["label_issue"]]
+    is_rare, target = flags["given"].isin(rare), flags["given"] != OTHER
+    pairs = flagged.groupby(["given", "suggested"]).size().reset_index(name="count")
+    pairs = pairs.sort_values(["count", "given", "suggested"], ascending=[False, True, True]).head(TOP_SUGGESTIONS)
+    return {
+        "rows": len(flags),
+        "flagged": len(flagged),
+        "rate": _rate(flags),
+        "rare_rate": _rate(flags[is_rare]),
+        "common_rate": _rate(flags[target & ~is_rare]),
+        "suggestions": pairs.to_dict("records"),
+        "duplicates": int(flags["duplicate_of"].notna().sum()),
+        "leaks": int(flags["leak"].sum()),
+    }
+
+
+def _rate(flags: pd.DataFrame) -> float | None:
+    return float(flags["label_issue"].mean()) if len(flags) else None

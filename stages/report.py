@@ -1,0 +1,29 @@
+"""report: one page a person can read, as HTML and as Markdown.
+
+Reads   data/catalog.parquet, data/shards/, data/quarantine.parquet, data/truth.parquet, data/flags.parquet,
+        data/manifest.parquet, data/predictions.parquet, and the metrics of the stages before
+Writes  data/report.html, data/report.md, metrics/report.json
+Run     dvc repro report        (experiments side by side: dermlab compare BASELINE OTHER)
+"""
+
+from dermlab.data import paths
+from dermlab.data.files import write_json, write_text
+from dermlab.data.params import read_params
+from dermlab.data.progress import say
+from dermlab.data.stage import run_stage
+from dermlab.report.contents import contents
+from dermlab.report.inputs import read_inputs
+from dermlab.report.page import as_html, as_markdown
+
+
+def main() -> None:
+    report = contents(read_inputs(read_params()))
+    write_text(paths.REPORT_HTML, as_html(report))
+    write_text(paths.REPORT_MD, as_markdown(report))
+    write_json(paths.metrics_of("report"), report.numbers)
+    say(f"report: {report.verdict}")
+    say(f"        {paths.REPORT_HTML.resolve()}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,119 @@
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from dermlab.data.classes import Classes
+from dermlab.data.errors import ContractError
+from dermlab.data.questionnaire import Question
+from dermlab.data.shards import Shards, shard_name, write_shard
+from dermlab.model.backbones import create_backbone
+from dermlab.model.classifier import FusedClassifier, Head
+from dermlab.model.predict import predict_logits, probabilities
+from dermlab.model.questionnaire import width_of
+from dermlab.model.saved import TrainedModel, load_model, save_model
+
+QUESTIONS = (Question(name="sex", kind="choice", choices=("female", "male")), Question(name="age", kind="number", low=0, high=90))
+
+
+@pytest.fixture
+def model() -> TrainedModel:
+    torch.manual_seed(0)
+    backbone = create_backbone("timm:test_efficientnet", 32, pretrained=False)
+    classes = Classes(("acne", "eczema", "wart"))
+    module = FusedClassifier(backbone, width_of(QUESTIONS), len(classes.names), dropout=0.5).eval()
+    return TrainedModel(module, classes, QUESTIONS, 1.25, 32, "timm:test_efficientnet", {"train": {"lr": 3e-05}})
+
+
+@pytest.fixture
+def rows(tmp_path) -> pd.DataFrame:
+    random, jpegs = np.random.default_rng(0), []
+    for _ in range(5):
+        file = io.BytesIO()
+        Image.fromarray(random.integers(0, 255, (40, 44, 3), np.uint8)).resize((44, 40)).save(file, "JPEG")
+        jpegs.append(file.getvalue())
+    write_shard(tmp_path / shard_name(0), list("abcde"), jpegs)
+    return pd.DataFrame(
+        {"image_id": list("abcde"), "shard": 0, "row": range(5), "q_sex": ["male", None, "female", None, "male"], "q_age": 40.0}
+    )
+
+
+def test_a_saved_model_predicts_the_same_elsewhere(model, rows, tmp_path):
+    save_model(model, tmp_path / "model")
+    again = load_model(tmp_path / "model")
+    assert (again.classes, again.questions, again.temperature) == (model.classes, QUESTIONS, 1.25)
+    assert (again.image_size, again.backbone, again.recipe) == (32, "timm:test_efficientnet", {"train": {"lr": 3e-05}})
+    before, after = (predict_logits(m, rows, Shards(tmp_path), batch_size=2) for m in (model, again))
+    assert before.shape == (5, 4)
+    assert before.dtype == np.float32
+    np.testing.assert_array_equal(before, after)
+
+
+def test_the_same_model_is_saved_as_the_same_bytes(model, tmp_path):
+    for name in ("one", "two"):
+        save_model(model, tmp_path / name)
+    for file in ("model.safetensors", "model.json"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_weights_that_do_not_fit_their_description_are_an_error_with_the_way_back(model, tmp_path):
+    save_model(model, tmp_path / "model")
+    description = json.loads((tmp_path / "model" / "model.json").read_text())
+    (tmp_path / "model" / "model.json").write_text(json.dumps(description | {"classes": ["acne", "eczema"]}))
+    with pytest.raises(ContractError, match="does not fit model.json.*dvc checkout"):
+        load_model(tmp_path / "model")
+    (tmp_path / "model" / "model.json").write_text(json.dumps(description))
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"half")
+    with pytest.raises(ContractError, match="truncated"):
+        load_model(tmp_path / "model")
+
+
+def test_a_model_with_an_attention_tower_comes_back_from_its_folder_alone(tmp_path):
+    vision = {"model_type": "siglip_vision_model", "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1}
+    vision |= {"num_attention_heads": 4, "image_size": 32, "patch_size": 16, "layer_norm_eps": 1e-6}
+    backbone = create_backbone("medsiglip", 32, False, {"vision": vision, "mean": [0.5] * 3, "std": [0.5] * 3})
+    module = FusedClassifier(backbone, 0, 3).eval()
+    save_model(TrainedModel(module, Classes(("acne", "wart")), (), 1.0, 32, "medsiglip"), tmp_path)
+    images = torch.randint(0, 255, (2, 3, 32, 32), dtype=torch.uint8)
+    torch.testing.assert_close(load_model(tmp_path).module(images, torch.zeros(2, 0)), module(images, torch.zeros(2, 0)))
+
+
+def test_logits_do_not_depend_on_the_batch_and_follow_the_order_of_the_rows(model, rows, tmp_path):
+    whole = predict_logits(model, rows, Shards(tmp_path), batch_size=5)
+    by_one = predict_logits(model, rows.iloc[::-1], Shards(tmp_path), batch_size=1)
+    np.testing.assert_allclose(by_one[::-1], whole, atol=0.05)  # bfloat16 where the CPU has it
+
+
+def test_flipping_averages_an_image_and_its_mirror_image(model, rows, tmp_path):
+    mirrored = [Shards(tmp_path).image(0, i).transpose(Image.Transpose.FLIP_LEFT_RIGHT) for i in range(5)]
+    files = [io.BytesIO() for _ in mirrored]
+    for image, file in zip(mirrored, files, strict=True):
+        image.save(file, "JPEG", quality=100, subsampling=0)
+    (tmp_path / "mirrored").mkdir()
+    write_shard(tmp_path / "mirrored" / shard_name(0), list("abcde"), [f.getvalue() for f in files])
+    plain, mirror = (predict_logits(model, rows, Shards(folder)) for folder in (tmp_path, tmp_path / "mirrored"))
+    np.testing.assert_allclose(predict_logits(model, rows, Shards(tmp_path), flip=True), (plain + mirror) / 2, atol=0.05)
+
+
+def test_probabilities_are_the_softmax_of_logits_over_the_temperature():
+    probs = probabilities(np.log(np.array([[1.0, 4.0, 16.0]])), temperature=2.0)
+    np.testing.assert_allclose(probs, [[1 / 7, 2 / 7, 4 / 7]], rtol=1e-6)
+    assert np.isfinite(probabilities(np.array([[1e4, -1e4]], np.float32))).all()
+
+
+def test_the_head_alone_on_cached_features_is_the_whole_network_on_images(model):
+    images, answers = torch.randint(0, 255, (3, 3, 32, 32), dtype=torch.uint8), torch.rand(3, width_of(QUESTIONS))
+    with torch.inference_mode():
+        features = model.module.backbone(images)
+        torch.testing.assert_close(model.module.head(features, answers), model.module(images, answers))
+
+
+def test_the_head_standardises_features_of_any_scale():
+    torch.manual_seed(0)
+    head = Head(8, 0, 3, dropout=0.0).train()
+    features = torch.randn(64, 8)
+    torch.testing.assert_close(head(features * 1000 + 500, torch.zeros(64, 0)), head(features, torch.zeros(64, 0)), atol=1e-3, rtol=1e-3)

@@ -1,0 +1,121 @@
+"""A small run as the stages before the report leave it: every table and metrics file, with known numbers in them."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from dermlab.data import paths
+from dermlab.data.files import write_json
+from dermlab.data.shards import shard_name, write_shard
+from dermlab.data.tables import CATALOG, FLAGS, MANIFEST, PREDICTIONS, QUARANTINE, TRUTH, write_table
+from dermlab.report import scores
+
+ROOT = Path(__file__).parents[2]
+TARGETS = ("eczema", "acne", "psoriasis", "tinea", "wart", "post-inflammatory hyperpigmentation")
+COMMENT = b"taken at 52.5200 N, 13.4050 E"
+
+
+def predictions_of(labels, probs, patients, targets=TARGETS) -> pd.DataFrame:
+    """labels: names [N]; probs: [N, K+1]; patients: names [N]. As the predictions table, ids in row order."""
+    ids = [f"img{i:06d}" for i in range(len(labels))]
+    frame = pd.DataFrame({"image_id": ids, "patient_id": patients, "diagnosis": labels, "label": labels})
+    columns = [f"prob_{name}" for name in (*targets, "other")]
+    return pd.concat([frame, pd.DataFrame(np.asarray(probs, np.float32), columns=columns)], axis=1)
+
+
+def simulated(rng, labels, skill, targets=TARGETS) -> np.ndarray:
+    """[N, K+1] probabilities of a model that adds `skill` to the logit of the right class."""
+    names = [*targets, "other"]
+    logits = rng.normal(size=(len(labels), len(names)))
+    logits[np.arange(len(labels)), [names.index(label) for label in labels]] += skill
+    probs = np.exp(logits)
+    return probs / probs.sum(1, keepdims=True)
+
+
+@dataclass
+class World:
+    """What was put into the files, to compare a report with."""
+
+    folder: Path
+    catalog: pd.DataFrame
+    predictions: pd.DataFrame
+    flags: pd.DataFrame
+    truth: pd.DataFrame
+
+
+def make_world(folder: Path, images: int = 600, targets=TARGETS, seed: int = 0, knows_truth: bool = True, side: int = 48) -> World:
+    """Writes a whole run below `folder`; the working directory must be `folder`."""
+    rng = np.random.default_rng(seed)
+    names = [*targets, "other"]
+    odds = np.append(1.0 / np.arange(1, len(targets) + 1) ** 0.8, 0.3)
+    labels = rng.choice(names, images, p=odds / odds.sum())
+    patient = rng.integers(images // 2, size=images)
+    split = np.where(patient % 10 < 6, "train", np.where(patient % 10 == 6, "val", "test"))
+    ids = [f"img{i:06d}" for i in range(images)]
+    catalog = pd.DataFrame({
+        "image_id": ids, "patient_id": [f"secret-patient-{p}" for p in patient], "case_id": [f"case{p}" for p in patient],
+        "diagnosis": labels, "label": labels, "split": split, "width": side, "height": side, "sha256": ids, "phash": 0,
+        "shard": 0, "row": np.arange(images),
+    })  # fmt: skip
+    (folder / paths.SHARDS).mkdir(parents=True)
+    write_shard(folder / paths.SHARDS / shard_name(0), ids, [_photo(rng, side) for _ in ids])
+    train = catalog[catalog["split"] == "train"]
+    kinds = rng.choice(["clean", "hard", "mislabeled", "document", "no_skin", "wrong_part"], images, p=[0.7, 0.12, 0.1, 0.03, 0.03, 0.02])
+    truth = pd.DataFrame({"image_id": ids, "true_label": labels, "kind": kinds, "duplicate_of": pd.Series([None] * images, dtype=object)})
+    truth.loc[truth["kind"] == "mislabeled", "true_label"] = targets[1]
+    doubt = {"clean": 0.05, "hard": 0.3, "mislabeled": 0.7}
+    chance = truth.loc[train.index, "kind"].map(doubt).fillna(0.4)
+    issue = rng.random(len(train)) < chance
+    flags = pd.DataFrame({
+        "image_id": train["image_id"], "given": train["label"], "suggested": rng.choice(targets, len(train)),
+        "quality": np.where(issue, rng.uniform(0, 0.3, len(train)), rng.uniform(0.2, 1, len(train))), "label_issue": issue,
+        "duplicate_of": pd.Series([None] * len(train), dtype=object, index=train.index),
+        "outlier_score": rng.random(len(train)), "not_skin_score": rng.random(len(train)), "leak": False, "protected": False,
+    })  # fmt: skip
+    kept = catalog[~catalog["image_id"].isin(flags.loc[issue & (flags["quality"] < 0.15), "image_id"])]
+    manifest = kept[["image_id", "label", "split"]].assign(weight=1.0, origin="kept")
+    test = catalog[catalog["split"] == "test"]
+    predictions = pd.concat([
+        test[["image_id", "patient_id", "diagnosis", "label"]].reset_index(drop=True),
+        pd.DataFrame(simulated(rng, test["label"], 2.0, targets), columns=[f"prob_{name}" for name in names]),
+    ], axis=1)  # fmt: skip
+    write_table(folder / paths.CATALOG, catalog.astype({"phash": "uint64"}), CATALOG)
+    write_table(folder / paths.QUARANTINE, pd.DataFrame({"image_id": ["x"], "key": ["x.jpg"], "reason": ["truncated"]}), QUARANTINE)
+    write_table(folder / paths.FLAGS, flags, FLAGS)
+    write_table(folder / paths.MANIFEST, manifest, MANIFEST)
+    write_table(folder / paths.PREDICTIONS, predictions, PREDICTIONS)
+    write_table(folder / paths.TRUTH, truth if knows_truth else truth.head(0), TRUTH)
+    write_json(folder / paths.metrics_of("pull"), {"images": images, "quarantined": 1, "patients": int(catalog["patient_id"].nunique())})
+    write_json(folder / paths.metrics_of("train"), {"best_epoch": 3, "val_top1": 0.61, "val_macro_f1": 0.5})
+    write_json(folder / paths.metrics_of("evaluate"), {"other_auroc": 0.71, "unflagged": {"rows": 90, "top1": 0.77, "top3": 0.95}})
+    counts = train["label"].value_counts()
+    rare = scores.rarest_third([int(counts.get(name, 0)) for name in targets])
+    tally = scores.total(scores.tally_by_patient(scores.scored_rows(predictions), 15))
+    sink = int(np.argmax([counts.get(name, 0) for name in targets]))
+    write_json(folder / paths.HEADLINE, {name: float(value) for name, value in scores.headline(tally, rare, sink).items()})
+    text = (ROOT / "params.yaml").read_text().replace("variant: baseline", "variant: cleaned", 1)
+    (folder / "params.yaml").write_text(text.replace("bootstrap: 2000", "bootstrap: 200"))
+    return World(folder, catalog, predictions, flags, truth)
+
+
+def _photo(rng, side: int) -> bytes:
+    """A JPEG that carries what a report must not: EXIF with a location, and a comment."""
+    colour = rng.integers(90, 230, 3)
+    image = Image.fromarray((colour + rng.normal(0, 12, (side, side, 3))).clip(0, 255).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x010F] = "Secret Camera"
+    exif.get_ifd(0x8825)[1] = "N"
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", exif=exif, comment=COMMENT)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch) -> World:
+    monkeypatch.chdir(tmp_path)
+    return make_world(tmp_path)

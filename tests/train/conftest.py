@@ -1,0 +1,74 @@
+"""A folder as the stages before training leave it: 60 tiny images of two colours, easy to tell apart."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from ruamel.yaml import YAML
+
+from dermlab.data.classes import Classes
+from dermlab.data.params import Params
+from dermlab.data.questionnaire import Question, write_questionnaire
+from dermlab.data.shards import Shards, shard_name, write_shard
+from dermlab.data.tables import CATALOG, MANIFEST, write_table
+from dermlab.data.embeddings import write_embeddings
+from dermlab.embed.features import embed
+from dermlab.model.backbones import Backbone, create_backbone
+
+CLASSES = Classes(("red", "green"))
+QUESTIONS = (Question(name="itching", kind="choice", choices=("no", "yes")),)
+COLOURS = {"red": (180, 90, 80), "green": (90, 170, 80), "other": (90, 90, 190)}
+ROOT = Path(__file__).parents[2]
+
+
+def tiny(name: str = "timm:test_efficientnet", image_size: int = 32) -> Backbone:
+    """Random weights, always the same."""
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        return create_backbone("timm:test_efficientnet", 32, pretrained=False)
+
+
+def made_params(**train) -> Params:
+    raw = YAML(typ="safe").load((ROOT / "params.yaml").read_text()) | {"backbone": "timm:test_efficientnet", "seed": 3}
+    raw["train"] |= {"frozen_epochs": 3, "finetune_epochs": 2, "batch_size": 8, "trainable_blocks": 0} | train
+    return Params.model_validate(raw)
+
+
+@pytest.fixture(scope="session")
+def clinic(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("clinic")
+    random, jpegs, labels = np.random.default_rng(0), [], []
+    for i in range(60):
+        label = ("red", "green", "red", "green", "other")[i % 5]
+        noise = random.normal(0, 30, (36, 44, 3)) + np.array(COLOURS[label])
+        file = io.BytesIO()
+        Image.fromarray(noise.clip(0, 255).astype(np.uint8)).save(file, "JPEG")
+        jpegs.append(file.getvalue())
+        labels.append(label)
+    ids = [f"photo-{i:02d}" for i in range(60)]
+    (folder / "shards").mkdir()
+    (folder / "source").mkdir()
+    write_shard(folder / "shards" / shard_name(0), ids, jpegs)
+    CLASSES.write(folder / "source" / "classes.json")
+    write_questionnaire(folder / "source" / "questionnaire.json", QUESTIONS)
+    split = ["train"] * 41 + ["val"] * 13 + ["test"] * 6
+    catalog = pd.DataFrame(
+        {
+            "image_id": ids, "patient_id": ids, "case_id": ids, "diagnosis": labels, "label": labels, "split": split,
+            "width": 44, "height": 36, "sha256": "-", "phash": 0, "shard": 0, "row": range(60),
+            "q_itching": [("no", "yes", None)[i % 3] for i in range(60)],
+        }
+    )  # fmt: skip
+    write_table(folder / "catalog.parquet", catalog, CATALOG, QUESTIONS)
+    write_embeddings(embed(tiny(), catalog, Shards(folder / "shards"), 32, 16), folder / "embeddings")
+    write_manifest(folder / "manifest.parquet", ids, labels, split)
+    return folder
+
+
+def write_manifest(path: Path, ids: list[str], labels: list[str], split: list[str], weights: float | list[float] = 1.0) -> None:
+    frame = pd.DataFrame({"image_id": ids, "label": labels, "split": split, "weight": weights, "origin": "kept"})
+    write_table(path, frame, MANIFEST)
