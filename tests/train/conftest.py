@@ -1,6 +1,7 @@
 """A folder as the stages before training leave it: 60 tiny images of two colours, easy to tell apart."""
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,15 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from dermlab.data.classes import Classes
+from dermlab.data.embeddings import write_embeddings
 from dermlab.data.params import Params
 from dermlab.data.questionnaire import Question, write_questionnaire
 from dermlab.data.shards import Shards, shard_name, write_shard
 from dermlab.data.tables import CATALOG, MANIFEST, write_table
-from dermlab.data.embeddings import write_embeddings
 from dermlab.embed.features import embed
 from dermlab.model.backbones import Backbone, create_backbone
+from dermlab.train.inputs import Inputs, read_inputs
+from dermlab.train.run import run
 
 CLASSES = Classes(("red", "green"))
 QUESTIONS = (Question(name="itching", kind="choice", choices=("no", "yes")),)
@@ -38,13 +41,35 @@ def made_params(**train) -> Params:
     return Params.model_validate(raw)
 
 
+@dataclass
+class Clinic:
+    """`manifest`: the baseline's. `create`: stands in for a backbone with weights."""
+
+    folder: Path
+    manifest: pd.DataFrame
+    questions = QUESTIONS
+    create = staticmethod(tiny)
+    params = staticmethod(made_params)
+
+    def inputs(self, params: Params, manifest: Path | None = None) -> Inputs:
+        at = self.folder
+        return read_inputs(
+            params, at / "source", at / "catalog.parquet", at / "shards", at / "embeddings", manifest or at / "manifest.parquet"
+        )
+
+    def train(self, into: Path, params: Params, manifest: Path | None = None) -> dict:
+        """Runs in `into`: the model, the curves and the checkpoints lie there."""
+        inputs = self.inputs(params, manifest)
+        return run(params, inputs, into / "model", into / "curves", checkpoint_root=into, create=tiny)
+
+
 @pytest.fixture(scope="session")
-def clinic(tmp_path_factory) -> Path:
+def clinic(tmp_path_factory) -> "Clinic":
     folder = tmp_path_factory.mktemp("clinic")
     random, jpegs, labels = np.random.default_rng(0), [], []
     for i in range(60):
         label = ("red", "green", "red", "green", "other")[i % 5]
-        noise = random.normal(0, 30, (36, 44, 3)) + np.array(COLOURS[label])
+        noise = random.normal(0, 8, (36, 44, 3)) + np.array(COLOURS[label])
         file = io.BytesIO()
         Image.fromarray(noise.clip(0, 255).astype(np.uint8)).save(file, "JPEG")
         jpegs.append(file.getvalue())
@@ -65,10 +90,6 @@ def clinic(tmp_path_factory) -> Path:
     )  # fmt: skip
     write_table(folder / "catalog.parquet", catalog, CATALOG, QUESTIONS)
     write_embeddings(embed(tiny(), catalog, Shards(folder / "shards"), 32, 16), folder / "embeddings")
-    write_manifest(folder / "manifest.parquet", ids, labels, split)
-    return folder
-
-
-def write_manifest(path: Path, ids: list[str], labels: list[str], split: list[str], weights: float | list[float] = 1.0) -> None:
-    frame = pd.DataFrame({"image_id": ids, "label": labels, "split": split, "weight": weights, "origin": "kept"})
-    write_table(path, frame, MANIFEST)
+    manifest = catalog[["image_id", "label", "split"]].assign(weight=1.0, origin="kept")
+    write_table(folder / "manifest.parquet", manifest, MANIFEST)
+    return Clinic(folder, manifest)

@@ -43,7 +43,7 @@ def near_pairs(phash: np.ndarray, bits: int) -> np.ndarray:
     phash = phash.astype(np.uint64)
     bands = bits // 2 + 1
     edges = np.linspace(0, HASH_BITS, bands + 1).astype(int)
-    found = [np.zeros((0, 2), dtype=np.int64)]
+    found = [np.zeros(0, dtype=np.int64)]
     for low, high in itertools.pairwise(edges):
         key = phash >> np.uint64(low)
         if high - low < HASH_BITS:
@@ -60,8 +60,9 @@ def near_pairs(phash: np.ndarray, bits: int) -> np.ndarray:
                 second = order[position]
                 close = np.bitwise_count(phash[first] ^ phash[second]) <= bits
                 close &= first < second if flip == 0 else first != second
-                found.append(np.sort(np.stack([first[close], second[close]], axis=1), axis=1))
-    return np.unique(np.concatenate(found), axis=0)
+                first, second = first[close], second[close]
+                found.append(np.minimum(first, second) * len(phash) + np.maximum(first, second))
+    return np.stack(np.divmod(np.unique(np.concatenate(found)), max(len(phash), 1)), axis=1)
 
 
 def _expand(rows: np.ndarray, starts: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

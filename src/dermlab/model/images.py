@@ -19,8 +19,8 @@ from PIL import Image
 from dermlab.data.shards import Shards
 
 CENTRE = 0.875  # share of the short side that the test view shows; what EfficientNet was evaluated with
-AREA = (0.5, 1.0)  # of a training crop, as a share of the image
-ASPECT = (3 / 4, 4 / 3)
+AREA = (0.6, 1.0)  # of a training crop, as a share of the short side squared: on average the scale of the test view
+ASPECT = (4 / 5, 5 / 4)
 LIGHT = 0.15  # brightness and contrast of a training view change by up to this share
 
 
@@ -57,7 +57,7 @@ def augmented_view(image: Image.Image, size: int, random: np.random.Generator) -
 
 def _random_box(size: tuple[int, int], random: np.random.Generator) -> tuple[float, float, float, float]:
     width, height = size
-    area = width * height * random.uniform(*AREA)
+    area = min(width, height) ** 2 * random.uniform(*AREA)
     aspect = math.exp(random.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))
     w, h = min(width, math.sqrt(area * aspect)), min(height, math.sqrt(area / aspect))
     left, top = random.uniform(0, width - w), random.uniform(0, height - h)

@@ -64,17 +64,18 @@ def _fetch(rev: str, repo: Path, folder: Path) -> None:
     """Copies the run's files from git and the DVC cache (from the remote where the cache lacks them) into `folder`."""
     from dvc.api import DVCFileSystem
     from dvc.exceptions import DvcException
-    from scmrepo.exceptions import SCMError
+    from dvc.repo import Repo
+    from dvc.scm import SCMError, resolve_rev
 
     try:
-        files = DVCFileSystem(str(repo), rev=rev)
-        files.exists(str(paths.PARAMS))
+        with Repo(str(repo)) as opened:
+            resolve_rev(opened.scm, rev)
     except (DvcException, SCMError) as error:
-        known = ", ".join(_experiments(repo)) or "none"
         raise DermlabError(
-            f"There is no experiment or revision {rev!r} ({' '.join(str(error).split())}). Experiments: {known}. For the files as they are "
-            f"now say `{WORKSPACE}`."
+            f"There is no experiment or revision {rev!r} ({_short(error)}). Experiments: {', '.join(_experiments(repo)) or 'none'}. For "
+            f"the files as they are now say `{WORKSPACE}`."
         ) from error
+    files = DVCFileSystem(str(repo), rev=rev)
     for path in FILES:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -89,9 +90,14 @@ def _fetch(rev: str, repo: Path, folder: Path) -> None:
 
 
 def _experiments(repo: Path) -> list[str]:
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    with Repo(str(repo)) as opened:
+    try:
+        opened = Repo(str(repo))
+    except DvcException:  # not in a DVC repository at all
+        return []
+    with opened:
         return sorted({entry[0] for group in opened.experiments.ls(all_commits=True).values() for entry in group if entry[0]})
 
 

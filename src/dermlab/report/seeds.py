@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dermlab.report.differences import NOT_APART, Difference, goodness, verdict_of
+from dermlab.report.differences import Difference, goodness, verdict_of
 from dermlab.report.scores import HEADLINE
 
 
@@ -62,16 +62,19 @@ def by_recipe(names: Sequence[str], params: Sequence[Mapping], heads: Sequence[M
 
 
 def _welch(metric: str, old: np.ndarray, new: np.ndarray) -> Difference:
-    if old.std() + new.std() == 0:  # no spread to judge by
-        return Difference(float(old.mean()), float(new.mean()), None, NOT_APART)
-    bounds, gain = _welch_interval(old, new), _welch_interval(goodness(metric, old), goodness(metric, new))
-    return Difference(float(old.mean()), float(new.mean()), bounds, verdict_of(gain))
+    gain = welch_interval(goodness(metric, old), goodness(metric, new))
+    return Difference(float(old.mean()), float(new.mean()), welch_interval(old, new), verdict_of(gain))
 
 
-def _welch_interval(old: np.ndarray, new: np.ndarray) -> tuple[float, float] | None:
-    from scipy.stats import ttest_ind
+def welch_interval(old: np.ndarray, new: np.ndarray) -> tuple[float, float] | None:
+    """95 % interval of mean(new) - mean(old), two values or more of each; None without any spread to judge by."""
+    from scipy.stats import t
 
-    if old.std() + new.std() == 0:
+    share = [values.var(ddof=1) / len(values) for values in (old, new)]
+    variance = sum(share)
+    if variance < 1e-20:  # equal but for rounding
         return None
-    bounds = ttest_ind(new, old, equal_var=False).confidence_interval(0.95)
-    return float(bounds.low), float(bounds.high)
+    freedom = variance**2 / sum(part**2 / (len(values) - 1) for part, values in zip(share, (old, new), strict=True))
+    reach = t.ppf(0.975, freedom) * variance**0.5
+    delta = new.mean() - old.mean()
+    return float(delta - reach), float(delta + reach)

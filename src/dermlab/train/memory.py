@@ -29,7 +29,11 @@ def activation_bytes(backbone: nn.Module, image_size: int, device: torch.device,
             backbone(batch)
         return sum(storages.values())
 
-    return kept(3) - kept(2)
+    statistics = {name: buffer.clone() for name, buffer in backbone.named_buffers()}
+    measured = kept(3) - kept(2)
+    for name, buffer in backbone.named_buffers():  # blank images are none to learn batch-norm statistics from
+        buffer.copy_(statistics[name])
+    return measured
 
 
 def checkpoint_if_needed(backbone: Backbone, image_size: int, batch_size: int, device: torch.device, dtype: torch.dtype) -> bool:

@@ -61,6 +61,9 @@ def train_head(head: Head, params: Params, inputs: Inputs, runtime: Runtime, sta
     if state.weights:
         head.load_state_dict(state.weights)
         optimizer.load_state_dict(state.optimizer)
+    else:  # a few steps of a moving average would still be near 0 and 1
+        head.standardise.running_mean.copy_(features.float().mean(0))
+        head.standardise.running_var.copy_(features.float().var(0))
     objective, per_epoch = Objective(params, inputs, device), len(train) // batch_size
     with progress("Training the head", (epochs - state.epoch) * per_epoch * batch_size, "rows") as meter:
         for epoch in range(state.epoch, epochs):

@@ -1,0 +1,132 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics
+
+from dermlab.data.classes import Classes
+from dermlab.data.errors import ContractError
+from dermlab.data.files import write_json
+from dermlab.data.tables import PREDICTIONS, read_table, write_table
+from dermlab.evaluate.build import evaluate, frozen_test_rows, predictions_table
+
+CLASSES = Classes(("eczema", "psoriasis", "scabies", "tinea", "acne", "wart"))
+TRAIN = pd.Series(["eczema"] * 50 + ["psoriasis"] * 20 + ["scabies"] * 3 + ["tinea"] * 9 + ["acne"] * 10 + ["wart"] * 2 + ["other"] * 99)
+
+
+def predicted_rows(rows: int = 500, without: tuple[str, ...] = (), seed: int = 0) -> tuple[pd.Series, np.ndarray]:
+    """Labels of the test rows and probabilities of K+1 classes; acne is never predicted."""
+    rng = np.random.default_rng(seed)
+    names = [name for name in CLASSES.names if name not in without]
+    labels = pd.Series(rng.choice(names, rows))
+    logits = rng.normal(size=(rows, 7)) + 1.5 * np.eye(7)[CLASSES.encode(labels)]
+    logits[:, 4] = -9
+    probs = np.exp(logits)
+    return labels, (probs / probs.sum(1, keepdims=True)).astype(np.float32)
+
+
+def test_the_headline_equals_scikit_learns_on_the_target_rows():
+    labels, probs = predicted_rows()
+    result = evaluate(labels, probs, TRAIN, CLASSES, 15)
+    encoded = CLASSES.encode(labels)
+    target = encoded < 6
+    true, ranked = encoded[target], probs[target, :6].astype(float)
+    ranked /= ranked.sum(1, keepdims=True)
+    predicted = ranked.argmax(1)
+    assert list(result.headline) == ["top1", "top3", "macro_f1", "balanced_accuracy", "rare_recall", "sink_ratio", "ece"]
+    assert result.headline["top1"] == pytest.approx(metrics.accuracy_score(true, predicted), abs=5e-5)
+    assert result.headline["top3"] == pytest.approx(metrics.top_k_accuracy_score(true, ranked, k=3), abs=5e-5)
+    assert result.headline["macro_f1"] == pytest.approx(metrics.f1_score(true, predicted, average="macro", zero_division=0), abs=5e-5)
+    assert result.headline["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(true, predicted), abs=5e-5)
+    recall = metrics.recall_score(true, predicted, labels=range(6), average=None, zero_division=0)
+    assert result.headline["rare_recall"] == pytest.approx(recall[[5, 2]].mean(), abs=5e-5)  # wart and scabies
+    assert result.headline["sink_ratio"] == pytest.approx((predicted == 0).sum() / (true == 0).sum(), abs=5e-5)
+    assert result.details["other_auroc"] == pytest.approx(metrics.roc_auc_score(~target, probs[:, 6]))
+    assert result.details["rare_classes"] == ["wart", "scabies"]
+    assert result.details["sink_class"] == "eczema"
+    assert list(result.f1) == list(CLASSES.targets)
+    assert result.f1["acne"] == 0
+
+
+def test_a_mean_over_classes_leaves_out_those_without_test_rows_and_lists_them():
+    labels, probs = predicted_rows(without=("wart", "psoriasis"))
+    result = evaluate(labels, probs, TRAIN, CLASSES, 15)
+    encoded = CLASSES.encode(labels)
+    true, predicted = encoded[encoded < 6], probs[encoded < 6, :6].argmax(1)
+    present = sorted(set(true.tolist()))
+    expected = metrics.f1_score(true, predicted, labels=present, average="macro", zero_division=0)
+    assert result.headline["macro_f1"] == pytest.approx(expected, abs=5e-5)
+    assert result.headline["rare_recall"] == pytest.approx((predicted[true == 2] == 2).mean(), abs=5e-5)
+    assert result.details["classes_without_test_rows"] == ["psoriasis", "wart"]
+
+
+def test_scores_are_given_with_and_without_the_rows_the_model_doubts():
+    labels, probs = predicted_rows()
+    result = evaluate(labels, probs, TRAIN, CLASSES, 15)
+    unflagged = result.details["unflagged"]
+    assert unflagged["flagged"] + unflagged["rows"] == result.details["rows"]["targets"]
+    assert unflagged["flagged"] > 0
+    assert unflagged["top1"] > result.headline["top1"]
+
+
+def test_without_other_rows_there_is_no_auroc():
+    result = evaluate(*predicted_rows(without=("other",)), TRAIN, CLASSES, 15)
+    assert "other_auroc" not in result.details
+    assert result.details["rows"] == {"test": 500, "targets": 500, "other": 0}
+
+
+def test_the_numbers_are_valid_json_and_the_same_each_time(tmp_path):
+    labels, probs = predicted_rows(40)
+    for name in ("one", "two"):
+        result = evaluate(labels, probs, TRAIN, CLASSES, 15)
+        write_json(tmp_path / name, [result.headline, result.f1, result.details])
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_no_target_rows_and_broken_probabilities_are_errors():
+    labels, probs = predicted_rows(20)
+    with pytest.raises(ContractError, match="no row of a target class"):
+        evaluate(pd.Series(["other"] * 20), probs, TRAIN, CLASSES, 15)
+    probs[3, 1] = np.nan
+    with pytest.raises(ContractError, match="not finite"):
+        evaluate(labels, probs, TRAIN, CLASSES, 15)
+
+
+def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+    catalog = pd.DataFrame(
+        {
+            "image_id": ["d", "a", "b", "c"],
+            "patient_id": ["p4", "p1", "p2", "p3"],
+            "diagnosis": ["wart", "eczema", "lupus", "acne"],
+            "label": ["wart", "eczema", "other", "acne"],
+            "split": ["test", "test", "test", "train"],
+        }
+    )
+    return catalog, catalog[["image_id", "label", "split"]].assign(weight=np.float32(1), origin="kept")
+
+
+def test_the_test_rows_are_all_of_the_catalogs_in_order():
+    assert frozen_test_rows(*tables())["image_id"].tolist() == ["a", "b", "d"]
+
+
+@pytest.mark.parametrize(("column", "value"), [("label", "psoriasis"), ("weight", 2.0), ("split", "train")])
+def test_a_test_row_that_was_touched_is_an_error(column, value):
+    catalog, manifest = tables()
+    manifest.loc[manifest["image_id"] == "b", column] = value
+    with pytest.raises(ContractError, match=r"1 test row\(s\) are not as in the catalog \(first: 'b'\)"):
+        frozen_test_rows(catalog, manifest)
+
+
+def test_a_row_slipped_into_the_test_split_is_an_error():
+    catalog, manifest = tables()
+    manifest["split"] = "test"
+    with pytest.raises(ContractError, match="first: 'c'"):
+        frozen_test_rows(catalog, manifest)
+
+
+def test_predictions_name_a_probability_column_a_class(tmp_path):
+    rows = frozen_test_rows(*tables())
+    probs = np.full((3, 7), 1 / 7)
+    write_table(tmp_path / "predictions.parquet", predictions_table(rows, probs, CLASSES), PREDICTIONS)
+    table = read_table(tmp_path / "predictions.parquet", PREDICTIONS)
+    assert list(table.columns) == ["image_id", "patient_id", "diagnosis", "label", *(f"prob_{name}" for name in CLASSES.names)]
+    assert table["prob_wart"].tolist() == pytest.approx([1 / 7] * 3)

@@ -1,0 +1,45 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from dermlab.flag import duplicates
+from dermlab.flag.duplicates import copies, groups_of_copies, near_pairs
+
+
+@pytest.mark.parametrize("bits", [0, 1, 2, 5, 6, 9, 16])
+def test_band_join_finds_every_pair_that_comparing_all_with_all_finds(monkeypatch, bits):
+    monkeypatch.setattr(duplicates, "PAIRS_AT_ONCE", 50)
+    rng = np.random.default_rng(bits)
+    seeds = rng.integers(0, 2**64, 40, dtype=np.uint64)
+    hashes = np.repeat(seeds, 8)
+    for row in range(len(hashes)):
+        for bit in rng.choice(64, rng.integers(0, bits + 2), replace=False):
+            hashes[row] ^= np.uint64(1) << np.uint64(bit)
+    apart = np.bitwise_count(hashes[:, None] ^ hashes[None])
+    expected = np.argwhere(np.triu(apart <= bits, k=1))
+    assert len(expected) > 20
+    assert near_pairs(hashes, bits).tolist() == expected.tolist()
+
+
+def test_hash_pairs_are_copies_only_if_their_features_agree_and_equal_bytes_always_are():
+    sha = np.array(["a", "a", "b", "c", "d"])
+    phash = np.array([0, 0, 3, 7, 2**40 - 1], dtype=np.uint64)
+    features = np.array([[1, 0], [1, 0], [1, 0.05], [0, 1], [1, 0]], dtype=np.float16)
+    group, pairs = groups_of_copies(sha, phash, features, bits=4)
+    assert group[0] == group[1] == group[2]
+    assert group[3] != group[0]  # a near hash, other features
+    assert group[4] != group[0]  # the same features, a far hash
+    assert pairs.tolist() == [[0, 2], [1, 2]]
+
+
+def test_the_first_id_of_a_group_is_the_original_and_a_copy_across_splits_is_a_leak():
+    catalog = pd.DataFrame(
+        {"image_id": ["a", "b", "c", "d", "e", "f"], "split": ["train", "train", "test", "train", "train", "val"]},
+    )
+    found = copies(catalog, np.array([0, 0, 1, 1, 2, 3]))
+    assert found["duplicate_of"].astype(object).where(found["duplicate_of"].notna(), None).tolist() == [None, "a", None, "c", None, None]
+    assert found["leak"].tolist() == [False, False, False, True, False, False]
+
+
+def test_a_thousand_equal_hashes_take_all_their_pairs():
+    assert len(near_pairs(np.zeros(1000, dtype=np.uint64), 6)) == 1000 * 999 // 2

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from dermlab.flag import neighbours
+from dermlab.flag.neighbours import nearest, outlier_score, similarity_of_pairs
+from dermlab.flag.not_skin import not_skin_score
+
+
+def brute(features: np.ndarray, groups: np.ndarray, k: int) -> np.ndarray:
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    similarity = np.where(groups[:, None] == groups[None], -np.inf, unit @ unit.T)
+    return np.sort(similarity, axis=1)[:, ::-1][:, :k]
+
+
+@pytest.mark.parametrize("by_patient", [False, True])
+def test_blocks_find_the_same_neighbours_as_the_whole_matrix(monkeypatch, by_patient):
+    monkeypatch.setattr(neighbours, "ROWS", 64)
+    monkeypatch.setattr(neighbours, "COLUMNS", 100)
+    rng = np.random.default_rng(0)
+    features, patients = rng.normal(size=(500, 24)).astype(np.float32), rng.integers(0, 120, 500)
+    indices, similarity = nearest(features, 7, patients if by_patient else None)
+    np.testing.assert_allclose(similarity, brute(features, patients if by_patient else np.arange(500), 7), atol=1e-3)
+    own = patients if by_patient else np.arange(500)
+    assert (own[indices] != own[:, None]).all()
+    np.testing.assert_allclose(similarity_of_pairs(features, np.arange(500), indices[:, 0]), similarity[:, 0], atol=1e-5)
+
+
+def test_where_neighbours_run_out_the_rest_are_marked():
+    features = np.eye(3, 5, dtype=np.float32) + 0.1
+    indices, similarity = nearest(features, 4, np.array([0, 0, 1]))
+    assert indices[0].tolist() == [2, -1, -1, -1]
+    assert set(indices[2, :2]) == {0, 1}
+    assert (similarity[0, 1:] == -1).all()
+
+
+def test_the_usual_row_scores_a_half_and_one_twice_as_far_off_three_quarters():
+    score = outlier_score(1 - np.array([[0.1, 0.3], [0.2, 0.2], [0.4, 0.4], [0.0, 0.0], [0.2, 0.2]]))
+    np.testing.assert_allclose(score, [0.5, 0.5, 0.75, 0.0, 0.5], atol=1e-6)
+
+
+def test_copies_of_one_photo_only_do_not_divide_by_zero():
+    assert outlier_score(np.ones((4, 3))).tolist() == [0, 0, 0, 0]
+
+
+def test_garbage_that_lies_together_is_unlike_skin_although_it_has_near_neighbours():
+    rng = np.random.default_rng(0)
+    skin = rng.normal(size=(1000, 40)) @ rng.normal(size=(40, 40)) * 0.2 + 5
+    documents = rng.normal(size=(25, 40)) * 0.01 + 5 + 12 * np.eye(40)[3]
+    features = np.concatenate([skin, documents]).astype(np.float16)
+    score = not_skin_score(features)
+    assert score[1000:].min() > 0.9
+    assert np.quantile(score[:1000], 0.95) < 0.5
+    assert outlier_score(nearest(features, 5)[1])[1000:].max() < 0.5

@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dermlab.data.classes import Classes
+from dermlab.data.errors import ContractError
+from dermlab.manifest.ledger import HEADER, read_ledger
+
+CLASSES = Classes(("eczema", "psoriasis"))
+CATALOG = pd.DataFrame(
+    {"image_id": ["a", "b", "t", "v"], "label": ["eczema", "other", "eczema", "eczema"], "split": ["train", "train", "test", "val"]}
+)
+GOOD = 'a,eczema,psoriasis,"silvery, thick scale",ada,2026-03-01'
+
+
+def ledger(folder: Path, *lines: str, header: str = ",".join(HEADER)) -> Path:
+    path = folder / "relabels.csv"
+    path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_lines_are_read_with_their_reasons(tmp_path):
+    table = read_ledger(ledger(tmp_path, GOOD, "", "b,other,drop,scanned letter,ada,2026-03-01"), CATALOG, CLASSES)
+    assert table["to_label"].tolist() == ["psoriasis", "drop"]
+    assert table["reason"].tolist() == ["silvery, thick scale", "scanned letter"]
+
+
+def test_an_empty_ledger_has_no_lines(tmp_path):
+    assert len(read_ledger(ledger(tmp_path), CATALOG, CLASSES)) == 0
+
+
+def test_a_byte_order_mark_does_not_matter(tmp_path):
+    path = ledger(tmp_path, GOOD)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(read_ledger(path, CATALOG, CLASSES)) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("z,eczema,drop,why,ada,2026-03-01", "line 3, image 'z': is not in the catalog"),
+        ("t,eczema,drop,why,ada,2026-03-01", "line 3, image 't': is a test image. Only training labels may change"),
+        ("v,eczema,drop,why,ada,2026-03-01", "line 3, image 'v': is a val image"),
+        ("b,eczema,drop,why,ada,2026-03-01", "line 3, image 'b': from_label is 'eczema', but the catalog says 'other'"),
+        ("b,other,psoriasys,why,ada,2026-03-01", "line 3, image 'b': to_label 'psoriasys' is not one of eczema, psoriasis, other, drop"),
+        ("b,other,drop,,ada,2026-03-01", "line 3, image 'b': has no reason"),
+        ("a,eczema,drop,why,bob,2026-03-02", "line 3, image 'a': stands already on line 2"),
+        ("b,other,drop,blurred, no skin,ada,2026-03-01", "line 3: has 7 values, must have 6"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path, line, says):
+    with pytest.raises(ContractError, match=says):
+        read_ledger(ledger(tmp_path, GOOD, line), CATALOG, CLASSES)
+
+
+def test_a_wrong_header_and_a_missing_file_say_what_belongs_there(tmp_path):
+    expected = "The first line must be: image_id,from_label,to_label,reason,reviewer,date"
+    with pytest.raises(ContractError, match=expected):
+        read_ledger(ledger(tmp_path, header="image;from;to"), CATALOG, CLASSES)
+    with pytest.raises(ContractError, match=expected):
+        read_ledger(tmp_path / "absent.csv", CATALOG, CLASSES)

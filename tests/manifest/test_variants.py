@@ -1,0 +1,186 @@
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dermlab.data import params as contract
+from dermlab.data.classes import Classes
+from dermlab.data.errors import ContractError
+from dermlab.data.params import ManifestParams
+from dermlab.data.tables import MANIFEST, write_table
+from dermlab.manifest.build import build_manifest
+from dermlab.manifest.ledger import HEADER
+from dermlab.manifest.variants import VARIANTS
+
+CLASSES = Classes(("eczema", "psoriasis", "scabies"))
+PARAMS = ManifestParams(other_ratio=0.05, guard=True, max_drop=0.1, min_count=50, rebalance="sqrt", beta=0.999)
+SIZES = {"eczema": 400, "psoriasis": 100, "scabies": 52, "other": 90}
+NO_LEDGER = pd.DataFrame(columns=list(HEADER))
+
+
+def clinic(sizes: dict[str, int] = SIZES, flagged: float = 0.3) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Catalog and flags: `sizes` training rows of each class, of which the first share is flagged; a fifth as many in val, test."""
+    rows = []
+    for split, part in (("train", 1), ("val", 5), ("test", 5)):
+        for label, n in sizes.items():
+            rows += [{"image_id": f"{split}-{label}-{i:05d}", "label": label, "split": split} for i in range(n // part)]
+    catalog = pd.DataFrame(rows).sample(frac=1, random_state=0, ignore_index=True)
+    train = catalog[catalog["split"] == "train"]
+    number = train["image_id"].str[-5:].astype(int)
+    flags = pd.DataFrame(
+        {
+            "image_id": train["image_id"],
+            "given": train["label"],
+            "label_issue": number < train["label"].map(sizes) * flagged,
+            "quality": number / 1000,
+            "leak": False,
+        }
+    )
+    return catalog, flags
+
+
+def ledger(*lines: tuple[str, str, str]) -> pd.DataFrame:
+    return pd.DataFrame([(image, old, new, "seen", "ada", "2026-01-01") for image, old, new in lines], columns=list(HEADER))
+
+
+def build(variant="baseline", params=PARAMS, seed=17, decided=NO_LEDGER, tables=None):
+    catalog, flags = tables or clinic()
+    return build_manifest(catalog, flags, decided, CLASSES, variant.split("+"), params, seed)
+
+
+def train_counts(manifest: pd.DataFrame) -> dict[str, int]:
+    return manifest.loc[manifest["split"] == "train", "label"].value_counts().to_dict()
+
+
+def test_every_variant_of_the_contract_is_a_rule():
+    assert set(VARIANTS) == set(contract.VARIANTS)
+
+
+def test_baseline_keeps_every_target_row_with_weight_one(tmp_path):
+    manifest, numbers = build()
+    assert {k: v for k, v in train_counts(manifest).items() if k != "other"} == {"eczema": 400, "psoriasis": 100, "scabies": 52}
+    assert (manifest["weight"] == 1).all()
+    assert (manifest["origin"] == "kept").all()
+    assert numbers["dropped"] == 0
+    write_table(tmp_path / "manifest.parquet", manifest, MANIFEST)
+
+
+def test_the_guard_caps_the_share_and_keeps_the_floor_and_drops_the_lowest_quality_first():
+    manifest, numbers = build("cleaned")
+    left = train_counts(manifest)
+    assert left["eczema"] == 360  # 120 flagged, a tenth of 400 goes
+    assert left["psoriasis"] == 90  # 30 flagged, a tenth of 100 goes
+    assert left["scabies"] == 50  # 16 flagged, a tenth is 5, the floor leaves 2
+    assert numbers["saved_by_guard"] == {"eczema": 80, "other": 18, "psoriasis": 20, "scabies": 14}
+    assert numbers["dropped_per_class"] == {"eczema": 40, "other": 9, "psoriasis": 10, "scabies": 2}
+    assert numbers["dropped"] == 61
+    kept = set(manifest["image_id"])
+    assert not any(f"train-eczema-{i:05d}" in kept for i in range(40))
+    assert all(f"train-eczema-{i:05d}" in kept for i in range(40, 400))
+
+
+@pytest.mark.parametrize("rows", [1, 20, 50])
+def test_nothing_is_dropped_from_a_class_at_or_below_the_floor(rows):
+    manifest, _ = build("cleaned", tables=clinic({**SIZES, "scabies": rows}))
+    assert train_counts(manifest)["scabies"] == rows
+
+
+def test_without_the_guard_every_flagged_row_goes():
+    manifest, numbers = build("cleaned", PARAMS.model_copy(update={"guard": False}))
+    left = train_counts(manifest)
+    assert (left["eczema"], left["psoriasis"], left["scabies"]) == (280, 70, 36)
+    assert numbers["saved_by_guard"] == {}
+    assert numbers["dropped"] == 120 + 30 + 16 + 27
+
+
+def test_cleaning_never_empties_a_class():
+    catalog, flags = clinic()
+    flags["label_issue"] |= flags["given"] == "scabies"
+    with pytest.raises(ContractError, match=r"every training row of: scabies.*manifest.guard=on"):
+        build("cleaned", PARAMS.model_copy(update={"guard": False}), tables=(catalog, flags))
+    generous = PARAMS.model_copy(update={"max_drop": 0.999, "min_count": 0})
+    assert train_counts(build("cleaned", generous, tables=(catalog, flags))[0])["scabies"] == 1
+
+
+def test_the_ledger_relabels_drops_and_confirms():
+    decided = ledger(
+        ("train-eczema-00000", "eczema", "psoriasis"),
+        ("train-eczema-00001", "eczema", "drop"),
+        ("train-eczema-00002", "eczema", "eczema"),
+    )
+    manifest, numbers = build("relabeled", decided=decided)
+    rows = manifest.set_index("image_id")
+    assert rows.loc["train-eczema-00000", ["label", "origin"]].tolist() == ["psoriasis", "relabeled: seen"]
+    assert "train-eczema-00001" not in rows.index
+    assert rows.loc["train-eczema-00002", ["label", "origin"]].tolist() == ["eczema", "kept"]
+    assert (numbers["relabeled"], numbers["reviewed_dropped"], numbers["confirmed"]) == (1, 1, 1)
+    assert numbers["train_per_class"]["psoriasis"] == {"before": 100, "after": 101}
+
+
+def test_a_reviewed_row_is_not_dropped_for_its_old_flag():
+    decided = ledger(("train-eczema-00000", "eczema", "psoriasis"), ("train-eczema-00002", "eczema", "eczema"))
+    kept = set(build("relabeled+cleaned", decided=decided)[0]["image_id"])
+    assert {"train-eczema-00000", "train-eczema-00002"} <= kept
+    assert "train-eczema-00001" not in kept
+
+
+def test_a_ledger_that_empties_a_class_is_an_error():
+    tables = clinic({**SIZES, "scabies": 1})
+    with pytest.raises(ContractError, match=r"data/relabels.csv takes every training row of: scabies"):
+        build("relabeled", decided=ledger(("train-scabies-00000", "scabies", "drop")), tables=tables)
+
+
+def test_names_joined_in_any_order_give_the_same_manifest():
+    decided = ledger(("train-eczema-00000", "eczema", "psoriasis"), ("train-scabies-00001", "scabies", "other"))
+    first, numbers = build("+".join(VARIANTS), decided=decided)
+    for names in itertools.permutations(VARIANTS):
+        again, same = build("+".join(names), decided=decided)
+        pd.testing.assert_frame_equal(first, again)
+        assert same == numbers
+
+
+def test_rebalanced_weights_are_one_over_the_root_of_the_frequency_after_cleaning():
+    manifest, numbers = build("rebalanced+cleaned")
+    train = manifest[manifest["split"] == "train"]
+    assert train["weight"].mean() == pytest.approx(1)
+    weight = train.groupby("label")["weight"].first()
+    assert weight["scabies"] / weight["eczema"] == pytest.approx(np.sqrt(360 / 50))
+    assert (manifest.loc[manifest["split"] != "train", "weight"] == 1).all()
+    assert numbers["weight_per_class"]["scabies"] == pytest.approx(weight["scabies"])
+
+
+@pytest.mark.parametrize("variant", ["baseline", "cleaned+rebalanced+relabeled"])
+def test_no_variant_touches_val_or_test(variant):
+    catalog, flags = clinic()
+    manifest, _ = build(variant, decided=ledger(("train-eczema-00000", "eczema", "drop")), tables=(catalog, flags))
+    test = manifest[manifest["split"] == "test"]
+    frozen = catalog[catalog["split"] == "test"].sort_values("image_id")
+    assert test["image_id"].tolist() == frozen["image_id"].tolist()
+    assert test["label"].tolist() == frozen["label"].tolist()
+    assert (test["weight"] == 1).all()
+    val = manifest[manifest["split"] == "val"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(val, build()[0].query("split == 'val'").reset_index(drop=True))
+
+
+@pytest.mark.parametrize("variant", ["baseline", "relabeled", "cleaned", "rebalanced"])
+def test_a_training_copy_of_a_test_photo_is_left_out_of_every_variant(variant):
+    catalog, flags = clinic()
+    flags["leak"] = flags["image_id"].isin(["train-eczema-00399", "train-psoriasis-00099"])
+    manifest, numbers = build(variant, tables=(catalog, flags))
+    assert not {"train-eczema-00399", "train-psoriasis-00099"} & set(manifest["image_id"])
+    assert numbers["leaks_left_out"] == 2
+    assert numbers["train_per_class"]["eczema"]["before"] == 399
+
+
+def test_flags_of_another_catalog_are_an_error():
+    catalog, flags = clinic()
+    with pytest.raises(ContractError, match=r"641 rows for 642 training images.*dvc repro flag"):
+        build(tables=(catalog, flags.iloc[1:]))
+    stale = flags.assign(given=np.where(flags["image_id"] == "train-eczema-00007", "psoriasis", flags["given"]))
+    with pytest.raises(ContractError, match="first: train-eczema-00007"):
+        build(tables=(catalog, stale))
+
+
+def test_the_numbers_name_the_variants_in_the_order_they_ran():
+    assert build("rebalanced+cleaned")[1]["variant"] == "cleaned+rebalanced"

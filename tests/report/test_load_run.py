@@ -1,0 +1,96 @@
+"""Experiments are read out of DVC by name, without checking them out."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dermlab.data.errors import ContractError, DermlabError
+from dermlab.report.runs import load_run
+
+# A pipeline of one stage whose predictions depend on the param, as small as DVC allows.
+DVC_YAML = """
+stages:
+  evaluate:
+    cmd: {python} make.py
+    deps: [make.py]
+    params: [loss, evaluate]
+    outs: [data/predictions.parquet, data/catalog.parquet]
+"""
+MAKE = """
+from pathlib import Path
+import pandas as pd
+from dermlab.data.tables import CATALOG, PREDICTIONS, write_table
+sure = 0.9 if "loss: focal" in Path("params.yaml").read_text() else 0.6
+write_table(Path("data/predictions.parquet"), pd.DataFrame({
+    "image_id": ["i1", "i2"], "patient_id": ["p1", "p2"], "diagnosis": ["a", "b"], "label": ["a", "b"],
+    "prob_a": [sure, 0.1], "prob_b": [1 - sure, 0.9], "prob_other": [0.0, 0.0],
+}), PREDICTIONS)
+ids = [f"t{i}" for i in range(6)]
+labels = ["a", "a", "a", "b", "other", "b"]
+write_table(Path("data/catalog.parquet"), pd.DataFrame({
+    "image_id": ids, "patient_id": ids, "case_id": ids, "diagnosis": labels, "label": labels, "split": ["train"] * 5 + ["test"],
+    "width": 1, "height": 1, "sha256": "", "phash": pd.Series([0] * 6, dtype="uint64"), "shard": 0, "row": 0,
+}), CATALOG)
+"""
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("repo")
+    (folder / "dvc.yaml").write_text(DVC_YAML.format(python=sys.executable))
+    (folder / "make.py").write_text(MAKE)
+    (folder / "params.yaml").write_text("loss: ce\nseed: 17\nevaluate:\n  ece_bins: 15\n")
+    (folder / ".gitignore").write_text("/data/\n")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "DVC_"))}
+    identity = {f"GIT_{who}_{what}": "tester" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+
+    def run(*command: str) -> None:
+        environment = {**kept, **identity, "DVC_NO_ANALYTICS": "1"}
+        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+
+    dvc = (sys.executable, "-m", "dvc")
+    run("git", "init", "-q", "-b", "main")
+    run(*dvc, "init", "-q")
+    run("git", "add", "-A")
+    run("git", "commit", "-qm", "pipeline")
+    run(*dvc, "exp", "run", "-q", "--name", "plain")
+    run(*dvc, "exp", "run", "-q", "--name", "focal", "-S", "loss=focal")
+    return folder
+
+
+def test_an_experiment_is_read_by_name_from_the_cache(repo):
+    plain, focal = load_run("plain", repo), load_run("focal", repo)
+    assert plain.predictions["prob_a"].tolist() == pytest.approx([0.6, 0.1])
+    assert focal.predictions["prob_a"].tolist() == pytest.approx([0.9, 0.1])
+    assert (plain.params["loss"], focal.params["loss"]) == ("ce", "focal")
+    assert plain.train_counts == {"a": 3, "b": 1}
+
+
+def test_the_workspace_is_the_files_as_they_are_now(repo):
+    workspace = load_run("workspace", repo)
+    assert workspace.params["loss"] == "focal"
+    assert workspace.predictions.equals(load_run("focal", repo).predictions)
+
+
+def test_an_unknown_experiment_is_an_error_that_lists_those_that_exist(repo):
+    with pytest.raises(DermlabError, match=r"no experiment or revision 'fokal'.*Experiments: focal, plain\."):
+        load_run("fokal", repo)
+
+
+def test_a_revision_without_results_is_an_error_that_says_how_to_get_them(repo):
+    with pytest.raises(ContractError, match=r"HEAD: data/predictions.parquet is neither in the DVC cache nor to be had from the remote"):
+        load_run("HEAD", repo)
+
+
+def test_params_that_nobody_ran_are_refused(repo):
+    params = repo / "params.yaml"
+    before = params.read_text()
+    try:
+        params.write_text(before.replace("loss: focal", "loss: bce"))
+        with pytest.raises(ContractError, match="workspace: params.yaml says loss=bce, but its results were made with loss=focal"):
+            load_run("workspace", repo)
+    finally:
+        params.write_text(before)

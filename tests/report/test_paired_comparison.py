@@ -1,0 +1,252 @@
+"""Differences of runs: what is the same is zero, what is better everywhere is better, and what is not comparable is refused."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+from scipy.stats import binomtest, ttest_ind
+
+from dermlab.data.errors import ContractError
+from dermlab.report import scores
+from dermlab.report.compare import Run, as_markdown, as_table, compare, per_class_table, write_html
+from dermlab.report.paired import mcnemar
+
+TARGETS = ("eczema", "acne", "psoriasis", "tinea", "wart", "post-inflammatory hyperpigmentation")
+COUNTS = dict(zip(TARGETS, (90, 50, 40, 30, 20, 10), strict=True))
+PARAMS = {"variant": "baseline", "loss": "ce", "seed": 17, "train": {"lr": 0.1}, "report": {"bootstrap": 2000}}
+
+
+def run(name: str, skill: float, model_seed: int, rows: int = 400, **params) -> Run:
+    """The same test images whatever the model: labels and patients come from a seed of their own."""
+    world, model = np.random.default_rng(0), np.random.default_rng(model_seed)
+    labels = world.choice(len(TARGETS), rows, p=[0.35, 0.2, 0.15, 0.12, 0.1, 0.08])
+    patients = world.integers(150, size=rows)
+    logits = model.normal(size=(rows, 7))
+    logits[np.arange(rows), labels] += skill
+    probs = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    names = [TARGETS[c] for c in labels]
+    frame = pd.DataFrame({"image_id": [f"i{i:04d}" for i in range(rows)], "patient_id": [f"p{p}" for p in patients]})
+    frame = frame.assign(diagnosis=names, label=names)
+    frame[[f"prob_{name}" for name in (*TARGETS, "other")]] = probs.astype(np.float32)
+    return Run(name, frame, {**PARAMS, **params}, COUNTS)
+
+
+def one_hot(run: Run, name: str, right: np.ndarray) -> Run:
+    """A model that is right where told, and says `eczema` (or `acne`, of eczema) elsewhere."""
+    frame = run.predictions.copy()
+    said = np.where(right, frame["label"], np.where(frame["label"] == "eczema", "acne", "eczema"))
+    for target in (*TARGETS, "other"):
+        frame[f"prob_{target}"] = (said == target).astype(np.float32)
+    return replace(run, name=name, predictions=frame)
+
+
+BASE = run("base", 1.5, 1)
+
+
+def test_identical_runs_differ_by_exactly_nothing():
+    (row,) = compare(BASE, [replace(BASE, name="twin")], bootstrap=200).rows
+    for difference in (*row.headline.values(), *row.per_class.values()):
+        assert difference.delta == 0
+        assert difference.bounds == (0, 0)
+        assert difference.verdict in ("not told apart", "too few patients")
+    assert (row.gained, row.lost, row.mcnemar_p) == (0, 0, 1.0)
+
+
+def test_a_run_that_is_better_on_every_patient_is_better():
+    first = ~BASE.predictions.duplicated("patient_id").to_numpy()  # wrong on one image of each patient, against none
+    worse, better = one_hot(BASE, "worse", ~first), one_hot(BASE, "better", np.ones(len(first), bool))
+    (row,) = compare(worse, [better], bootstrap=300).rows
+    top1 = row.headline["top1"]
+    assert top1.delta == pytest.approx(first.mean())
+    assert 0 < top1.bounds[0] < top1.delta < top1.bounds[1]
+    assert top1.verdict == "better"
+    assert (row.gained, row.lost) == (int(first.sum()), 0)
+    (back,) = compare(better, [worse], bootstrap=300).rows
+    assert back.headline["top1"].verdict == "worse"
+    assert back.headline["top1"].bounds == pytest.approx((-top1.bounds[1], -top1.bounds[0]))
+
+
+def test_the_resample_is_paired():
+    """Two models that fail on the same images differ by little, however uncertain each of them is."""
+    other = one_hot(BASE, "other", np.random.default_rng(3).random(400) < 0.5)
+    almost = other.predictions.copy()
+    almost.loc[:3, "prob_other"] = 0.5  # changes no ranking of the targets
+    (row,) = compare(other, [replace(other, name="almost", predictions=almost)], bootstrap=200).rows
+    assert row.headline["top1"].bounds == (0, 0)
+
+
+def test_the_interval_covers_the_true_difference_as_often_as_it_says():
+    """150 test sets of 40 patients with 4 images each, whose outcomes hang together: two equally good models truly differ by 0."""
+    rng, covered, simulations = np.random.default_rng(5), 0, 150
+    for _ in range(simulations):
+        pair = []
+        for _ in range(2):
+            ease = rng.beta(2, 2, size=40)  # of a patient's images for a model: clustered
+            hits = rng.binomial(4, ease).astype(float)[:, None]
+            pair.append(scores.Tally(hits, np.full((40, 1), 4.0), np.full((40, 1), 4.0), hits[:, 0], np.zeros((40, 1))))
+        old, new = (scores.headline(tally, [0], 0)["top1"] for tally in scores.resample(pair, 300, int(rng.integers(2**31))))
+        low, high = scores.interval(new - old)
+        covered += low <= 0 <= high
+    assert 0.88 <= covered / simulations <= 0.99
+
+
+def test_resampling_images_instead_of_patients_would_be_too_sure():
+    rng = np.random.default_rng(7)
+    hits = np.repeat(rng.integers(0, 2, 60), 5).astype(float)  # each patient's five images are all right or all wrong
+
+    def tally(by):
+        sums = np.bincount(by, hits)[:, None]
+        sizes = np.bincount(by).astype(float)[:, None]
+        return scores.Tally(sums, sizes, sizes, sums[:, 0], np.zeros_like(sums))
+
+    widths = []
+    for by in (np.repeat(np.arange(60), 5), np.arange(300)):
+        (draws,) = scores.resample([tally(by)], 500, 0)
+        low, high = scores.interval(scores.headline(draws, [0], 0)["top1"])
+        widths.append(high - low)
+    assert widths[0] / widths[1] == pytest.approx(5**0.5, rel=0.15)
+
+
+def test_calibration_error_is_better_when_lower_and_the_sink_ratio_when_nearer_to_one():
+    rng = np.random.default_rng(2)
+    right = rng.random(400) < 0.6
+    sinking, sound = one_hot(BASE, "sinking", right), one_hot(BASE, "sound", np.ones(400, bool))
+    (row,) = compare(sinking, [sound], bootstrap=200).rows
+    assert row.headline["sink_ratio"].baseline > 1.1
+    assert row.headline["sink_ratio"].delta < 0
+    assert row.headline["sink_ratio"].verdict == "better"
+    assert row.headline["ece"].delta == pytest.approx(-0.4, abs=0.05)
+    assert row.headline["ece"].verdict == "better"
+
+
+def test_a_class_of_few_patients_gets_no_verdict():
+    frame = BASE.predictions
+    rare = frame.index[frame["label"] == TARGETS[-1]]
+    kept = frame.drop(rare[9:]).reset_index(drop=True)
+    base = replace(BASE, predictions=kept)
+    none = one_hot(base, "none", (kept["label"] != TARGETS[-1]).to_numpy())
+    (row,) = compare(one_hot(base, "all", np.ones(len(kept), bool)), [none], bootstrap=200).rows
+    assert row.per_class[TARGETS[-1]].delta == -1
+    assert row.per_class[TARGETS[-1]].verdict == "too few patients"
+
+
+def test_mcnemar_is_the_exact_binomial_test():
+    right, base = np.array([1] * 9 + [0] * 2 + [1] * 30, bool), np.array([0] * 9 + [1] * 2 + [1] * 30, bool)
+    assert mcnemar(right, base) == (9, 2, pytest.approx(binomtest(2, 11, 0.5).pvalue))
+
+
+def test_runs_on_other_images_labels_or_classes_are_refused():
+    fewer = replace(BASE, name="fewer", predictions=BASE.predictions.iloc[3:].reset_index(drop=True))
+    with pytest.raises(ContractError, match=r"base and fewer cannot be compared: .*different images \(3 only in base, 0 only in fewer\)"):
+        compare(BASE, [fewer], bootstrap=100)
+    changed = BASE.predictions.copy()
+    changed.loc[0, "label"] = "wart" if changed.loc[0, "label"] != "wart" else "acne"
+    with pytest.raises(ContractError, match="1 of 400 test images have different labels. Test labels are frozen"):
+        compare(BASE, [replace(BASE, name="relabeled", predictions=changed)], bootstrap=100)
+    with pytest.raises(ContractError, match="their classes differ"):
+        compare(BASE, [replace(BASE, predictions=BASE.predictions.drop(columns="prob_wart"))], bootstrap=100)
+
+
+def test_rows_in_another_order_are_the_same_run():
+    shuffled = BASE.predictions.sample(frac=1, random_state=0).reset_index(drop=True)
+    (row,) = compare(BASE, [replace(BASE, predictions=shuffled)], bootstrap=100).rows
+    assert row.headline["macro_f1"].bounds == (0, 0)
+
+
+def test_what_changed_leaves_out_the_report_block():
+    other = run("focal", 1.5, 2, loss="focal", train={"lr": 0.2}, report={"bootstrap": 10})
+    (row,) = compare(BASE, [other], bootstrap=100).rows
+    assert row.changed == {"loss": ("ce", "focal"), "train.lr": (0.1, 0.2)}
+
+
+def test_one_seed_each_makes_no_recipes_and_says_that_it_is_no_evidence_of_one():
+    comparison = compare(BASE, [run("focal", 1.5, 2, loss="focal")], bootstrap=100)
+    assert comparison.recipes == ()
+    assert any("One seed of a recipe says nothing of its run-to-run spread" in note for note in comparison.notes)
+
+
+def test_seeds_of_one_recipe_are_grouped_and_compared_by_welch():
+    base = [BASE, run("base-18", 1.5, 11, seed=18), run("base-19", 1.5, 12, seed=19)]
+    focal = [run(f"focal-{seed}", 2.0, seed, seed=seed, loss="focal") for seed in (17, 18, 19)]
+    comparison = compare(base[0], [*base[1:], *focal], bootstrap=100)
+    ours, theirs = comparison.recipes
+    assert (ours.seeds, theirs.seeds) == ((17, 18, 19), (17, 18, 19))
+    top1 = []
+    for each in (*base, *focal):
+        probs = each.predictions[[f"prob_{name}" for name in TARGETS]].to_numpy()
+        top1.append((np.array(TARGETS)[probs.argmax(1)] == each.predictions["label"]).mean())
+    assert ours.mean["top1"] == pytest.approx(np.mean(top1[:3]))
+    assert ours.spread["top1"] == pytest.approx(np.std(top1[:3], ddof=1))
+    expected = ttest_ind(top1[3:], top1[:3], equal_var=False).confidence_interval(0.95)
+    assert theirs.differences["top1"].bounds == pytest.approx((expected.low, expected.high))
+    assert theirs.differences["top1"].verdict == "better"
+    assert any("Welch" in note for note in comparison.notes)
+
+
+def test_recipes_without_any_spread_are_not_told_apart():
+    twins = [replace(BASE, name="twin", params={**PARAMS, "seed": 18})]
+    focal = [replace(BASE, name=f"focal-{seed}", params={**PARAMS, "seed": seed, "loss": "focal"}) for seed in (17, 18)]
+    difference = compare(BASE, [*twins, *focal], bootstrap=100).recipes[1].differences["top1"]
+    assert (difference.bounds, difference.verdict) == (None, "not told apart")
+
+
+def test_a_seed_that_comes_twice_is_not_a_second_seed():
+    twin = replace(BASE, name="workspace")
+    assert compare(BASE, [twin, run("focal", 1.5, 2, loss="focal")], bootstrap=100).recipes == ()
+
+
+def test_a_recipe_of_one_seed_gets_no_interval_over_seeds():
+    comparison = compare(BASE, [run("base-18", 1.5, 11, seed=18), run("focal", 2.0, 2, loss="focal")], bootstrap=100)
+    assert comparison.recipes[1].differences == {}
+    assert comparison.recipes[1].spread == {}
+    assert any("One seed of a recipe" in note for note in comparison.notes)
+
+
+def test_the_same_bootstrap_seed_gives_the_same_comparison():
+    other = run("focal", 1.8, 2, loss="focal")
+    assert compare(BASE, [other], 150, seed=3) == compare(BASE, [other], 150, seed=3)
+    assert compare(BASE, [other], 150, seed=3) != compare(BASE, [other], 150, seed=4)
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    others = [run("base-18", 1.5, 11, seed=18), run("rebalanced-and-cleaned", 0.8, 4, variant="cleaned+rebalanced")]
+    return compare(BASE, [*others, run("focal [x]", 3.0, 5, loss="focal"), run("focal-18", 3.0, 6, loss="focal", seed=18)], bootstrap=200)
+
+
+def test_tables_fit_a_hundred_columns_and_show_every_name_and_class(comparison):
+    console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(as_table(comparison))
+    console.print(per_class_table(comparison))
+    text = console.export_text()
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 100
+    assert "…" not in text
+    assert "focal [x]" in text  # not read as markup
+    assert "post-inflammatory hyperpigmentation *" in text
+    top1 = comparison.rows[2].headline["top1"]
+    assert f"{top1.value:.3f} +{100 * top1.delta:.1f} [+{100 * top1.bounds[0]:.1f}, +{100 * top1.bounds[1]:.1f}]" in text
+    assert "over 2 seeds" in text
+
+
+def test_markdown_tables_are_aligned(comparison):
+    text = as_markdown(comparison)
+    blocks = re.findall(r"(?:^\|.*\|\n)+", text, re.M)
+    assert len(blocks) == 3
+    for block in blocks:
+        lines = block.splitlines()
+        assert len({len(line) for line in lines}) == 1
+        assert len({tuple(i for i, c in enumerate(line) if c == "|") for line in lines}) == 1
+    assert all(note in text for note in comparison.notes)
+
+
+def test_the_page_fetches_nothing_and_names_no_patient(comparison, tmp_path):
+    write_html(comparison, tmp_path / "comparison.html")
+    page = (tmp_path / "comparison.html").read_text()
+    assert not re.search(r"https?:|//[a-z]|src=|<link|<script|@import|url\(", page)
+    assert not re.search(r"\bp\d+\b", page)
+    assert page.count('class="strip"') == 4 * (len(scores.HEADLINE) + len(TARGETS))
+    assert "None" not in page
+    assert "nan" not in re.sub(r"[a-z]nan|nan[a-z]", "", page)

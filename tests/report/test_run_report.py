@@ -1,0 +1,221 @@
+"""A run's report: what it says is what the files hold, and what must not leave them does not."""
+
+import base64
+import io
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from dermlab.data import paths
+from dermlab.data.errors import ContractError
+from dermlab.data.files import read_json, write_json
+from dermlab.data.params import read_params
+from dermlab.data.tables import FLAGS, MANIFEST, TRUTH, write_table
+from dermlab.report.contents import contents, settings
+from dermlab.report.examples import thumbnail
+from dermlab.report.inputs import read_inputs
+from dermlab.report.page import as_html, as_markdown
+from dermlab.report.render import markdown_table, points
+from dermlab.report.truth import score_flags
+
+STAGES = Path(__file__).parents[2] / "stages"
+
+
+def report():
+    return contents(read_inputs(read_params()))
+
+
+def test_the_stage_writes_page_markdown_and_numbers_and_the_same_again(world, monkeypatch):
+    monkeypatch.syspath_prepend(str(STAGES))
+    monkeypatch.delitem(sys.modules, "report", raising=False)
+    import report as stage
+
+    outs = (paths.REPORT_HTML, paths.REPORT_MD, paths.metrics_of("report"))
+    stage.main()
+    first = [path.read_bytes() for path in outs]
+    stage.main()
+    assert first == [path.read_bytes() for path in outs]
+    numbers = json.loads(first[2])
+    assert set(numbers["intervals"]) == {"top1", "top3", "macro_f1", "balanced_accuracy", "rare_recall", "sink_ratio"}
+    headline = read_json(paths.HEADLINE)
+    for name, bounds in numbers["intervals"].items():
+        assert bounds["low"] <= headline[name] <= bounds["high"], name
+
+
+def test_the_page_fetches_nothing_and_names_no_patient_no_place_and_no_camera(world):
+    found = report()
+    page, markdown = as_html(found), as_markdown(found)
+    text = re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)
+    assert not re.search(r"https?:|//[a-z]|<link|<script|@import|url\(", text)
+    assert all(source == "data:image/jpeg;" for source in re.findall(r'src="([^"]*)"', text))
+    for secret in ("secret-patient", "case1", "GPS", "52.52", "Secret Camera", *world.catalog["image_id"].head(50)):
+        assert secret not in text
+        assert secret not in markdown
+
+
+def test_thumbnails_carry_no_metadata(world):
+    shown = report().examples
+    assert len(shown) == 12
+    for example in shown:
+        image = Image.open(io.BytesIO(base64.b64decode(example.image.partition(",")[2])))
+        assert not image.getexif()
+        assert not {"exif", "comment", "icc_profile", "xmp"} & set(image.info)
+        assert max(image.size) <= 240
+
+
+def test_a_thumbnail_of_a_photo_with_exif_comment_and_profile_is_bare_pixels():
+    photo = Image.new("RGB", (600, 400), "tan")
+    buffer = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    photo.save(buffer, "JPEG", exif=exif, comment=b"at home", icc_profile=b"profile")
+    bare = Image.open(io.BytesIO(base64.b64decode(thumbnail(Image.open(buffer)).partition(",")[2])))
+    assert bare.size == (240, 160)
+    assert set(bare.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+
+
+def test_rows_and_rates_are_counted_from_the_tables(world):
+    found = report()
+    train = world.catalog[world.catalog["split"] == "train"]
+    for row in found.classes:
+        test = world.predictions[world.predictions["label"] == row.name]
+        flagged = world.flags[world.flags["given"] == row.name]
+        assert (row.support, row.patients) == (len(test), test["patient_id"].nunique())
+        assert row.training.before == (train["label"] == row.name).sum()
+        assert row.training.flag_rate == pytest.approx(flagged["label_issue"].mean())
+        assert row.training.before - row.training.dropped == row.training.after
+        assert row.training.kept_flagged + row.training.dropped == flagged["label_issue"].sum()
+    assert [row.support for row in found.classes] == sorted((row.support for row in found.classes), reverse=True)
+    assert sum(row.rare for row in found.classes) == 2
+    assert np.sum(found.confusion[1]) == found.images
+    assert found.worst[0]["count"] == max(pair["count"] for pair in found.worst)
+
+
+def test_the_verdict_says_that_it_is_one_run(world):
+    page = as_html(report())
+    assert "One run of variant cleaned, loss ce, backbone lite0, seed 17: top-1 0." in page
+    assert "is no evidence by itself" in page
+    assert "is no evidence by itself" in as_markdown(report())
+
+
+def test_markdown_tables_are_aligned(world):
+    blocks = re.findall(r"(?:^\|.*\|\n?)+", as_markdown(report()), re.M)
+    assert len(blocks) == 9
+    for block in blocks:
+        assert len({tuple(i for i, c in enumerate(line) if c == "|") for line in block.splitlines()}) == 1
+
+
+def test_a_pipe_in_a_cell_does_not_break_the_table():
+    assert markdown_table(["a", "b"], [["x|y", 1]]).splitlines()[2] == "| x\\|y |   1 |"
+
+
+def test_a_zero_difference_has_no_sign():
+    assert [points(0.0), points(-0.0001), points(0.012), points(-0.012)] == ["0.0", "0.0", "+1.2", "−1.2"]
+
+
+def test_a_headline_of_another_run_is_refused(world):
+    headline = read_json(paths.HEADLINE)
+    write_json(paths.HEADLINE, {**headline, "top1": headline["top1"] - 0.05})
+    with pytest.raises(ContractError, match=r"headline.json says top1 .* not of one run. Run `dvc repro evaluate`"):
+        report()
+
+
+def test_a_source_that_does_not_know_the_truth_is_reported_without_it(world):
+    write_table(paths.TRUTH, world.truth.head(0), TRUTH)
+    found = report()
+    assert found.truth == {}
+    assert found.numbers["truth"] == {}
+    assert "does not know which labels are wrong" in as_html(found)
+    assert "does not know which labels are wrong" in as_markdown(found)
+    assert all(example.truth == "" for example in found.examples)
+
+
+def test_a_run_without_flags_duplicates_or_unflagged_numbers_is_reported(world):
+    write_table(paths.FLAGS, world.flags.assign(label_issue=False), FLAGS)
+    write_json(paths.metrics_of("evaluate"), {})
+    write_json(paths.metrics_of("train"), {})
+    found = report()
+    assert found.examples == []
+    assert "precision" not in found.truth["label_errors"]
+    assert "0 of" in as_html(found)
+    assert as_markdown(found)
+
+
+def test_a_class_name_cannot_write_html(world):
+    page = as_html(report())
+    assert "<b>boo" not in page
+    from dermlab.report.figures import confusion
+
+    assert "&lt;b&gt;boo" in confusion(["<b>boo", "b"], [[1, 0], [0, 1]])
+
+
+def test_settings_leave_out_the_knobs_of_rules_and_losses_that_were_not_used(world):
+    used = settings(read_params())
+    assert used["manifest.guard"] == "on"
+    assert "manifest.rebalance" not in used
+    assert "train.focal_gamma" not in used
+    focal = read_params().model_copy(update={"variant": "rebalanced", "loss": "focal"})
+    assert "train.focal_gamma" in settings(focal)
+    assert "manifest.rebalance" in settings(focal)
+    assert "manifest.guard" not in settings(focal)
+
+
+def rows(*kinds_and_flags) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Flags, truth and manifest of rows `(kind, flagged, quality, trained)`; a mislabeled row is truly `acne`."""
+    ids = [f"i{i}" for i in range(len(kinds_and_flags))]
+    kinds, flagged, quality, trained = zip(*kinds_and_flags, strict=True)
+    flags = pd.DataFrame({
+        "image_id": ids, "given": "eczema", "suggested": "acne", "quality": quality, "label_issue": flagged,
+        "duplicate_of": pd.Series([None] * len(ids), dtype=object), "outlier_score": 0.5, "leak": False,
+        "not_skin_score": [0.9 if kind in ("document", "no_skin") else 0.1 for kind in kinds],
+    })  # fmt: skip
+    truth = pd.DataFrame({"image_id": ids, "kind": kinds, "duplicate_of": pd.Series([None] * len(ids), dtype=object)})
+    truth["true_label"] = np.where(truth["kind"] == "mislabeled", "acne", "eczema")
+    used = [image for image, use in zip(ids, trained, strict=True) if use]
+    return flags, truth, pd.DataFrame({"image_id": used, "label": "eczema", "split": "train", "weight": 1.0, "origin": "kept"})
+
+
+def test_flags_against_the_truth_in_closed_form():
+    flags, truth, manifest = rows(
+        ("mislabeled", True, 0.1, False), ("mislabeled", True, 0.2, True), ("mislabeled", False, 0.4, True),
+        ("hard", True, 0.3, False), ("hard", False, 0.5, True), ("document", True, 0.35, False), ("no_skin", False, 0.8, True),
+        ("clean", False, 0.9, True), ("clean", False, 0.95, True),
+    )  # fmt: skip
+    found = score_flags(flags, truth, manifest)
+    errors = found["label_errors"]
+    assert errors["precision"] == 2 / 4
+    assert errors["recall"] == pytest.approx(2 / 3)
+    assert errors["average_precision"] == pytest.approx((1 / 1 + 2 / 2 + 3 / 5) / 3)
+    assert errors["precision_with_garbage"] == 3 / 4
+    assert errors["suggestion_right"] == 1.0
+    assert found["hard_but_right"] == {"rows": 2, "flagged": 0.5}
+    assert found["garbage"]["flagged"] == 0.5
+    assert found["garbage"]["not_skin_average_precision"] == 1.0
+    kinds = {row["kind"]: (row["rows"], row["flagged"], row["left_out"]) for row in found["kinds"]}
+    assert kinds == {"clean": (2, 0, 0), "hard": (2, 1, 1), "mislabeled": (3, 2, 1), "document": (1, 1, 1), "no_skin": (1, 0, 0)}
+
+
+def test_a_repeated_photo_is_found_if_either_of_the_two_says_so():
+    flags, truth, manifest = rows(*[("clean", False, 0.9, True)] * 3, ("duplicate", False, 0.9, True), ("duplicate", False, 0.9, True))
+    truth.loc[3, "duplicate_of"], truth.loc[4, "duplicate_of"] = "i0", "i1"
+    flags.loc[0, "duplicate_of"], flags.loc[2, "duplicate_of"] = "i3", "i1"  # the first is right, the second is not
+    assert score_flags(flags, truth, manifest)["duplicates"] == {"pairs": 2, "recall": 0.5, "precision": 0.5}
+
+
+def test_relabelled_rows_are_scored_against_their_true_label(world):
+    wrong = world.truth[(world.truth["kind"] == "mislabeled") & world.truth["image_id"].isin(world.flags["image_id"])].head(4)
+    manifest = read_inputs(read_params()).manifest
+    changed = wrong["image_id"].tolist()
+    manifest = manifest[~manifest["image_id"].isin(changed)]
+    to = ["acne", "acne", "acne", "wart"]
+    added = pd.DataFrame({"image_id": changed, "label": to, "split": "train", "weight": 1.0, "origin": "relabeled: seen twice"})
+    write_table(paths.MANIFEST, pd.concat([manifest, added]).astype({"weight": "float32"}), MANIFEST)
+    found = report()
+    assert found.truth["relabeled"] == {"rows": 4, "right": 0.75}
+    assert "4 rows carry the label that review gave them" in as_html(found)

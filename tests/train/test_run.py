@@ -1,0 +1,217 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from dermlab.data.errors import ContractError, DermlabError, ParamsError
+from dermlab.data.shards import Shards
+from dermlab.data.tables import CATALOG, MANIFEST, read_table, write_table
+from dermlab.model.predict import predict_logits
+from dermlab.model.saved import load_model
+from dermlab.train import checkpoint, state
+from dermlab.train.checkpoint import checkpoint_folder
+from dermlab.train.losses import LOSSES
+from dermlab.train.validation import validate
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def finished(clinic, tmp_path_factory):
+    """One whole run: its folder and metrics."""
+    folder = tmp_path_factory.mktemp("finished")
+    return folder, clinic.train(folder, clinic.params())
+
+
+def test_the_saved_model_scores_on_validation_rows_what_the_metrics_say(clinic, finished):
+    folder, metrics = finished
+    model = load_model(folder / "model")
+    catalog = read_table(clinic.folder / "catalog.parquet", CATALOG)
+    rows = catalog[catalog["split"] == "val"]
+    judged = validate(predict_logits(model, rows, Shards(clinic.folder / "shards")), model.classes.encode(rows["label"]))
+    assert judged.top1 == metrics["val_top1"]
+    assert judged.macro_f1 == pytest.approx(metrics["val_macro_f1"])
+    assert judged.nll == pytest.approx(metrics["val_nll"], abs=0.02)  # cached features are float16
+    assert (metrics["train_rows"], metrics["val_rows"], metrics["epochs"]) == (41, 13, 5)
+
+
+def test_colours_as_plain_as_these_are_learnt(finished):
+    assert finished[1]["val_top1"] >= 0.8
+
+
+def test_equal_seeds_leave_equal_bytes_and_other_seeds_others(clinic, finished, tmp_path):
+    again = clinic.train(tmp_path / "again", clinic.params())
+    assert again == finished[1]
+    assert files_of(tmp_path / "again") == files_of(finished[0])
+    other = clinic.params().model_copy(update={"seed": 4})
+    assert clinic.train(tmp_path / "other", other)["train_loss"] != again["train_loss"]
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("epochs", [2, 3, 4])
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(clinic, finished, tmp_path, monkeypatch, epochs):
+    """Killed within the frozen phase, between the phases and within fine-tuning."""
+    written = []
+
+    def write_and_die(folder, content):
+        checkpoint.write_checkpoint(folder, content)
+        written.append(content["epoch"])
+        if len(written) == epochs:
+            raise KilledError
+
+    monkeypatch.setattr(state, "write_checkpoint", write_and_die)
+    with pytest.raises(KilledError):
+        clinic.train(tmp_path, clinic.params())
+    assert clinic.train(tmp_path, clinic.params()) == finished[1]
+    assert len(written) == 5  # no epoch was trained twice
+    assert files_of(tmp_path) == files_of(finished[0])
+
+
+def test_checkpoints_are_gone_when_the_run_has_ended_well(finished):
+    assert not (finished[0] / ".checkpoints").exists()
+
+
+def test_another_recipe_or_other_rows_never_resume_what_this_run_left(clinic, tmp_path):
+    params = clinic.params()
+    write_table(tmp_path / "manifest.parquet", clinic.manifest.iloc[1:], MANIFEST)
+    folders = {
+        checkpoint_folder(params, clinic.inputs(params)),
+        checkpoint_folder(clinic.params(lr=0.001), clinic.inputs(params)),
+        checkpoint_folder(params.model_copy(update={"loss": "focal"}), clinic.inputs(params)),
+        checkpoint_folder(params, clinic.inputs(params, tmp_path / "manifest.parquet")),
+    }
+    assert len(folders) == 4
+    assert checkpoint_folder(params, clinic.inputs(params)) in folders
+
+
+def test_checkpoints_lie_in_dvcs_root_where_dvc_runs_the_stage(clinic, tmp_path, monkeypatch):
+    params = clinic.params()
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    assert checkpoint_folder(params, clinic.inputs(params)).parent == tmp_path / ".checkpoints"
+
+
+def test_a_checkpoint_that_cannot_be_read_is_left_aside(clinic, finished, tmp_path, capsys):
+    params = clinic.params()
+    folder = checkpoint_folder(params, clinic.inputs(params), tmp_path)
+    folder.mkdir(parents=True)
+    (folder / "state.pt").write_bytes(b"half a file")
+    assert clinic.train(tmp_path, params) == finished[1]
+    assert "cannot be read" in capsys.readouterr().out
+
+
+def test_curves_hold_steps_and_values_and_no_times(finished):
+    curves = finished[0] / "curves"
+    plots = sorted(path.name for path in (curves / "plots" / "metrics").iterdir())
+    assert plots == ["train_loss.tsv", "val_macro_f1.tsv", "val_nll.tsv", "val_top1.tsv"]
+    table = pd.read_csv(curves / "plots" / "metrics" / "train_loss.tsv", sep="\t")
+    assert table.columns.tolist() == ["step", "train_loss"]
+    assert table["step"].tolist() == [0, 1, 2, 3, 4]
+    assert set(json.loads((curves / "metrics.json").read_text())) == {"step", "train_loss", "val_macro_f1", "val_nll", "val_top1"}
+    assert not list(finished[0].rglob("dvc.yaml"))
+
+
+def test_the_backbone_stays_as_it_came_where_fine_tuning_is_off_or_to_no_avail(clinic, tmp_path):
+    pristine = clinic.create().state_dict()
+    for name, params in {"off": clinic.params(finetune_epochs=0), "ruinous": clinic.params(lr=100.0, finetune_epochs=1)}.items():
+        assert clinic.train(tmp_path / name, params)["best_phase"] == "frozen"
+        kept = load_model(tmp_path / name / "model").module.backbone.state_dict()
+        assert all(torch.equal(kept[key], pristine[key]) for key in pristine)
+
+
+def test_without_a_frozen_phase_the_network_is_trained_from_its_first_step(clinic, tmp_path):
+    metrics = clinic.train(tmp_path, clinic.params(frozen_epochs=0, finetune_epochs=1))
+    assert (metrics["best_phase"], metrics["best_epoch"], metrics["epochs"]) == ("finetune", 1, 1)
+
+
+def test_only_the_blocks_asked_for_are_fine_tuned(clinic, tmp_path):
+    clinic.train(tmp_path, clinic.params(frozen_epochs=0, finetune_epochs=1, trainable_blocks=1))
+    kept, pristine = load_model(tmp_path / "model").module.backbone.state_dict(), clinic.create().state_dict()
+    changed = {key.removeprefix("trunk.").split(".")[0] for key in pristine if not torch.equal(kept[key], pristine[key])}
+    moved = {key for key in pristine if key.startswith("trunk.blocks") and not torch.equal(kept[key], pristine[key])}
+    assert changed <= {"blocks", "conv_head", "bn2"}
+    assert {key.split(".")[2] for key in moved} == {"4"}
+
+
+@pytest.mark.parametrize("train", [{"finetune_epochs": 0}, {"frozen_epochs": 0}])
+def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_rows_of_the_batch(clinic, tmp_path, monkeypatch, train):
+    monkeypatch.setitem(LOSSES, "ce", lambda logits, labels, counts, params: logits.sum() * float("nan"))
+    with pytest.raises(DermlabError, match=r"epoch 1, step 1: the loss is nan.*(photo-\d\d, ){7}photo-\d\d") as error:
+        clinic.train(tmp_path, clinic.params(**train))
+    train_ids = set(clinic.manifest.loc[clinic.manifest["split"] == "train", "image_id"])
+    assert set(str(error.value).rstrip(".").split(": ")[-1].split(", ")) <= train_ids
+
+
+def test_class_counts_are_those_of_the_manifests_training_rows(clinic):
+    inputs = clinic.inputs(clinic.params())
+    train = clinic.manifest[clinic.manifest["split"] == "train"]
+    assert inputs.counts.tolist() == [(train["label"] == name).sum() for name in ("red", "green", "other")]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_trains_where_other_has_no_rows_and_rows_have_weights(clinic, tmp_path, loss):
+    manifest = clinic.manifest[clinic.manifest["label"] != "other"]
+    manifest = manifest.assign(weight=np.where(manifest["label"] == "red", 0.5, 2.0))
+    write_table(tmp_path / "manifest.parquet", manifest, MANIFEST)
+    params = clinic.params(finetune_epochs=0, label_smoothing=0.1).model_copy(update={"loss": loss})
+    metrics = clinic.train(tmp_path, params, tmp_path / "manifest.parquet")
+    assert all(np.isfinite(value) for value in metrics.values() if not isinstance(value, str))
+
+
+def test_the_questionnaire_is_hidden_from_the_share_of_rows_asked_for(clinic):
+    from dermlab.train.phases import Objective
+
+    params = clinic.params(question_dropout=0.25)
+    objective = Objective(params, clinic.inputs(params), torch.device("cpu"))
+    torch.manual_seed(0)
+    answers = torch.tensor([0.0, 1.0, 0.0]).repeat(4000, 1)
+    seen = objective.hide(answers)
+    hidden = (seen == torch.tensor([0.0, 0.0, 1.0])).all(1)
+    assert hidden.float().mean().item() == pytest.approx(0.25, abs=0.03)
+    assert torch.equal(seen[~hidden], answers[~hidden])
+
+
+def test_files_that_do_not_fit_each_other_are_told_before_training(clinic, tmp_path):
+    with pytest.raises(ContractError, match="made by timm:test_efficientnet, not lite0.*dvc repro embed"):
+        clinic.inputs(clinic.params().model_copy(update={"backbone": "lite0"}))
+    write_table(tmp_path / "stray.parquet", clinic.manifest.replace({"image_id": {"photo-00": "stray"}}), MANIFEST)
+    with pytest.raises(ContractError, match="the image 'stray'"):
+        clinic.inputs(clinic.params(), tmp_path / "stray.parquet")
+    write_table(tmp_path / "few.parquet", clinic.manifest.iloc[30:], MANIFEST)
+    with pytest.raises(ParamsError, match="11 training and 13 validation rows.*batch_size is 32"):
+        clinic.inputs(clinic.params(batch_size=32), tmp_path / "few.parquet")
+
+
+def test_no_epochs_at_all_are_an_error(clinic, tmp_path):
+    with pytest.raises(ParamsError, match="both 0"):
+        clinic.train(tmp_path, clinic.params(frozen_epochs=0, finetune_epochs=0))
+
+
+def test_two_processes_train_one_model_and_the_first_writes_it(clinic, tmp_path):
+    """torchrun on gloo; each process takes half of every batch."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"""
+import importlib.util, pathlib
+spec = importlib.util.spec_from_file_location("clinic_setup", {str(Path(__file__).with_name("conftest.py"))!r})
+setup = importlib.util.module_from_spec(spec); spec.loader.exec_module(setup)
+clinic = setup.Clinic(pathlib.Path({str(clinic.folder)!r}), None)
+metrics = clinic.train(pathlib.Path({str(tmp_path)!r}), clinic.params(frozen_epochs=1, finetune_epochs=1))
+if metrics: print("METRICS", metrics["epochs"], metrics["val_rows"])
+"""
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("METRICS 2 13") == 1
+    rows = read_table(clinic.folder / "catalog.parquet", CATALOG)
+    assert np.isfinite(predict_logits(load_model(tmp_path / "model"), rows, Shards(clinic.folder / "shards"))).all()
