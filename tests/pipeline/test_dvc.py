@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from conftest import Clone, environment
+from clones import Clone, environment
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 

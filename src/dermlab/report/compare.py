@@ -21,7 +21,7 @@ __all__ = ["Comparison", "Run", "as_markdown", "as_table", "compare", "load_run"
 
 ARROWS = {BETTER: "▲", WORSE: "▼", NOT_APART: "", TOO_FEW: "?"}
 STYLES = {BETTER: "green", WORSE: "red", NOT_APART: "", TOO_FEW: "dim"}
-LEGEND = "▲ better, ▼ worse: the 95 % interval leaves out zero. No arrow: not told apart. ?: fewer than 10 patients."
+LEGEND = "▲ better, ▼ worse: the 95 % interval leaves out zero. No arrow: not told apart. ?: fewer than 10 patients, so no interval."
 NAME_WIDTH = 14
 NO_ARROW = "\N{NO-BREAK SPACE}"
 
@@ -123,7 +123,7 @@ def _plain(value: object) -> str:
 
 def _reach(runs: Sequence[Mapping[str, Difference]]) -> float:
     """Half the width of the plots, the same for every run: of the widest interval, at least one point."""
-    ends = [abs(end) for run in runs for d in run.values() if d.bounds and d.verdict != TOO_FEW for end in d.bounds]
+    ends = [abs(end) for run in runs for d in run.values() if d.bounds for end in d.bounds]
     return max([0.01, *ends])
 
 

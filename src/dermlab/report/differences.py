@@ -33,9 +33,10 @@ def goodness(metric: str, score: np.ndarray | float) -> np.ndarray | float:
 
 def difference(metric: str, old: float, new: float, old_draws: np.ndarray, new_draws: np.ndarray, patients: int) -> Difference:
     """From the scores and their paired resamples [R]. `patients`: how many the score rests on."""
+    if patients < MIN_PATIENTS:
+        return Difference(float(old), float(new), None, TOO_FEW)
     gain = interval(goodness(metric, new_draws) - goodness(metric, old_draws))
-    verdict = verdict_of(gain) if patients >= MIN_PATIENTS else TOO_FEW
-    return Difference(float(old), float(new), interval(new_draws - old_draws), verdict)
+    return Difference(float(old), float(new), interval(new_draws - old_draws), verdict_of(gain))
 
 
 def verdict_of(gain: tuple[float, float] | None) -> str:

@@ -85,7 +85,7 @@ def _fetch(rev: str, repo: Path, folder: Path) -> None:
         except Exception as error:  # whatever the remote's own library raises: no network, no credentials, no such object
             raise ContractError(
                 f"{rev}: {path} is neither in the DVC cache nor to be had from the remote ({_short(error)}). Fetch it: `dvc exp pull` and "
-                f"`dvc fetch`, or run the experiment again: `dvc exp run -n {rev}`."
+                f"`dvc fetch`, or run it again: `dvc exp run`."
             ) from error
 
 

@@ -1,0 +1,69 @@
+"""A real clone with a small phantom clinic, in which a real `dvc` runs."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+SMALL = {
+    "  images: 4800": "  images: 600",
+    "  max_quarantine: 0.01": "  max_quarantine: 0.05",
+    "  image_size: 160": "  image_size: 64",
+    "  image_size: 128": "  image_size: 64",
+    "  workers: 0 # processes": "  workers: 1 # processes",
+    "  bootstrap: 2000": "  bootstrap: 200",
+}
+
+
+@dataclass
+class Clone:
+    """A checkout and the environment its commands run in."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def run(self, *command: str, ok: bool = True) -> subprocess.CompletedProcess:
+        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=600, check=False)
+        if ok and done.returncode:
+            raise AssertionError(f"{' '.join(command)} exited {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+        return done
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-qm", message)
+
+    def metrics(self) -> dict[str, bytes]:
+        return {p.relative_to(self.folder).as_posix(): p.read_bytes() for p in sorted(self.folder.glob("metrics/**/*")) if p.is_file()}
+
+
+def environment(**extra: str) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "DVC_", "AWS_"))}
+    identity = {f"GIT_{who}_{what}": "tester" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    path = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+    return {**kept, **identity, **path, **extra}
+
+
+def clone_of_working_tree(folder: Path) -> Clone:
+    """The files that git tracks or would track, as they are now, committed in a repository of their own."""
+    clone = Clone(folder, environment())
+    listed = subprocess.run(
+        ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    for name in filter(None, listed):
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    params = folder / "params.yaml"
+    text = params.read_text()
+    for old, new in SMALL.items():
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    params.write_text(text)
+    clone.run("git", "init", "-q", "-b", "main")
+    clone.run("dermlab", "lock", "phantom")
+    clone.commit("small clinic")
+    return clone
