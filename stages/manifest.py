@@ -27,10 +27,10 @@ def main() -> None:
     manifest, numbers = build_manifest(catalog, flags, ledger, classes, params.variants, params.manifest, params.seed)
     write_table(paths.MANIFEST, manifest, MANIFEST)
     write_json(paths.metrics_of("manifest"), numbers)
-    rows = numbers["rows"]
+    rows, saved = numbers["rows"], sum(numbers["saved_by_guard"].values())
     say(
-        f"manifest: {params.variant}: {rows['train']} train, {rows['val']} val, {rows['test']} test rows; {numbers['dropped']} dropped, "
-        f"{sum(numbers['saved_by_guard'].values())} saved by the guard, {numbers['relabeled']} relabeled, "
+        f"manifest: {params.variant}: {rows['train']} train, {rows['val']} val, {rows['test']} test rows; "
+        f"{numbers['dropped']} dropped, {saved} saved by the guard, {numbers['relabeled']} relabeled, "
         f"{numbers['leaks_left_out']} leaks left out"
     )
     if "relabeled" in params.variants and not len(ledger):

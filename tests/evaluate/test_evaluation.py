@@ -10,7 +10,8 @@ from dermlab.data.tables import PREDICTIONS, read_table, write_table
 from dermlab.evaluate.build import evaluate, frozen_test_rows, predictions_table
 
 CLASSES = Classes(("eczema", "psoriasis", "scabies", "tinea", "acne", "wart"))
-TRAIN = pd.Series(["eczema"] * 50 + ["psoriasis"] * 20 + ["scabies"] * 3 + ["tinea"] * 9 + ["acne"] * 10 + ["wart"] * 2 + ["other"] * 99)
+TRAIN_COUNTS = {"eczema": 50, "psoriasis": 20, "scabies": 3, "tinea": 9, "acne": 10, "wart": 2, "other": 99}
+TRAIN = pd.Series([name for name, rows in TRAIN_COUNTS.items() for _ in range(rows)])
 
 
 def predicted_rows(rows: int = 500, without: tuple[str, ...] = (), seed: int = 0) -> tuple[pd.Series, np.ndarray]:

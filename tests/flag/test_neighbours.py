@@ -45,7 +45,7 @@ def test_copies_of_one_photo_only_do_not_divide_by_zero():
 def test_garbage_that_lies_together_is_unlike_skin_although_it_has_near_neighbours():
     rng = np.random.default_rng(0)
     skin = rng.normal(size=(1000, 40)) @ rng.normal(size=(40, 40)) * 0.2 + 5
-    documents = rng.normal(size=(25, 40)) * 0.01 + 5 + 12 * np.eye(40)[3]
+    documents = rng.normal(size=(25, 40)) * 0.01 + 5 + 40 * np.eye(40)[3]
     features = np.concatenate([skin, documents]).astype(np.float16)
     score = not_skin_score(features)
     assert score[1000:].min() > 0.9

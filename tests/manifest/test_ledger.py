@@ -43,7 +43,7 @@ def test_a_byte_order_mark_does_not_matter(tmp_path):
         ("t,eczema,drop,why,ada,2026-03-01", "line 3, image 't': is a test image. Only training labels may change"),
         ("v,eczema,drop,why,ada,2026-03-01", "line 3, image 'v': is a val image"),
         ("b,eczema,drop,why,ada,2026-03-01", "line 3, image 'b': from_label is 'eczema', but the catalog says 'other'"),
-        ("b,other,psoriasys,why,ada,2026-03-01", "line 3, image 'b': to_label 'psoriasys' is not one of eczema, psoriasis, other, drop"),
+        ("b,other,acme,why,ada,2026-03-01", "line 3, image 'b': to_label 'acme' is not one of eczema, psoriasis, other, drop"),
         ("b,other,drop,,ada,2026-03-01", "line 3, image 'b': has no reason"),
         ("a,eczema,drop,why,bob,2026-03-02", "line 3, image 'a': stands already on line 2"),
         ("b,other,drop,blurred, no skin,ada,2026-03-01", "line 3: has 7 values, must have 6"),

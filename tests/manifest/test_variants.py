@@ -20,7 +20,7 @@ NO_LEDGER = pd.DataFrame(columns=list(HEADER))
 
 
 def clinic(sizes: dict[str, int] = SIZES, flagged: float = 0.3) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Catalog and flags: `sizes` training rows of each class, of which the first share is flagged; a fifth as many in val, test."""
+    """Catalog and flags: `sizes` training rows of each class, the first share of them flagged; a fifth as many in val, test."""
     rows = []
     for split, part in (("train", 1), ("val", 5), ("test", 5)):
         for label, n in sizes.items():

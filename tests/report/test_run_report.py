@@ -201,6 +201,13 @@ def test_flags_against_the_truth_in_closed_form():
     assert kinds == {"clean": (2, 0, 0), "hard": (2, 1, 1), "mislabeled": (3, 2, 1), "document": (1, 1, 1), "no_skin": (1, 0, 0)}
 
 
+def test_a_copy_with_another_label_is_a_wrong_label_and_garbage_is_none():
+    flags, truth, manifest = rows(("duplicate", True, 0.1, True), ("document", True, 0.2, True), ("clean", False, 0.9, True))
+    truth["true_label"] = ["acne", "acne", "eczema"]
+    errors = score_flags(flags, truth, manifest)["label_errors"]
+    assert (errors["rows"], errors["precision"], errors["recall"], errors["precision_with_garbage"]) == (1, 0.5, 1.0, 1.0)
+
+
 def test_a_repeated_photo_is_found_if_either_of_the_two_says_so():
     flags, truth, manifest = rows(*[("clean", False, 0.9, True)] * 3, ("duplicate", False, 0.9, True), ("duplicate", False, 0.9, True))
     truth.loc[3, "duplicate_of"], truth.loc[4, "duplicate_of"] = "i0", "i1"

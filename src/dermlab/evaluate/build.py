@@ -34,8 +34,8 @@ def frozen_test_rows(catalog: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFr
     if len(changed) or strangers:
         image = rows["image_id"][changed[0]] if len(changed) else strangers[0]
         raise ContractError(
-            f"data/manifest.parquet: {len(changed) + len(strangers)} test row(s) are not as in the catalog (first: {image!r}). Test "
-            "labels and weights are frozen; run `dvc repro manifest`."
+            f"data/manifest.parquet: {len(changed) + len(strangers)} test row(s) are not as in the catalog (first: {image!r}). "
+            "Test labels and weights are frozen; run `dvc repro manifest`."
         )
     return rows
 
@@ -59,7 +59,7 @@ def evaluate(test_labels: pd.Series, probs: np.ndarray, train_labels: pd.Series,
     is_target = encoded != classes.other
     labels, targets = encoded[is_target], over_targets(probs[is_target])
     if not len(labels):
-        raise ContractError("The test split has no row of a target class, so there is nothing to score. Check the source's splits.")
+        raise ContractError("The test split has no row of a target class, so nothing can be scored. Check the source's splits.")
     counts = np.array([int((train_labels == name).sum()) for name in classes.targets])
     matrix = confusion(labels, targets.argmax(axis=1), classes.other)
     scores = per_class(matrix)

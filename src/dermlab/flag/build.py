@@ -32,7 +32,7 @@ def build_flags(
     train = (catalog["split"] == "train").to_numpy()
     rows = catalog[train].reset_index(drop=True)
     if not len(rows):
-        raise ContractError("The catalog has no training rows. Check the source's `split` column, or leave it out to let pull split.")
+        raise ContractError("The catalog has no training rows. Check the source's `split` column.")
     every_feature = embeddings.of(catalog["image_id"])
     features = every_feature[train]
     labels = classes.encode(rows["label"], "data/catalog.parquet, column label")
@@ -80,7 +80,7 @@ def build_flags(
 
 
 def rarest_third(labels: np.ndarray, classes: Classes) -> np.ndarray:
-    """The K // 3 (at least one) target classes with the fewest rows in `labels`, int [N]: what `protected` marks, for information."""
+    """The K // 3 (at least one) target classes with the fewest rows in `labels`, int [N]: what `protected` marks."""
     counts = np.bincount(labels, minlength=len(classes.names))[: classes.other]
     return np.argsort(counts, kind="stable")[: max(1, classes.other // 3)]
 
@@ -96,7 +96,7 @@ def summary(flags: pd.DataFrame, classes: Classes) -> dict[str, Any]:
         "flagged_rate": float(flagged.mean()),
         "flagged_rate_per_class": {name: float(by_class[name]) for name in classes.names if name in by_class},
         "confusions": [
-            {"given": given, "suggested": suggested, "rows": int(count)} for (given, suggested), count in pairs.head(CONFUSIONS).items()
+            {"given": given, "suggested": suggested, "rows": int(n)} for (given, suggested), n in pairs.head(CONFUSIONS).items()
         ],
         "duplicates": int(flags["duplicate_of"].notna().sum()),
         "leaks": int(flags["leak"].sum()),

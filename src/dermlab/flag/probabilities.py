@@ -32,7 +32,8 @@ def out_of_fold(features: np.ndarray, labels: np.ndarray, folds: np.ndarray, cla
             probs[held_out] = _fit_and_predict(features, labels, ~held_out, held_out, classes, l2)
             predicted[held_out] += 1
     if not (predicted == 1).all():
-        raise ContractError(f"{int((predicted != 1).sum())} training rows have not exactly one held-out prediction: their fold is missing.")
+        wrong = int((predicted != 1).sum())
+        raise ContractError(f"{wrong} training rows have not exactly one held-out prediction: their fold is missing.")
     return probs
 
 

@@ -42,7 +42,7 @@ def build_manifest(
     counts: dict[str, Any] = {}
     for phase in Phase:
         if phase == Phase.WEIGHTS:
-            pool = int((draft["label"] == OTHER).sum())
+            pool = _others(draft)
             draft = keep_pool(draft, params.other_ratio, order["train"])
         for name, variant in VARIANTS.items():
             if name in variants and variant.phase == phase:
@@ -59,8 +59,8 @@ def build_manifest(
         "leaks_left_out": leaks,
         "other": {
             "train": {"available": pool, "kept": int(after.get(OTHER, 0))},
-            "val": {"available": int((parts["val"]["label"] == OTHER).sum()), "kept": int((val["label"] == OTHER).sum())},
-            "test": {"available": int((parts["test"]["label"] == OTHER).sum()), "kept": int((parts["test"]["label"] == OTHER).sum())},
+            "val": {"available": _others(parts["val"]), "kept": _others(val)},
+            "test": {"available": _others(parts["test"]), "kept": _others(parts["test"])},
         },
         "dropped": 0,
         "saved_by_guard": {},
@@ -78,8 +78,8 @@ def _with_flags(train: pd.DataFrame, flags: pd.DataFrame) -> pd.DataFrame:
     if len(stale) or len(flags) != len(train):
         example = f" (first: {joined['image_id'][stale[0]]})" if len(stale) else ""
         raise ContractError(
-            f"data/flags.parquet has {len(flags)} rows for {len(train)} training images, and {len(stale)} of those have no flag made "
-            f"from their label{example}. Run `dvc repro flag`."
+            f"data/flags.parquet has {len(flags)} rows for {len(train)} training images, and {len(stale)} of those have no flag "
+            f"made from their label{example}. Run `dvc repro flag`."
         )
     return joined.astype({"label_issue": bool, "leak": bool})
 
@@ -88,6 +88,10 @@ def _check_no_class_emptied(before: pd.Series, after: pd.Series, classes: Classe
     emptied = [name for name in classes.targets if before.get(name, 0) and not after.get(name, 0)]
     if emptied:
         raise ContractError(
-            f"The ledger data/relabels.csv takes every training row of: {', '.join(emptied)}. A model cannot learn a class without "
-            "rows: leave some of its lines out, or lock a source with more images of it."
+            f"The ledger data/relabels.csv takes every training row of: {', '.join(emptied)}. A model cannot learn a class "
+            "without rows: leave some of its lines out, or lock a source with more images of it."
         )
+
+
+def _others(rows: pd.DataFrame) -> int:
+    return int((rows["label"] == OTHER).sum())

@@ -63,7 +63,7 @@ def _read_lines(path: Path) -> list[tuple[int, dict[str, str]]]:
             continue
         if len(values) != len(HEADER):
             raise ContractError(
-                f"{path}, line {reader.line_num}: has {len(values)} values, must have {len(HEADER)}. Put text with commas in quotes."
+                f"{path}, line {reader.line_num}: has {len(values)} values, must have {len(HEADER)}. Quote text with commas."
             )
         lines.append((reader.line_num, dict(zip(HEADER, (value.strip() for value in values), strict=True))))
     return lines

@@ -8,6 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from dermlab.data.shards import Shards
+from dermlab.report.truth import GARBAGE
 
 THUMBNAIL = 240  # pixels of the longer side: sharp at the 150-200 px a page shows
 
@@ -51,8 +52,8 @@ def thumbnail(image: Image.Image, side: int = THUMBNAIL) -> str:
 
 def _truth(row: pd.Series, given: str) -> str:
     """`label wrong: psoriasis`, `label right, hard case`, `no skin` ..."""
-    if row["kind"] == "mislabeled":
-        return f"label wrong: {row['true_label']}"
-    if row["kind"] in ("document", "no_skin", "wrong_part"):
+    if row["kind"] in GARBAGE:
         return row["kind"].replace("_", " ")
-    return "label right, hard case" if row["kind"] == "hard" else "label right" if row["true_label"] == given else ""
+    if row["true_label"] != given:
+        return f"label wrong: {row['true_label']}"
+    return "label right, hard case" if row["kind"] == "hard" else "label right"

@@ -13,9 +13,10 @@ SKINLESS = ("document", "no_skin")
 def score_flags(flags: pd.DataFrame, truth: pd.DataFrame, manifest: pd.DataFrame) -> dict:
     """Flags of the training rows against the truth; empty where the truth knows none of them.
 
-    `kinds`: rows, flagged and left out of training, by kind of row. `label_errors`: precision and recall of `label_issue`, average
-    precision of 1 - quality. `garbage`: found by `label_issue`, and average precision of the scores meant for it. `duplicates`:
-    pairs of the truth that `duplicate_of` or `leak` found. Keys whose denominator is zero are left out.
+    A label is wrong where the class given is not the true one and the photo is no garbage. `kinds`: rows, flagged and left out
+    of training, by kind of row. `label_errors`: precision and recall of `label_issue`, average precision of 1 - quality.
+    `garbage`: found by `label_issue`, and average precision of the scores meant for it. `duplicates`: pairs of the truth that
+    `duplicate_of` or `leak` found. Keys whose denominator is zero are left out.
     """
     rows = flags.merge(truth, on="image_id", suffixes=("", "_truth"))
     if rows.empty:
@@ -23,7 +24,8 @@ def score_flags(flags: pd.DataFrame, truth: pd.DataFrame, manifest: pd.DataFrame
     trained = manifest.loc[manifest["split"] == "train"].set_index("image_id")
     rows["left_out"] = ~rows["image_id"].isin(trained.index) & (rows["given"] != OTHER)  # `other` is sampled, not judged
     flagged, kind = rows["label_issue"].to_numpy(bool), rows["kind"]
-    wrong, garbage = (kind == "mislabeled").to_numpy(), kind.isin(GARBAGE).to_numpy()
+    garbage = kind.isin(GARBAGE).to_numpy()
+    wrong = (rows["given"] != rows["true_label"]).to_numpy() & ~garbage  # copies with a label of their own included
     skinless, hard = kind.isin(SKINLESS).to_numpy(), (kind == "hard").to_numpy()
     return {
         "rows": len(rows),
