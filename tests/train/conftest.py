@@ -1,6 +1,7 @@
 """A folder as the stages before training leave it: 60 tiny images of two colours, easy to tell apart."""
 
 import io
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +61,9 @@ class Clinic:
     def train(self, into: Path, params: Params, manifest: Path | None = None) -> dict:
         """Runs in `into`: the model, the curves and the checkpoints lie there."""
         inputs = self.inputs(params, manifest)
-        return run(params, inputs, into / "model", into / "curves", checkpoint_root=into, create=tiny)
+        into.mkdir(parents=True, exist_ok=True)
+        with chdir(into):  # in a DVC repository dvclive signals editors through one file, which tests at work side by side would share
+            return run(params, inputs, into / "model", into / "curves", checkpoint_root=into, create=tiny)
 
 
 @pytest.fixture(scope="session")
