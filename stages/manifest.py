@@ -10,12 +10,12 @@ import pandas as pd
 from dermlab.data import paths
 from dermlab.data.classes import read_classes
 from dermlab.data.files import write_json
+from dermlab.data.ledger import HEADER, read_ledger
 from dermlab.data.params import read_params
 from dermlab.data.progress import say
 from dermlab.data.stage import run_stage
 from dermlab.data.tables import CATALOG, FLAGS, MANIFEST, read_table, write_table
 from dermlab.manifest.build import build_manifest
-from dermlab.manifest.ledger import HEADER, read_ledger
 
 
 def main() -> None:

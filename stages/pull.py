@@ -16,6 +16,7 @@ from dermlab.data.progress import say
 from dermlab.data.stage import run_stage
 from dermlab.data.tables import CATALOG, QUARANTINE, TRUTH, write_table
 from dermlab.pull.lock import read_pin
+from dermlab.pull.noise import with_noise
 from dermlab.pull.pack import pack
 from dermlab.pull.sources import open_source
 
@@ -27,10 +28,10 @@ def main() -> None:
     workers = params.workers or len(os.sched_getaffinity(0))
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as executor:
         pulled = pack(pin, source, params, executor)
-    write_table(paths.CATALOG, pulled.catalog, CATALOG, pin.questions)
+    catalog, truth = with_noise(pulled.catalog, source.truth(), pin.classes, params)
+    write_table(paths.CATALOG, catalog, CATALOG, pin.questions)
     write_table(paths.QUARANTINE, pulled.quarantine, QUARANTINE)
-    write_table(paths.TRUTH, source.truth(), TRUTH)
-    catalog = pulled.catalog
+    write_table(paths.TRUTH, truth, TRUTH)
     write_json(
         paths.metrics_of("pull"),
         {

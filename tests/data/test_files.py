@@ -11,7 +11,7 @@ from dermlab.data.shards import Shards, shard_name, shard_of_rows, write_shard
 def test_a_write_that_fails_leaves_what_stood_there(tmp_path):
     target = tmp_path / "metrics.json"
     target.write_text("old")
-    with pytest.raises(RuntimeError), atomic_path(target) as unfinished:
+    with pytest.raises(RuntimeError), atomic_path(target) as unfinished:  # noqa: PT012
         unfinished.write_text("half")
         raise RuntimeError
     assert target.read_text() == "old"

@@ -14,12 +14,13 @@ from dermlab.flag.build import build_flags
 CLASSES = Classes(("eczema", "psoriasis", "scabies"))
 QUESTIONS = (Question(name="itching", kind="choice", choices=("no", "yes")),)
 PARAMS = FlagParams(
-    method="confident_learning", probs="oof", folds=5, seed=17, l2=10.0, neighbours=5, phash_bits=6
-)  # fmt: skip
+    method="posterior", probs="oof", folds=5, repeats=2, seed=17, l2=10.0, expected_noise=0.1, neighbours=10, phash_bits=6, max_leak=0.01
+)
 
 
 def clinic(rows: int = 500) -> tuple[pd.DataFrame, Embeddings]:
-    """Three separable classes and `other`; rows 0-9 mislabeled; row 20 is a copy of a test row; scabies has two patients."""
+    """Three separable classes and `other`; rows 0-9 mislabeled; row 20 is a copy of a test row, rows 30 and 31 are copies with two
+    labels; scabies has two patients."""
     rng = np.random.default_rng(0)
     true = rng.choice([0, 1, 3], rows, p=[0.5, 0.3, 0.2])
     true[40:44] = 2
@@ -35,11 +36,14 @@ def clinic(rows: int = 500) -> tuple[pd.DataFrame, Embeddings]:
     phash[20], features[20], given[20] = phash[source] ^ np.uint64(5), features[source], given[source]
     split[20] = "train"
     patients[20] = 9999
+    phash[31], features[31], patients[30:32], split[30:32] = phash[30], features[30], [9998, 9997], "train"
+    given[30:32] = 0, 1
     ids = np.array([f"i{row:04d}" for row in range(rows)])
     catalog = pd.DataFrame(
         {
             "image_id": ids,
             "patient_id": [f"p{p}" for p in patients],
+            "case_id": [f"c{p}" for p in patients],
             "label": np.array(CLASSES.names)[given],
             "split": split,
             "sha256": ids,
@@ -63,10 +67,13 @@ def test_mislabeled_rows_are_flagged_with_the_class_they_belong_to():
     catalog, embeddings = clinic()
     flags, numbers = build_flags(catalog, embeddings, CLASSES, QUESTIONS, PARAMS)
     wrong = flags[flags["image_id"].isin([f"i{row:04d}" for row in range(10)])]
-    assert wrong["label_issue"].mean() >= 0.75  # the others do not reach the mean confidence of the class they belong to
+    assert wrong["label_issue"].all()
+    assert set(wrong["issue"]) == {"mislabeled"}
     assert wrong["quality"].max() < flags["quality"].quantile(0.05)
     eczema = wrong[wrong["given"] == "psoriasis"]
     assert set(eczema["suggested"]) == {"eczema"}
+    assert eczema["suggested_prob"].min() > 0.9
+    assert eczema["agreement"].max() < 0.2
     assert numbers["flagged_rate"] < 0.06
     assert numbers["flagged"] == int(flags["label_issue"].sum())
     assert sum(pair["rows"] for pair in numbers["confusions"]) == numbers["flagged"]
@@ -77,7 +84,35 @@ def test_a_training_copy_of_a_test_photo_is_a_leak():
     flags, numbers = build_flags(catalog, embeddings, CLASSES, QUESTIONS, PARAMS)
     assert flags.loc[flags["leak"], "image_id"].tolist() == ["i0020"]
     assert numbers["leaks"] == 1
-    assert numbers["near_duplicates_agree"] == 1
+    assert flags.set_index("image_id").at["i0020", "issue"] == "leak"
+    assert pd.isna(flags.set_index("image_id").at["i0020", "review_rank"])
+
+
+def test_more_leaks_than_allowed_stop_the_run_with_the_pairs_named():
+    catalog, embeddings = clinic()
+    source = catalog.loc[catalog["split"] == "test", "image_id"].iloc[0]
+    with pytest.raises(ContractError, match=f"1 of 400 .*more than flag.max_leak = 0.00%: i0020 = {source}[.] .*-S flag.max_leak"):
+        build_flags(catalog, embeddings, CLASSES, QUESTIONS, PARAMS.model_copy(update={"max_leak": 0.0}))
+
+
+def test_one_photo_with_two_labels_is_what_a_person_is_asked_first():
+    catalog, embeddings = clinic()
+    flags, numbers = build_flags(catalog, embeddings, CLASSES, QUESTIONS, PARAMS)
+    first = flags.sort_values("review_rank").head(2)
+    assert set(first["image_id"]) == {"i0030", "i0031"}
+    assert set(first["issue"]) == {"conflict"}
+    assert numbers["issues"]["conflict"] == 2
+    assert numbers["near_duplicates_agree"] == 0.5  # the leak's pair bears one label
+
+
+def test_neighbours_are_other_patients_training_images():
+    catalog, embeddings = clinic()
+    flags, _ = build_flags(catalog, embeddings, CLASSES, QUESTIONS, PARAMS)
+    patient = catalog.set_index("image_id")["patient_id"]
+    for row in flags.itertuples():
+        assert len(set(row.neighbours)) == 3
+        assert set(row.neighbours) <= set(flags["image_id"])
+        assert patient[row.image_id] not in set(patient[list(row.neighbours)])
 
 
 def test_a_class_of_two_patients_is_listed_and_protected():

@@ -25,20 +25,34 @@ def test_hash_pairs_are_copies_only_if_their_features_agree_and_equal_bytes_alwa
     sha = np.array(["a", "a", "b", "c", "d"])
     phash = np.array([0, 0, 3, 7, 2**40 - 1], dtype=np.uint64)
     features = np.array([[1, 0], [1, 0], [1, 0.05], [0, 1], [1, 0]], dtype=np.float16)
-    group, pairs = groups_of_copies(sha, phash, features, bits=4)
+    group, pairs = groups_of_copies(sha, phash, features, np.zeros(5), bits=4)
     assert group[0] == group[1] == group[2]
     assert group[3] != group[0]  # a near hash, other features
     assert group[4] != group[0]  # the same features, a far hash
     assert pairs.tolist() == [[0, 2], [1, 2]]
 
 
+def test_a_near_pair_with_two_labels_needs_features_nearer_than_one_with_one_label():
+    angle = np.arccos(0.9)
+    features = np.array([[1, 0], [np.cos(angle), np.sin(angle)]])
+    sha, phash = np.array(["a", "b"]), np.array([0, 1], dtype=np.uint64)
+    assert len(groups_of_copies(sha, phash, features, np.array(["x", "x"]), bits=4)[1]) == 1
+    assert len(groups_of_copies(sha, phash, features, np.array(["x", "y"]), bits=4)[1]) == 0
+
+
 def test_the_first_id_of_a_group_is_the_original_and_a_copy_across_splits_is_a_leak():
     catalog = pd.DataFrame(
-        {"image_id": ["a", "b", "c", "d", "e", "f"], "split": ["train", "train", "test", "train", "train", "val"]},
+        {
+            "image_id": ["a", "b", "c", "d", "e", "f"],
+            "split": ["train", "train", "test", "train", "train", "val"],
+            "label": ["x", "y", "x", "z", "x", "x"],
+        }
     )
     found = copies(catalog, np.array([0, 0, 1, 1, 2, 3]))
     assert found["duplicate_of"].dropna().to_dict() == {1: "a", 3: "c"}
     assert found["leak"].tolist() == [False, False, False, True, False, False]
+    assert found["leaks_to"].dropna().to_dict() == {3: "c"}
+    assert found["conflict"].tolist() == [True, True, False, False, False, False]  # test labels are no party to a conflict
 
 
 def test_a_thousand_equal_hashes_take_all_their_pairs():

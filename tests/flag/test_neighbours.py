@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dermlab.flag import neighbours
-from dermlab.flag.neighbours import nearest, outlier_score, similarity_of_pairs
+from dermlab.flag.neighbours import nearest, outlier_score, similarity_of_pairs, votes
 from dermlab.flag.not_skin import not_skin_score
 
 
@@ -31,6 +31,13 @@ def test_where_neighbours_run_out_the_rest_are_marked():
     assert indices[0].tolist() == [2, -1, -1, -1]
     assert set(indices[2, :2]) == {0, 1}
     assert (similarity[0, 1:] == -1).all()
+
+
+def test_neighbours_vote_and_one_more_vote_is_shared_by_frequency():
+    labels = np.array([0, 0, 0, 1])
+    cast = votes(np.array([[1, 2, 3], [3, -1, -1]]), labels, 2)
+    frequency = np.array([3.5, 1.5]) / 5
+    np.testing.assert_allclose(cast, (frequency + np.array([[2, 1], [0, 1]])) / [[4], [2]])
 
 
 def test_the_usual_row_scores_a_half_and_one_twice_as_far_off_three_quarters():

@@ -7,10 +7,10 @@ import pytest
 from dermlab.data import params as contract
 from dermlab.data.classes import Classes
 from dermlab.data.errors import ContractError
+from dermlab.data.ledger import HEADER
 from dermlab.data.params import ManifestParams
 from dermlab.data.tables import MANIFEST, write_table
 from dermlab.manifest.build import build_manifest
-from dermlab.manifest.ledger import HEADER
 from dermlab.manifest.variants import VARIANTS
 
 CLASSES = Classes(("eczema", "psoriasis", "scabies"))

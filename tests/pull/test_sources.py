@@ -13,7 +13,7 @@ from dermlab.data.params import read_params
 from dermlab.data.shards import Shards
 from dermlab.data.tables import CATALOG, write_table
 from dermlab.pull.files import FolderFiles, ZipFiles
-from dermlab.pull.images import BrokenImage, develop
+from dermlab.pull.images import BrokenImageError, develop
 from dermlab.pull.lock import lock, read_pin
 from dermlab.pull.pack import pack
 from dermlab.pull.sources import open_source
@@ -114,7 +114,7 @@ def test_metadata_is_stripped_after_the_photo_was_turned_upright(tmp_path):
 def test_a_decompression_bomb_is_refused_before_its_pixels_are_decoded():
     bomb = io.BytesIO()
     Image.new("1", (30_000, 30_000)).save(bomb, "PNG")
-    with pytest.raises(BrokenImage, match="30000x30000 pixels, more than pull.max_pixels"):
+    with pytest.raises(BrokenImageError, match="30000x30000 pixels, more than pull.max_pixels"):
         develop(bomb.getvalue(), 160, 100_000_000)
 
 

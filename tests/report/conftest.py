@@ -75,7 +75,10 @@ def make_world(folder: Path, images: int = 600, targets=TARGETS, seed: int = 0, 
         "image_id": train["image_id"], "given": train["label"], "suggested": rng.choice(targets, len(train)),
         "quality": np.where(issue, rng.uniform(0, 0.3, len(train)), rng.uniform(0.2, 1, len(train))), "label_issue": issue,
         "duplicate_of": pd.Series([None] * len(train), dtype=object, index=train.index),
-        "outlier_score": rng.random(len(train)), "not_skin_score": rng.random(len(train)), "leak": False, "protected": False,
+        "outlier_score": rng.random(len(train)), "not_skin_score": rng.random(len(train)), "leak": False,
+        "protected": train["label"].isin(targets[-2:]), "suggested_prob": 0.5, "spread": 0.0, "agreement": 0.5,
+        "issue": np.where(issue, "mislabeled", "none"), "neighbours": [()] * len(train),
+        "review_rank": pd.Series(np.arange(1, len(train) + 1), index=train.index, dtype="Int32"),
     })  # fmt: skip
     kept = catalog[~catalog["image_id"].isin(flags.loc[issue & (flags["quality"] < 0.15), "image_id"])]
     manifest = kept[["image_id", "label", "split"]].assign(weight=1.0, origin="kept")

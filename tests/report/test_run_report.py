@@ -173,6 +173,7 @@ def rows(*kinds_and_flags) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     flags = pd.DataFrame({
         "image_id": ids, "given": "eczema", "suggested": "acne", "quality": quality, "label_issue": flagged,
         "duplicate_of": pd.Series([None] * len(ids), dtype=object), "outlier_score": 0.5, "leak": False,
+        "protected": [i >= 3 for i in range(len(ids))],
         "not_skin_score": [0.9 if kind in ("document", "no_skin") else 0.1 for kind in kinds],
     })  # fmt: skip
     truth = pd.DataFrame({"image_id": ids, "kind": kinds, "duplicate_of": pd.Series([None] * len(ids), dtype=object)})
@@ -194,6 +195,8 @@ def test_flags_against_the_truth_in_closed_form():
     assert errors["average_precision"] == pytest.approx((1 / 1 + 2 / 2 + 3 / 5) / 3)
     assert errors["precision_with_garbage"] == 3 / 4
     assert errors["suggestion_right"] == 1.0
+    assert errors["right_flagged"] == 1 / 4
+    assert (found["rare"]["rows"], found["rare"]["right_flagged"]) == (0, 1 / 4)
     assert found["hard_but_right"] == {"rows": 2, "flagged": 0.5}
     assert found["garbage"]["flagged"] == 0.5
     assert found["garbage"]["not_skin_average_precision"] == 1.0

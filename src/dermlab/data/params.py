@@ -14,6 +14,7 @@ from dermlab.data.errors import ParamsError
 Loss = Literal["ce", "focal", "bce", "balanced_softmax", "logit_adjusted"]
 Variant = Literal["baseline", "cleaned", "relabeled", "rebalanced"]
 VARIANTS: tuple[str, ...] = get_args(Variant)
+PROBS = ("oof", "in_sample")
 BACKBONES = ("lite0", "medsiglip", "open_clip:<model>/<pretrained>", "timm:<name>", "hf:<name>")
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -33,6 +34,8 @@ class PullParams(_Block):
     image_size: Annotated[int, Field(ge=32)]
     max_pixels: Positive
     max_quarantine: Share
+    noise_rate: Annotated[float, Field(ge=0, lt=0.5)]
+    noise_kind: Literal["uniform", "pairs"]
     workers: Count
     image_column: str
     label_column: str
@@ -48,13 +51,23 @@ class EmbedParams(_Block):
 
 
 class FlagParams(_Block):
-    method: Literal["confident_learning"]
-    probs: Literal["oof", "in_sample"]
+    method: Literal["posterior", "confident_learning"]
+    probs: str
     folds: Annotated[int, Field(ge=2)]
+    repeats: Positive
     seed: Count
     l2: Annotated[float, Field(gt=0)]
+    expected_noise: Annotated[float, Field(gt=0, lt=0.5)]
     neighbours: Positive
     phash_bits: Annotated[int, Field(ge=0, le=16)]
+    max_leak: Share
+
+    @field_validator("probs")
+    @classmethod
+    def _known_probs(cls, value: str) -> str:
+        if value not in PROBS and not value.partition("@")[0].endswith(".parquet"):
+            raise ValueError(f"{value!r} is not valid{_nearest(value, PROBS)} Valid: {', '.join(PROBS)}, or PATH.parquet@DIGEST")
+        return value
 
 
 class ManifestParams(_Block):

@@ -49,6 +49,12 @@ def _check_splits(table: pa.Table, where: str) -> None:
         raise ContractError(f"{where}, column split, row {row}: {table['split'][row]} is not one of {', '.join(SPLITS)}.")
 
 
+def _check_issues(table: pa.Table, where: str) -> None:
+    bad = pc.invert(pc.is_in(table["issue"], pa.array(ISSUES)))
+    if (row := _first(bad)) is not None:
+        raise ContractError(f"{where}, column issue, row {row}: {table['issue'][row]} is not one of {', '.join(ISSUES)}.")
+
+
 def _check_patient_in_one_split(table: pa.Table, where: str) -> None:
     pairs = table.select(["patient_id", "split"]).group_by("patient_id").aggregate([("split", "count_distinct")])
     crossing = pc.sum(pc.greater(pairs["split_count_distinct"], 1)).as_py() or 0
@@ -79,13 +85,21 @@ CATALOG = Schema(
 )  # fmt: skip
 QUARANTINE = Schema(_fields(key=_STR, reason=_STR))
 TRUTH = Schema(_fields(true_label=_STR, kind=_STR, duplicate_of=_STR), nullable=frozenset({"duplicate_of"}))
+# What is wrong with a training row, the first that applies. `conflict`: copies of one photo that bear different labels. `hard`: the
+# classifier contradicts the label, but the evidence does not suffice to call it wrong.
+ISSUES = ("leak", "conflict", "garbage", "duplicate", "mislabeled", "hard", "none")
+# `suggested_prob`: of the suggestion, given label and photo. `spread`: standard deviation of p(given) over the repeated folds.
+# `agreement`: of the nearest neighbours' votes with the given label. `neighbours`: ids, nearest first, other patients only.
+# `review_rank`: 1 is the row to show a person first; null where there is nothing to ask.
 FLAGS = Schema(
     _fields(
-        given=_STR, suggested=_STR, quality=_F32, label_issue=_BOOL, duplicate_of=_STR, outlier_score=_F32,
-        not_skin_score=_F32, leak=_BOOL, protected=_BOOL,
+        given=_STR, suggested=_STR, suggested_prob=_F32, quality=_F32, spread=_F32, agreement=_F32, issue=_STR, label_issue=_BOOL,
+        neighbours=pa.list_(_STR), duplicate_of=_STR, outlier_score=_F32, not_skin_score=_F32, leak=_BOOL, protected=_BOOL,
+        review_rank=_I32,
     ),
-    nullable=frozenset({"duplicate_of"}),
-    unit=frozenset({"quality", "outlier_score", "not_skin_score"}),
+    nullable=frozenset({"duplicate_of", "review_rank"}),
+    unit=frozenset({"suggested_prob", "quality", "spread", "agreement", "outlier_score", "not_skin_score"}),
+    checks=(_check_issues,),
 )  # fmt: skip
 MANIFEST = Schema(_fields(label=_STR, split=_STR, weight=_F32, origin=_STR), checks=(_check_splits,))
 PREDICTIONS = Schema(_fields(patient_id=_STR, diagnosis=_STR, label=_STR), open_prefix=(PROB_PREFIX,))

@@ -8,17 +8,21 @@ import pandas as pd
 from dermlab.data.classes import Classes
 from dermlab.data.embeddings import Embeddings
 from dermlab.data.errors import ContractError
-from dermlab.data.params import FlagParams
+from dermlab.data.params import PROBS, FlagParams
 from dermlab.data.questionnaire import Questionnaire
-from dermlab.flag.duplicates import copies, groups_of_copies
-from dermlab.flag.folds import patient_folds, patients_per_class
-from dermlab.flag.issues import find_issues
-from dermlab.flag.neighbours import nearest, outlier_score
+from dermlab.data.tables import ISSUES
+from dermlab.flag.duplicates import check_leaks, copies, groups_of_copies
+from dermlab.flag.folds import patients_per_class
+from dermlab.flag.from_file import read_probabilities
+from dermlab.flag.neighbours import nearest, outlier_score, votes
 from dermlab.flag.not_skin import not_skin_score
-from dermlab.flag.probabilities import in_sample, out_of_fold
+from dermlab.flag.probabilities import in_sample, repeated_out_of_fold
+from dermlab.flag.triage import garbage_probability, issues, review_ranks
+from dermlab.flag.verdict import METHODS
 from dermlab.model.questionnaire import encode
 
 CONFUSIONS = 20  # given -> suggested pairs kept in the numbers
+SHOWN = 3  # neighbours named in the flags, for a person to look at
 
 
 def build_flags(
@@ -26,7 +30,8 @@ def build_flags(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """(the flags table, one row a training image, sorted by image_id; the numbers of metrics/flag.json).
 
-    Copies are looked for over all splits, everything else among the training rows. Raises ContractError without training rows.
+    Copies are looked for over all splits, everything else among the training rows. Raises ContractError without training rows,
+    or where more of them than `params.max_leak` are copies of held-out photos.
     """
     catalog = catalog.sort_values("image_id", ignore_index=True)
     train = (catalog["split"] == "train").to_numpy()
@@ -36,39 +41,59 @@ def build_flags(
     every_feature = embeddings.of(catalog["image_id"])
     features = every_feature[train]
     labels = classes.encode(rows["label"], "data/catalog.parquet, column label")
-    patients = rows["patient_id"].to_numpy(dtype=str)
+    patients, ids = rows["patient_id"].to_numpy(dtype=str), rows["image_id"].to_numpy(dtype=object)
 
-    inputs = np.concatenate([features.astype(np.float32), encode(rows, questions)], axis=1)
-    if params.probs == "oof":
-        folds = patient_folds(labels, patients, params.folds, params.seed)
-        probs = out_of_fold(inputs, labels, folds, len(classes.names), params.l2)
-    else:
-        probs = in_sample(inputs, labels, len(classes.names), params.l2)
-    issues = find_issues(labels, probs)
-    _, similarity = nearest(features, params.neighbours, patients)
-    group, pairs = groups_of_copies(catalog["sha256"].to_numpy(), catalog["phash"].to_numpy(), every_feature, params.phash_bits)
-    copied = copies(catalog, group)[train].reset_index(drop=True)
+    group, pairs = groups_of_copies(
+        catalog["sha256"].to_numpy(), catalog["phash"].to_numpy(), every_feature, catalog["label"].to_numpy(), params.phash_bits
+    )
+    copied = copies(catalog, group)
+    check_leaks(copied, len(rows), params.max_leak)  # before any time is spent on folds
+    copied = copied[train].reset_index(drop=True)
 
+    probs = _probabilities(features, rows, labels, patients, classes, questions, params)
+    near, similarity = nearest(features, params.neighbours, patients)
+    cast = votes(near, labels, len(classes.names))
+    verdict = METHODS[params.method](labels, probs, cast, rows["case_id"].to_numpy(dtype=str), params.expected_noise)
+
+    not_skin = not_skin_score(features)
+    shuffled = np.random.default_rng(params.seed).permutation(labels)
+    garbage = garbage_probability(not_skin, cast, votes(near, shuffled, len(classes.names)), params.neighbours)
+    contradicted = probs.mean(axis=0).argmax(axis=1) != labels
+    issue = issues(
+        leak=copied["leak"],
+        conflict=copied["conflict"],
+        garbage=garbage >= 0.5,
+        duplicate=copied["duplicate_of"].notna(),
+        mislabeled=verdict.label_issue,
+        hard=contradicted,
+    )
     names = np.array(classes.names, dtype=object)
     flags = pd.DataFrame(
         {
-            "image_id": rows["image_id"],
+            "image_id": ids,
             "given": rows["label"],
-            "suggested": names[issues.suggested],
-            "quality": issues.quality,
-            "label_issue": issues.label_issue,
+            "suggested": names[verdict.suggested],
+            "suggested_prob": verdict.suggested_prob,
+            "quality": verdict.quality,
+            "spread": probs[:, np.arange(len(labels)), labels].std(axis=0),
+            "agreement": cast[np.arange(len(labels)), labels],
+            "issue": issue,
+            "label_issue": verdict.label_issue,
+            "neighbours": [tuple(ids[k] for k in of if k >= 0) for of in near[:, :SHOWN]],
             "duplicate_of": copied["duplicate_of"],
             "outlier_score": outlier_score(similarity),
-            "not_skin_score": not_skin_score(features),
+            "not_skin_score": not_skin,
             "leak": copied["leak"],
             "protected": np.isin(labels, rarest_third(labels, classes)),
+            "review_rank": review_ranks(issue, labels, np.maximum(1 - verdict.quality, garbage), ids),
         }
     )
     held = patients_per_class(labels, patients, len(classes.names))
     numbers = {
-        "probs": params.probs,
-        "log_loss": float(-np.log(np.clip(probs[np.arange(len(labels)), labels], 1e-7, 1)).mean()),
-        "accuracy": float((issues.suggested == labels).mean()),
+        "method": params.method,
+        "probs": params.probs.partition("@")[0],
+        "log_loss": float(-np.log(np.clip(probs.mean(axis=0)[np.arange(len(labels)), labels], 1e-7, 1)).mean()),
+        "accuracy": float(1 - contradicted.mean()),
         "small_classes": {name: int(n) for name, n in zip(classes.names, held, strict=True) if n < params.folds},
         "near_duplicate_pairs": len(pairs),
         **summary(flags, classes),
@@ -77,6 +102,19 @@ def build_flags(
         label = catalog["label"].to_numpy()
         numbers["near_duplicates_agree"] = float((label[pairs[:, 0]] == label[pairs[:, 1]]).mean())
     return flags, numbers
+
+
+def _probabilities(
+    features: np.ndarray, rows: pd.DataFrame, labels: np.ndarray, patients: np.ndarray, classes: Classes, questions: Questionnaire,
+    params: FlagParams,
+) -> np.ndarray:  # fmt: skip
+    """float32 [R, N, K+1], as `params.probs` says."""
+    if params.probs not in PROBS:
+        return read_probabilities(params.probs, rows, classes)
+    inputs = np.concatenate([features.astype(np.float32), encode(rows, questions)], axis=1)
+    if params.probs == "in_sample":
+        return in_sample(inputs, labels, len(classes.names), params.l2)[None]
+    return repeated_out_of_fold(inputs, labels, patients, len(classes.names), params.l2, params.folds, params.repeats, params.seed)
 
 
 def rarest_third(labels: np.ndarray, classes: Classes) -> np.ndarray:
@@ -98,6 +136,8 @@ def summary(flags: pd.DataFrame, classes: Classes) -> dict[str, Any]:
         "confusions": [
             {"given": given, "suggested": suggested, "rows": int(n)} for (given, suggested), n in pairs.head(CONFUSIONS).items()
         ],
+        "issues": {name: int((flags["issue"] == name).sum()) for name in ISSUES},
+        "to_review": int(flags["review_rank"].notna().sum()),
         "duplicates": int(flags["duplicate_of"].notna().sum()),
         "leaks": int(flags["leak"].sum()),
         "protected": int(flags["protected"].sum()),

@@ -63,6 +63,16 @@ def outlier_score(similarity: np.ndarray) -> np.ndarray:
     return (1 - np.exp2(-distance / max(float(np.median(distance)), 1e-9))).astype(np.float32)
 
 
+def votes(rows: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """float64 [N, classes], rows sum to 1: shares of the labels among each row's neighbours `rows` [N, k] (-1: none), with one
+    vote more, shared by the classes as they occur: k neighbours know little of a rare class."""
+    there = rows >= 0
+    counts = np.zeros((len(rows), classes))
+    np.add.at(counts, (np.nonzero(there)[0], labels[rows[there]]), 1)
+    frequency = (np.bincount(labels, minlength=classes) + 0.5) / (len(labels) + 0.5 * classes)
+    return (counts + frequency) / (there.sum(axis=1, keepdims=True) + 1)
+
+
 def similarity_of_pairs(features: np.ndarray, first: np.ndarray, second: np.ndarray, block: int = 8192) -> np.ndarray:
     """Cosine similarity float32 [P] of the pairs of rows (first[i], second[i])."""
     out = np.empty(len(first), dtype=np.float32)

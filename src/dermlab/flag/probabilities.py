@@ -10,10 +10,19 @@ import torch
 from dermlab.data.errors import ContractError
 from dermlab.data.progress import progress
 from dermlab.flag.arithmetic import device, multiplies_bfloat16
+from dermlab.flag.folds import patient_folds
 
 ITERATIONS = 200
 BFLOAT16_FROM = 2**26  # numbers in the features, from which the faster format is worth its third digit
 PRECONDITION_ROWS = 8  # a feature: enough to estimate the features' second moments
+
+
+def repeated_out_of_fold(
+    features: np.ndarray, labels: np.ndarray, patients: np.ndarray, classes: int, l2: float, folds: int, repeats: int, seed: int
+) -> np.ndarray:
+    """float32 [R, N, classes]: `out_of_fold` for `repeats` draws of the folds, by patient and stratified, from `seed` on."""
+    draws = (patient_folds(labels, patients, folds, seed + repeat) for repeat in range(repeats))
+    return np.stack([out_of_fold(features, labels, draw, classes, l2) for draw in draws])
 
 
 def out_of_fold(features: np.ndarray, labels: np.ndarray, folds: np.ndarray, classes: int, l2: float) -> np.ndarray:

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.errors import ContractError
+from dermlab.data.ledger import DROP
 from dermlab.data.params import ManifestParams
-from dermlab.manifest.ledger import DROP
 from dermlab.manifest.weights import row_weights
 
 KEPT, RELABELED = "kept", "relabeled"

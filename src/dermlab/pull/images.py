@@ -23,29 +23,29 @@ class Photo:
     phash: int
 
 
-class BrokenImage(Exception):
+class BrokenImageError(Exception):
     """Not an image that can be used; the text is the reason for the quarantine table."""
 
 
 def develop(data: bytes, short_side: int, max_pixels: int) -> Photo:
-    """Checks, turns upright, shrinks to `short_side` pixels (never enlarges) and re-encodes. Raises BrokenImage."""
+    """Checks, turns upright, shrinks to `short_side` pixels (never enlarges) and re-encodes. Raises BrokenImageError."""
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     Image.MAX_IMAGE_PIXELS = None  # our own limit is checked below, before any pixel is decoded
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = image.size
             if width * height > max_pixels:
-                raise BrokenImage(f"{width}x{height} pixels, more than pull.max_pixels")
+                raise BrokenImageError(f"{width}x{height} pixels, more than pull.max_pixels")
             if min(width, height) < 16:
-                raise BrokenImage(f"{width}x{height} pixels, too small to show anything")
+                raise BrokenImageError(f"{width}x{height} pixels, too small to show anything")
             image.draft("RGB", (2 * short_side, 2 * short_side))  # JPEG only: decodes at a fraction where that is enough
             upright = ImageOps.exif_transpose(image).convert("RGB")
-    except BrokenImage:
+    except BrokenImageError:
         raise
     except UnidentifiedImageError as error:
-        raise BrokenImage("not an image") from error
+        raise BrokenImageError("not an image") from error
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
-        raise BrokenImage(f"cannot be decoded: {' '.join(str(error).split())[:80]}") from error
+        raise BrokenImageError(f"cannot be decoded: {' '.join(str(error).split())[:80]}") from error
     scale = short_side / min(upright.size)
     if scale < 1:
         size = (max(1, round(upright.width * scale)), max(1, round(upright.height * scale)))

@@ -23,7 +23,7 @@ from dermlab.data.progress import progress
 from dermlab.data.questionnaire import PREFIX
 from dermlab.data.shards import shard_name, shard_of_rows, write_shard
 from dermlab.data.tables import NOTE_PREFIX
-from dermlab.pull.images import BrokenImage, develop
+from dermlab.pull.images import BrokenImageError, develop
 from dermlab.pull.lock import Pin
 from dermlab.pull.sources import Source
 from dermlab.pull.splits import assign_splits
@@ -96,7 +96,7 @@ def _pack_part(source: Source, short_side: int, max_pixels: int, rows: pd.DataFr
         try:
             photo = develop(data, short_side, max_pixels)
             packed.append((row.image_id, photo.jpeg, photo.width, photo.height, photo.sha256, photo.phash, None))
-        except BrokenImage as error:
+        except BrokenImageError as error:
             packed.append((row.image_id, None, None, None, None, None, str(error)))
     columns = [pa.array(column, kind) for column, kind in zip(zip(*packed, strict=True), PART_SCHEMA.types, strict=True)]
     with atomic_path(path) as unfinished, pa.OSFile(str(unfinished), "wb") as file, pa.ipc.new_file(file, PART_SCHEMA) as writer:

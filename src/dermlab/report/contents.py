@@ -65,6 +65,7 @@ class Report:
     calibration_lead: str
     cleaning_lead: str
     flags: dict[str, Any]
+    issues_lead: str
     truth: dict[str, Any]
     examples: list[Example]
 
@@ -127,6 +128,7 @@ def contents(inputs: Inputs) -> Report:
         calibration_lead=sentences.calibration(metrics["headline"], bins),
         cleaning_lead=sentences.cleaning(params, training, rare, inputs.flags, inputs.manifest),
         flags=flag_counts(inputs.flags, rare),
+        issues_lead=sentences.issues(inputs.flags),
         truth=score_flags(inputs.flags, inputs.truth, inputs.manifest),
         examples=examples(inputs.flags, inputs.catalog, inputs.truth, inputs.shards, params.report.examples),
     )

@@ -90,3 +90,18 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
     if leaks := int(flags["leak"].sum()):
         said.append(f"{leaks:,} training photos that are also in validation or test were left out, as in every variant.")
     return " ".join(said)
+
+
+ISSUE_WORDS = {
+    "conflict": "one photo with two labels",
+    "garbage": "probably no photo of skin",
+    "mislabeled": "more likely mislabeled than not",
+    "hard": "hard, but the evidence does not speak against the label",
+}
+
+
+def issues(flags: pd.DataFrame) -> str:
+    """What a person would be asked, by kind of question."""
+    counts = flags.loc[flags["review_rank"].notna(), "issue"].value_counts()
+    said = [f"{counts[name]:,} {words}" for name, words in ISSUE_WORDS.items() if counts.get(name, 0)]
+    return f"For review (`dermlab review`), the first first: {'; '.join(said)}." if said else ""

@@ -14,7 +14,8 @@ def score_flags(flags: pd.DataFrame, truth: pd.DataFrame, manifest: pd.DataFrame
     """Flags of the training rows against the truth; empty where the truth knows none of them.
 
     A label is wrong where the class given is not the true one and the photo is no garbage. `kinds`: rows, flagged and left out
-    of training, by kind of row. `label_errors`: precision and recall of `label_issue`, average precision of 1 - quality.
+    of training, by kind of row. `label_errors`: precision and recall of `label_issue`, average precision of 1 - quality, and the
+    share of right labels wrongly flagged; `rare`: the same among the rows given a class of the rarest third.
     `garbage`: found by `label_issue`, and average precision of the scores meant for it. `duplicates`: pairs of the truth that
     `duplicate_of` or `leak` found. Keys whose denominator is zero are left out.
     """
@@ -26,6 +27,7 @@ def score_flags(flags: pd.DataFrame, truth: pd.DataFrame, manifest: pd.DataFrame
     flagged, kind = rows["label_issue"].to_numpy(bool), rows["kind"]
     garbage = kind.isin(GARBAGE).to_numpy()
     wrong = (rows["given"] != rows["true_label"]).to_numpy() & ~garbage  # copies with a label of their own included
+    rare = rows["protected"].to_numpy(bool)
     skinless, hard = kind.isin(SKINLESS).to_numpy(), (kind == "hard").to_numpy()
     return {
         "rows": len(rows),
@@ -35,13 +37,11 @@ def score_flags(flags: pd.DataFrame, truth: pd.DataFrame, manifest: pd.DataFrame
             if (of := (kind == name).to_numpy()).any()
         ],
         "label_errors": {
-            "rows": int(wrong.sum()),
-            **_share("precision", flagged & wrong, flagged),
-            **_share("recall", flagged & wrong, wrong),
-            **_average_precision("average_precision", wrong, 1 - rows["quality"].to_numpy()),
+            **_label_errors(rows, wrong, garbage),
             **_share("precision_with_garbage", flagged & (wrong | garbage), flagged),
             **_share("suggestion_right", (rows["suggested"] == rows["true_label"]).to_numpy() & flagged & wrong, flagged & wrong),
         },
+        "rare": _label_errors(rows[rare], wrong[rare], garbage[rare]),
         "hard_but_right": {"rows": int(hard.sum()), **_share("flagged", flagged & hard, hard)},
         "garbage": {
             "rows": int(garbage.sum()),
@@ -51,6 +51,17 @@ def score_flags(flags: pd.DataFrame, truth: pd.DataFrame, manifest: pd.DataFrame
         },
         "duplicates": _duplicates(flags, truth),
         **_relabeled(rows, trained),
+    }
+
+
+def _label_errors(rows: pd.DataFrame, wrong: np.ndarray, garbage: np.ndarray) -> dict:
+    flagged, right = rows["label_issue"].to_numpy(bool), ~wrong & ~garbage
+    return {
+        "rows": int(wrong.sum()),
+        **_share("precision", flagged & wrong, flagged),
+        **_share("recall", flagged & wrong, wrong),
+        **_share("right_flagged", flagged & right, right),
+        **_average_precision("average_precision", wrong, 1 - rows["quality"].to_numpy()),
     }
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from dermlab.data.classes import Classes
 from dermlab.data.errors import ContractError
-from dermlab.manifest.ledger import HEADER, read_ledger
+from dermlab.data.ledger import HEADER, read_ledger
 
 CLASSES = Classes(("eczema", "psoriasis"))
 CATALOG = pd.DataFrame(
