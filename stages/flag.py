@@ -1,6 +1,6 @@
 """flag: which training labels look wrong, which photos are odd, copies, or leaks. Questions to a person, not verdicts.
 
-Reads   data/source/ (classes, questionnaire), data/catalog.parquet, data/embeddings/
+Reads   data/source/ (classes, questionnaire), data/catalog.parquet, data/embeddings/; the backbone's text tower, if any
 Writes  data/flags.parquet (training images only), metrics/flag.json
 Run     dvc repro flag        (the naive way, to study it: dvc exp run -S flag.probs=in_sample)
 """
@@ -15,20 +15,22 @@ from dermlab.data.questionnaire import read_questionnaire
 from dermlab.data.stage import run_stage
 from dermlab.data.tables import CATALOG, FLAGS, read_table, write_table
 from dermlab.flag.build import build_flags
+from dermlab.flag.garbage import not_skin_scorer
 
 
 def main() -> None:
-    params = read_params().flag
+    params = read_params()
+    not_skin = not_skin_scorer(params.backbone, params.flag)
     catalog = read_table(paths.CATALOG, CATALOG)
-    flags, numbers = build_flags(catalog, read_embeddings(), read_classes(), read_questionnaire(), params)
+    flags, numbers = build_flags(catalog, read_embeddings(), read_classes(), read_questionnaire(), params.flag, not_skin)
     write_table(paths.FLAGS, flags, FLAGS)
     write_json(paths.metrics_of("flag"), numbers)
     say(
-        f"flag: {numbers['flagged']} of {numbers['rows']} training rows flagged ({numbers['flagged_rate']:.1%}, {params.probs} "
+        f"flag: {numbers['flagged']} of {numbers['rows']} training rows flagged ({numbers['flagged_rate']:.1%}, {params.flag.probs} "
         f"probabilities), {numbers['duplicates']} duplicates, {numbers['leaks']} leaks into val or test"
     )
     for name, patients in numbers["small_classes"].items():
-        say(f"      {name}: {patients} patient(s), fewer than the {params.folds} folds; its flags mean little")
+        say(f"      {name}: {patients} patient(s), fewer than the {params.flag.folds} folds; its flags mean little")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from dermlab.data.errors import ParamsError
-from dermlab.data.params import read_params
+from dermlab.data.params import joined, read_params
 
 DEFAULTS = (Path(__file__).parents[2] / "params.yaml").read_text()
 
@@ -29,6 +29,10 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
         ("  folds: 5", "  fold: 5", "flag.fold is not a param .*did you mean folds"),
         ("  beta: 0.999", "  beta: 1.5", "manifest.beta: 1.5"),
         ("seed: 17", "seed: seventeen", "seed: 'seventeen'"),
+        ("garbage: auto", "garbage: prompt", "did you mean prompts.*Valid: auto, distance, prompts"),
+        ("garbage: auto", "garbage: prompts", "flag: garbage: prompts needs .* lite0 does not. Valid with it: auto, distance"),
+        ("skin_prompts: human skin |", "skin_prompts: '|' #", "flag.skin_prompts: '|' holds no text. Valid: one or more"),
+        ("templates: a photo of {} |", "templates: a photo |", "'a photo' has no place for the prompt. Valid: texts with {}"),
     ],
 )
 def test_a_wrong_key_or_choice_is_refused_with_what_is_valid(tmp_path, old, new, says):
@@ -43,6 +47,20 @@ def test_variants_are_joined_by_plus(tmp_path):
 def test_the_guard_is_switched_by_the_words_on_and_off(tmp_path):
     assert read_params(edited(tmp_path, "guard: on", "guard: off")).manifest.guard is False
     assert read_params(edited(tmp_path, "guard: on", "guard: on")).manifest.guard is True
+
+
+def test_prompts_are_joined_by_bars_and_survive_what_dvc_does_to_the_file(tmp_path):
+    from dvc.utils.serialize import modify_yaml
+
+    path = edited(tmp_path, "folds: 5", "folds: 5")
+    before = read_params(path).flag
+    with modify_yaml(path) as params:
+        params["flag"]["folds"] = 4
+    after = read_params(path).flag
+    assert joined("a rash|  a mole | ") == ("a rash", "a mole")
+    assert joined(after.prompt_templates) == joined(before.prompt_templates)
+    assert joined(after.not_skin_prompts) == joined(before.not_skin_prompts)
+    assert len(joined(after.not_skin_prompts)) == 8
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path):

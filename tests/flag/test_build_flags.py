@@ -14,8 +14,9 @@ from dermlab.flag.build import build_flags
 CLASSES = Classes(("eczema", "psoriasis", "scabies"))
 QUESTIONS = (Question(name="itching", kind="choice", choices=("no", "yes")),)
 PARAMS = FlagParams(
-    method="posterior", probs="oof", folds=5, repeats=2, seed=17, l2=10.0, expected_noise=0.1, neighbours=10, phash_bits=6, max_leak=0.01
-)
+    method="posterior", probs="oof", folds=5, repeats=2, seed=17, l2=10.0, expected_noise=0.1, neighbours=10, phash_bits=6, max_leak=0.01,
+    garbage="distance", skin_prompts="skin", not_skin_prompts="a document", prompt_templates="a photo of {}",
+)  # fmt: skip
 
 
 def clinic(rows: int = 500) -> tuple[pd.DataFrame, Embeddings]:
@@ -140,6 +141,13 @@ def test_in_sample_probabilities_can_be_asked_for_and_are_named():
     _, held_out = build_flags(catalog, embeddings, CLASSES, QUESTIONS, PARAMS)
     assert numbers["probs"] == "in_sample"
     assert numbers["accuracy"] > held_out["accuracy"]
+
+
+def test_the_garbage_score_that_is_given_is_asked_about_the_training_rows():
+    catalog, embeddings = clinic()
+    flags, _ = build_flags(catalog, embeddings, CLASSES, QUESTIONS, PARAMS, lambda features: (features[:, 0] > 3).astype(np.float32))
+    train = (catalog["split"] == "train").to_numpy()
+    assert flags["not_skin_score"].tolist() == (embeddings.features[train, 0] > 3).tolist()
 
 
 def test_no_training_rows_is_an_error():

@@ -4,7 +4,7 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -16,10 +16,33 @@ Variant = Literal["baseline", "cleaned", "relabeled", "rebalanced"]
 VARIANTS: tuple[str, ...] = get_args(Variant)
 PROBS = ("oof", "in_sample")
 BACKBONES = ("lite0", "medsiglip", "open_clip:<model>/<pretrained>", "timm:<name>", "hf:<name>")
+WITHOUT_TEXT = ("lite0", "timm")  # families of backbones that have no text tower beside the image tower
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
+
+
+def joined(value: str) -> tuple[str, ...]:
+    """The texts that a knob joins by `|`: params.yaml holds no lists, which `-S` would reformat."""
+    return tuple(part.strip() for part in value.split("|") if part.strip())
+
+
+def _at_least_one(value: str) -> str:
+    if not joined(value):
+        raise ValueError(f"{value!r} holds no text. Valid: one or more texts joined by |, such as `a rash | a mole`")
+    return value
+
+
+def _with_a_place_for_the_prompt(value: str) -> str:
+    for template in joined(value):
+        if "{}" not in template:
+            raise ValueError(f"{template!r} has no place for the prompt. Valid: texts with {{}}, joined by |, such as `a photo of {{}}`")
+    return value
+
+
+Texts = Annotated[str, AfterValidator(_at_least_one)]
+Templates = Annotated[Texts, AfterValidator(_with_a_place_for_the_prompt)]
 
 
 class _Block(BaseModel):
@@ -61,6 +84,10 @@ class FlagParams(_Block):
     neighbours: Positive
     phash_bits: Annotated[int, Field(ge=0, le=16)]
     max_leak: Share
+    garbage: Literal["auto", "distance", "prompts"]
+    skin_prompts: Texts
+    not_skin_prompts: Texts
+    prompt_templates: Templates
 
     @field_validator("probs")
     @classmethod
@@ -125,6 +152,11 @@ class Params(_Block):
     def variants(self) -> tuple[str, ...]:
         return tuple(self.variant.split("+"))
 
+    @property
+    def prompts_may_be_used(self) -> bool:
+        """For an `hf` backbone on `auto`, the model's configuration decides."""
+        return self.flag.garbage != "distance" and self.backbone.partition(":")[0] not in WITHOUT_TEXT
+
     @field_validator("variant")
     @classmethod
     def _known_variants(cls, value: str) -> str:
@@ -144,6 +176,17 @@ class Params(_Block):
         qualified = family in ("open_clip", "timm", "hf") and bool(name) and (family != "open_clip" or "/" in name)
         if not (plain or qualified):
             raise ValueError(f"{value!r} is not a backbone. Valid: {', '.join(BACKBONES)}")
+        return value
+
+    @field_validator("flag")
+    @classmethod
+    def _prompts_need_text(cls, value: FlagParams, earlier: ValidationInfo) -> FlagParams:
+        backbone = earlier.data.get("backbone", "")
+        if value.garbage == "prompts" and backbone.partition(":")[0] in WITHOUT_TEXT:
+            raise ValueError(
+                f"garbage: prompts needs a backbone that reads text, and {backbone} does not. Valid with it: auto, distance; "
+                "or choose a backbone that reads text: medsiglip, open_clip:<model>/<pretrained>"
+            )
         return value
 
 

@@ -1,5 +1,6 @@
 """The flags table and its numbers, from the catalog, the frozen features and the answers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,18 @@ SHOWN = 3  # neighbours named in the flags, for a person to look at
 
 
 def build_flags(
-    catalog: pd.DataFrame, embeddings: Embeddings, classes: Classes, questions: Questionnaire, params: FlagParams
+    catalog: pd.DataFrame,
+    embeddings: Embeddings,
+    classes: Classes,
+    questions: Questionnaire,
+    params: FlagParams,
+    not_skin: Callable[[np.ndarray], np.ndarray] = not_skin_score,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """(the flags table, one row a training image, sorted by image_id; the numbers of metrics/flag.json).
 
-    Copies are looked for over all splits, everything else among the training rows. Raises ContractError without training rows,
-    or where more of them than `params.max_leak` are copies of held-out photos.
+    Copies are looked for over all splits, everything else among the training rows. `not_skin`: features [N, D] to scores [N] in
+    0..1, by distance unless another is given (dermlab.flag.garbage chooses). Raises ContractError without training rows, or where
+    more of them than `params.max_leak` are copies of held-out photos.
     """
     catalog = catalog.sort_values("image_id", ignore_index=True)
     train = (catalog["split"] == "train").to_numpy()
@@ -55,9 +62,9 @@ def build_flags(
     cast = votes(near, labels, len(classes.names))
     verdict = METHODS[params.method](labels, probs, cast, rows["case_id"].to_numpy(dtype=str), params.expected_noise)
 
-    not_skin = not_skin_score(features)
+    not_skin_scores = not_skin(features)
     shuffled = np.random.default_rng(params.seed).permutation(labels)
-    garbage = garbage_probability(not_skin, cast, votes(near, shuffled, len(classes.names)), params.neighbours)
+    garbage = garbage_probability(not_skin_scores, cast, votes(near, shuffled, len(classes.names)), params.neighbours)
     contradicted = probs.mean(axis=0).argmax(axis=1) != labels
     issue = issues(
         leak=copied["leak"],
@@ -82,7 +89,7 @@ def build_flags(
             "neighbours": [tuple(ids[k] for k in of if k >= 0) for of in near[:, :SHOWN]],
             "duplicate_of": copied["duplicate_of"],
             "outlier_score": outlier_score(similarity),
-            "not_skin_score": not_skin,
+            "not_skin_score": not_skin_scores,
             "leak": copied["leak"],
             "protected": np.isin(labels, rarest_third(labels, classes)),
             "review_rank": review_ranks(issue, labels, np.maximum(1 - verdict.quality, garbage), ids),

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from dermlab.data.errors import ParamsError, SourceError
-from dermlab.model.hub import fetched
+from dermlab.data.errors import ParamsError
+from dermlab.model.hub import fetched, published_model
 from dermlab.model.torchvision_shim import declare_missing_operators
 
 MEDSIGLIP = "google/medsiglip-448"
@@ -190,12 +190,7 @@ def _hf(name: str, repository: str, image_size: int, pretrained: bool, config: d
             whole = AutoConfig.from_pretrained(repository)
             vision = getattr(whole, "vision_config", whole)
             pixels, _ = ImageProcessingMixin.get_image_processor_dict(repository)
-            model, report = AutoModel.from_pretrained(
-                repository, config=vision, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-            )
-        if report["missing_keys"]:
-            missing = sorted(report["missing_keys"])
-            raise SourceError(f"{repository} lacks {len(missing)} weights of its vision tower, such as {missing[0]}.")
+            model = published_model(repository, vision, "vision tower")
         mean, std = pixels["image_mean"], pixels["image_std"]
     else:
         if not config:

@@ -5,7 +5,11 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
+
+import torch
+from torch import nn
 
 from dermlab.data.errors import DermlabError, SourceError
 
@@ -35,6 +39,22 @@ def fetched(backbone: str, wanted: bool) -> Iterator[None]:
             "is), accept its terms on its page and run `hf auth login`. Or use a backbone that needs no hub: "
             "`-S backbone=lite0`."
         ) from error
+
+
+def published_model(repository: str, config: Any, part: str) -> nn.Module:
+    """The transformers model that `config` describes, float32, with its weights from the repository's safetensors.
+
+    Raises SourceError where the repository lacks weights of this `part`: transformers would draw them at random.
+    """
+    from transformers import AutoModel
+
+    model, report = AutoModel.from_pretrained(
+        repository, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+    )
+    if report["missing_keys"]:
+        missing = sorted(report["missing_keys"])
+        raise SourceError(f"{repository} lacks {len(missing)} weights of its {part}, such as {missing[0]}.")
+    return model
 
 
 def _give_up_at_once_where_unreachable(endpoint: str) -> None:

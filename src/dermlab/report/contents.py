@@ -141,6 +141,9 @@ def settings(params: Params) -> dict[str, str]:
         used |= {f"{block}.{key}": value for key, value in getattr(params, block).model_dump().items()}
     cleaned, rebalanced = "cleaned" in params.variants, "rebalanced" in params.variants
     needs = {
+        "flag.skin_prompts": params.prompts_may_be_used,
+        "flag.not_skin_prompts": params.prompts_may_be_used,
+        "flag.prompt_templates": params.prompts_may_be_used,
         "manifest.guard": cleaned,
         "manifest.max_drop": cleaned and params.manifest.guard,
         "manifest.min_count": cleaned and params.manifest.guard,

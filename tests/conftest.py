@@ -1,0 +1,35 @@
+"""Dual encoders small enough to draw at random, for the rooms that read text: no weights hub is asked."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from dermlab.model.torchvision_shim import declare_missing_operators
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory) -> str:
+    """Name of a backbone: a small ViT and text tower under a name of their own in open_clip's list of models, with their random
+    weights in a file, which open_clip takes for a tag."""
+    declare_missing_operators()
+    import open_clip
+
+    folder = tmp_path_factory.mktemp("clip")
+    vision = {"image_size": 64, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16}
+    text = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
+    (folder / "ViT-tiny-text.json").write_text(json.dumps({"embed_dim": 48, "vision_cfg": vision, "text_cfg": text}))
+    open_clip.add_model_config(folder / "ViT-tiny-text.json")
+    torch.manual_seed(0)
+    model = open_clip.create_model("ViT-tiny-text")
+    save_file(model.state_dict(), folder / "weights.safetensors")
+    return f"open_clip:ViT-tiny-text/{folder / 'weights.safetensors'}"
+
+
+@pytest.fixture(scope="session")
+def clip_of_transformers(tmp_path_factory) -> str:
+    """Name of an `hf` backbone that is no SigLIP model; its configuration alone."""
+    folder = tmp_path_factory.mktemp("no_siglip")
+    (folder / "config.json").write_text(json.dumps({"model_type": "clip"}))
+    return f"hf:{folder}"
