@@ -251,3 +251,21 @@ def test_the_page_fetches_nothing_and_names_no_patient(comparison, tmp_path):
     assert page.count('class="strip"') == 4 * (len(scores.HEADLINE) + len(TARGETS))
     assert "None" not in page
     assert "nan" not in re.sub(r"[a-z]nan|nan[a-z]", "", page)
+
+
+def test_with_several_seeds_of_every_recipe_the_table_shows_recipes_with_every_difference(capsys):
+    base = [BASE, run("base-18", 1.5, 11, seed=18)]
+    focal = [run(f"focal-{seed}", 3.0, seed, seed=seed, loss="focal") for seed in (17, 18)]
+    comparison = compare(base[0], [*base[1:], *focal], bootstrap=100)
+    Console(width=130).print(as_table(comparison))
+    shown = capsys.readouterr().out
+    assert "focal-18" not in shown  # single runs stand in the page
+    assert "focal-17" in shown
+    delta = comparison.recipes[1].differences["rare_recall"].delta
+    assert f"{100 * delta:+.1f}" in shown
+
+
+def test_two_reviews_are_two_recipes_though_their_params_are_the_same():
+    runs = [run(f"review-{ledger}-{seed}", 2, seed, seed=seed, variant="relabeled", ledger=ledger) for ledger in "ab" for seed in (17, 18)]
+    comparison = compare(BASE, [run("base-18", 1.5, 11, seed=18), *runs], bootstrap=100)
+    assert [recipe.name for recipe in comparison.recipes] == ["base", "review-a-17", "review-b-17"]

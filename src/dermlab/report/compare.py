@@ -16,6 +16,7 @@ from dermlab.report.paired import Comparison, Row, Run, compare
 from dermlab.report.render import SCORE_LABELS, markdown_table, points, points_bounds, render, score
 from dermlab.report.runs import load_run
 from dermlab.report.scores import HEADLINE
+from dermlab.report.seeds import Recipe
 
 __all__ = ["Comparison", "Run", "as_markdown", "as_table", "compare", "load_run", "per_class_table", "write_html"]
 
@@ -36,15 +37,16 @@ def as_table(comparison: Comparison) -> Table:
     others = [name for name in HEADLINE if name != "top1"]
     first = comparison.headline
     table.add_row(Text(comparison.baseline), score(first["top1"]), "baseline", *(_flush(score(first[name])) for name in others))
-    for row in comparison.rows:
-        top1 = row.headline["top1"]
-        table.add_row(Text(row.name), score(top1.value), _told(top1), *(_cell(row.headline[name]) for name in others))
-    if comparison.recipes:
-        table.add_section()
+    if not all(recipe.spread for recipe in comparison.recipes) or not comparison.recipes:  # else single runs stand in the page alone
+        for row in comparison.rows:
+            top1 = row.headline["top1"]
+            table.add_row(Text(row.name), score(top1.value), _told(top1), *(_cell(row.headline[name]) for name in others))
+        if comparison.recipes:
+            table.add_section()
     for recipe in comparison.recipes:
         name = Text(f"{recipe.name}\nover {len(recipe.seeds)} seed{'s' if len(recipe.seeds) > 1 else ''}")
-        top1, *rest = (_flush(score(recipe.mean[m]) + _plus_minus(recipe.spread, m, "\n±")) for m in HEADLINE)
-        table.add_row(name, top1, _told(recipe.differences["top1"], " (Welch)") if recipe.differences else "", *rest)
+        told = _told(recipe.differences["top1"], " (Welch)") if recipe.differences else ""
+        table.add_row(name, _mean(recipe, "top1"), told, *(_mean(recipe, metric) for metric in others))
     return table
 
 
@@ -75,7 +77,10 @@ def as_markdown(comparison: Comparison) -> str:
     recipes = []
     for recipe in comparison.recipes:
         told = recipe.differences.get("top1")
-        cells = [score(recipe.mean[m]) + _plus_minus(recipe.spread, m, " ± ") for m in HEADLINE]
+        cells = [
+            score(recipe.mean[m]) + _plus_minus(recipe.spread, m, " ± ") + (f" ({_arrowed(recipe.differences[m]).strip()})" if told else "")
+            for m in HEADLINE
+        ]
         said = (f"{points(told.delta)} {points_bounds(told.bounds)}", told.verdict) if told else ("", "")
         recipes.append([recipe.name, str(len(recipe.seeds)), *cells, *said])
     per_class = [
@@ -135,6 +140,15 @@ def _table(title: str, caption: str) -> Table:
 
 def _told(difference: Difference, how: str = "") -> Text:
     return _styled(f"{points(difference.delta)} {points_bounds(difference.bounds)}\n{difference.verdict}{how}", difference.verdict)
+
+
+def _mean(recipe: Recipe, metric: str) -> Text:
+    """Mean and standard deviation over seeds, and below them the difference from the baseline's recipe."""
+    text = _flush(score(recipe.mean[metric]) + _plus_minus(recipe.spread, metric, "\n±"))
+    if not recipe.differences or metric == "top1":
+        return Text(text)
+    difference = recipe.differences[metric]
+    return _styled(f"{text}\n{_arrowed(difference)}", difference.verdict)
 
 
 def _cell(difference: Difference) -> Text:

@@ -34,7 +34,10 @@ def load_run(rev: str, repo: Path | str = ".") -> Run:
 def _read(name: str, folder: Path) -> Run:
     try:
         params = _yaml(folder / paths.PARAMS)
-        _check_params_were_run(params, _yaml(folder / LOCK) if (folder / LOCK).exists() else {})
+        lock = _yaml(folder / LOCK) if (folder / LOCK).exists() else {}
+        _check_params_were_run(params, lock)
+        if "relabeled" in str(params.get("variant", "")).split("+"):
+            params["ledger"] = _ledger_digest(lock)  # two reviews are two recipes, though their params are the same
         predictions = read_table(folder / paths.PREDICTIONS, PREDICTIONS)
         catalog = read_table(folder / paths.CATALOG, CATALOG, ["label", "split"])
     except (ContractError, OSError) as error:
@@ -58,6 +61,11 @@ def _check_params_were_run(params: dict, lock: dict) -> None:
                 raise ContractError(
                     f"params.yaml says {key}={now[key]}, but its results were made with {key}={value}. Run it first: `dvc exp run`."
                 )
+
+
+def _ledger_digest(lock: dict) -> str:
+    deps = lock.get("stages", {}).get("manifest", {}).get("deps", [])
+    return next((dep["md5"][:8] for dep in deps if dep["path"] == str(paths.RELABELS)), "unknown")
 
 
 def _fetch(rev: str, repo: Path, folder: Path) -> None:

@@ -1,0 +1,73 @@
+"""A simulated review answers the first questions of the queue from the truth, and a recipe can ask for it."""
+
+import pandas as pd
+import pytest
+
+from dermlab.data import paths
+from dermlab.data.classes import Classes
+from dermlab.data.errors import ContractError, ParamsError
+from dermlab.data.ledger import read_ledger
+from dermlab.data.tables import CATALOG, FLAGS, TRUTH, read_table
+from dermlab.report.oracle import oracle_ledger, write_oracle_ledger
+from dermlab.report.study import read_recipe
+
+FLAGS_ROWS = pd.DataFrame(
+    {
+        "image_id": ["a", "b", "c", "d", "e"],
+        "given": ["eczema", "eczema", "acne", "acne", "eczema"],
+        "review_rank": pd.Series([3, 1, 2, None, 4], dtype="Int32"),
+    }
+)
+TRUTH_ROWS = pd.DataFrame(
+    {
+        "image_id": ["e", "d", "c", "b", "a"],
+        "true_label": ["eczema", "acne", "acne", "acne", "eczema"],
+        "kind": ["clean", "clean", "document", "mislabeled", "hard"],
+    }
+)
+
+
+def test_the_first_questions_are_answered_from_the_truth_in_the_order_of_the_queue():
+    ledger = oracle_ledger(FLAGS_ROWS, TRUTH_ROWS, budget=0.6)
+    assert ledger["image_id"].tolist() == ["b", "c", "a"]
+    assert ledger["to_label"].tolist() == ["acne", "drop", "eczema"]
+    assert ledger["reason"].tolist() == [f"simulated review: {why}" for why in ("wrong label", "document", "confirmed")]
+
+
+def test_a_budget_beyond_the_queue_asks_what_there_is():
+    assert len(oracle_ledger(FLAGS_ROWS, TRUTH_ROWS, budget=1.0)) == 4
+
+
+def test_without_a_truth_there_are_no_answers():
+    with pytest.raises(ContractError, match="-S pull.noise_rate=0.1"):
+        oracle_ledger(FLAGS_ROWS, TRUTH_ROWS.head(0), budget=0.5)
+
+
+def test_the_ledger_written_is_one_that_the_manifest_reads(world):
+    lines = write_oracle_ledger(0.05)
+    flags = read_table(paths.FLAGS, FLAGS)
+    assert lines == round(0.05 * len(flags))
+    classes = Classes(tuple(sorted(set(world.catalog["label"]) - {"other"})))
+    ledger = read_ledger(paths.RELABELS, read_table(paths.CATALOG, CATALOG), classes)
+    truth = read_table(paths.TRUTH, TRUTH).set_index("image_id")["true_label"]
+    relabeled = ledger[~ledger["to_label"].isin(["drop"])]
+    assert (relabeled["image_id"].map(truth) == relabeled["to_label"]).all()
+
+
+def test_a_recipe_with_seeds_runs_every_experiment_once_a_seed_the_first_seed_under_the_plain_name(tmp_path):
+    recipe = tmp_path / "policies.yaml"
+    recipe.write_text(
+        "seeds: [17, 18]\nset: {pull.noise_rate: 0.1}\n"
+        "experiments:\n  baseline: {variant: baseline}\n  some: {variant: relabeled, review: 0.01}\n"
+    )
+    planned = read_recipe(recipe)
+    assert list(planned) == ["baseline", "some", "baseline-s18", "some-s18"]
+    assert planned["some-s18"] == {"pull.noise_rate": 0.1, "variant": "relabeled", "review": 0.01, "seed": 18}
+    assert planned["baseline"]["seed"] == 17
+
+
+def test_an_unknown_key_of_a_recipe_is_refused(tmp_path):
+    recipe = tmp_path / "policies.yaml"
+    recipe.write_text("seed: [17]\nexperiments: {baseline: {}}\n")
+    with pytest.raises(ParamsError, match="seed is not known. Valid: experiments, set, seeds"):
+        read_recipe(recipe)
