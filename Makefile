@@ -29,6 +29,7 @@ check: setup ## style, params and tests
 	@$(MAKE) --no-print-directory test
 
 bench: setup ## every benchmark this machine can run, in one table
+	@pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	@python benchmarks/run.py
 
 .PHONY: help setup run test check bench

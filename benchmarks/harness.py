@@ -4,9 +4,12 @@ import argparse
 import json
 import os
 import platform
+import resource
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,10 +17,14 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def arguments(doc: str) -> argparse.Namespace:
+    return _parser(doc).parse_args()
+
+
+def _parser(doc: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc)
     parser.add_argument("--quick", action="store_true", help="a small version, for tests; its result is not recorded")
     parser.add_argument("--rounds", type=int, default=3)
-    return parser.parse_args()
+    return parser
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -74,3 +81,33 @@ def _cpu() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor()
+
+
+def contestant(doc: str, contestants: Mapping[str, Callable[[bool], dict]]) -> argparse.Namespace | None:
+    """For benchmarks whose contestants run in processes of their own, so that memory is each one's alone: with `--contestant`
+    runs that one, prints what it returns and its peak memory as JSON, and returns None."""
+    parser = _parser(doc)
+    parser.add_argument("--contestant", choices=list(contestants), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if not options.contestant:
+        return options
+    result = contestants[options.contestant](options.quick)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # Linux counts KiB: GB to within 3 %
+    print(json.dumps({**result, "peak_gb": round(peak, 2)}))
+    return None
+
+
+def apart(script: str, names: Sequence[str], options: argparse.Namespace) -> dict[str, list[dict]]:
+    """Results of each contestant, round by round: A B A B ... Each process warms up before it measures."""
+    results: dict[str, list[dict]] = {name: [] for name in names}
+    for _ in range(1 if options.quick else options.rounds):
+        for name in names:
+            command = [sys.executable, script, "--contestant", name, *(["--quick"] if options.quick else [])]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            results[name].append(json.loads(done.stdout.splitlines()[-1]))
+            print(f"{name}: {results[name][-1]}", file=sys.stderr, flush=True)
+    return results
+
+
+def median_of(results: Sequence[Mapping[str, float]], key: str) -> float:
+    return statistics.median(result[key] for result in results)
