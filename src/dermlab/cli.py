@@ -76,5 +76,38 @@ def compare(
     say(f"This run's report: {paths.REPORT_HTML.resolve()}")
 
 
+@app.command()
+def review(
+    merge: Annotated[Path | None, typer.Option(help="the exported decisions to write into the ledger")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="most photos to ask about")] = 2000,
+    out: Annotated[Path, typer.Option(help="where the HTML page is written")] = paths.REVIEW,
+    reviewer: Annotated[str, typer.Option(help="who decides; else the page asks")] = "",
+    pixels: Annotated[int, typer.Option(min=64, help="longer side of the photos asked about")] = 320,
+) -> None:
+    """Write a page on which a person reviews doubtful labels, or merge the decisions it exported into data/relabels.csv."""
+    from dermlab.data.classes import read_classes
+    from dermlab.data.shards import Shards
+    from dermlab.data.tables import CATALOG, read_table
+    from dermlab.flag.review.merge import merge_decisions
+    from dermlab.flag.review.page import write_page
+    from dermlab.flag.review.queue import read_queue
+
+    if merge is not None:
+        merged = merge_decisions(merge, read_table(paths.CATALOG, CATALOG), read_classes())
+        say(
+            f"review: {merged.added} decisions added to {paths.RELABELS} ({merged.confirmed} confirmed, {merged.relabelled} relabelled, "
+            f"{merged.dropped} dropped), {merged.already_there} already there"
+        )
+        say(f"Next: commit {paths.RELABELS}, then dvc exp run -S variant=relabeled; dermlab review asks what is left")
+        return
+    queue = read_queue(limit)
+    if not queue.cards:
+        say(f"review: nothing to review; {queue.reviewed} doubtful labels are settled in {paths.RELABELS}")
+        return
+    write_page(out, queue, Shards(), reviewer, pixels)
+    say(f"review: {len(queue.cards)} photos to look at, {queue.reviewed} reviewed before, {queue.later} beyond the limit of {limit}")
+    say(f"Page: {out.resolve()}")
+
+
 def main() -> None:
     run_stage(app)

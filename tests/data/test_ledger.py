@@ -23,6 +23,7 @@ def ledger(folder: Path, *lines: str, header: str = ",".join(HEADER)) -> Path:
 def test_lines_are_read_with_their_reasons(tmp_path):
     table = read_ledger(ledger(tmp_path, GOOD, "", "b,other,drop,scanned letter,ada,2026-03-01"), CATALOG, CLASSES)
     assert table["to_label"].tolist() == ["psoriasis", "drop"]
+    assert table.index.tolist() == [2, 4]
     assert table["reason"].tolist() == ["silvery, thick scale", "scanned letter"]
 
 
@@ -45,6 +46,9 @@ def test_a_byte_order_mark_does_not_matter(tmp_path):
         ("b,eczema,drop,why,ada,2026-03-01", "line 3, image 'b': from_label is 'eczema', but the catalog says 'other'"),
         ("b,other,acme,why,ada,2026-03-01", "line 3, image 'b': to_label 'acme' is not one of eczema, psoriasis, other, drop"),
         ("b,other,drop,,ada,2026-03-01", "line 3, image 'b': has no reason"),
+        ("b,other,drop,why,,2026-03-01", "line 3, image 'b': has no reviewer"),
+        ("b,other,drop,why,ada,1.3.2026", "line 3, image 'b': date '1.3.2026' is not YYYY-MM-DD"),
+        ("b,other,drop,why,ada,20260301", "line 3, image 'b': date '20260301' is not YYYY-MM-DD"),
         ("a,eczema,drop,why,bob,2026-03-02", "line 3, image 'a': stands already on line 2"),
         ("b,other,drop,blurred, no skin,ada,2026-03-01", "line 3: has 7 values, must have 6"),
     ],

@@ -1,6 +1,7 @@
 """The ledger data/relabels.csv: what people decided about single training images, readable in a diff."""
 
 import csv
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -13,11 +14,11 @@ DROP = "drop"
 
 
 def read_ledger(path: Path, catalog: pd.DataFrame, classes: Classes) -> pd.DataFrame:
-    """The checked ledger: columns HEADER, one row an image, in the file's order.
+    """The checked ledger: columns HEADER, one row an image, in the file's order; the index is the line in the file.
 
     `to_label` is a class, `other`, `drop`, or the label the image has: then a person confirmed it. Raises ContractError naming
     the line: a wrong header, an unknown image, an image of val or test (their labels are frozen), a from_label that is not the
-    catalog's, an unknown to_label, no reason, an image named twice.
+    catalog's, an unknown to_label, no reason, no reviewer, a date that is not YYYY-MM-DD, an image named twice.
     """
     lines = _read_lines(Path(path))
     known = catalog.set_index("image_id")[["label", "split"]]
@@ -38,10 +39,21 @@ def read_ledger(path: Path, catalog: pd.DataFrame, classes: Classes) -> pd.DataF
             raise ContractError(f"{where}: to_label {line['to_label']!r} is not one of {', '.join(valid)}.")
         if not line["reason"]:
             raise ContractError(f"{where}: has no reason. Say in a few words why.")
+        if not line["reviewer"]:
+            raise ContractError(f"{where}: has no reviewer. Say who decided.")
+        if not _is_date(line["date"]):
+            raise ContractError(f"{where}: date {line['date']!r} is not YYYY-MM-DD. A spreadsheet may have rewritten it.")
         if image in seen:
             raise ContractError(f"{where}: stands already on line {seen[image]}. Keep the line that holds.")
         seen[image] = number
-    return pd.DataFrame([line for _, line in lines], columns=list(HEADER))
+    return pd.DataFrame([line for _, line in lines], columns=list(HEADER), index=pd.Index([number for number, _ in lines], name="line"))
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _read_lines(path: Path) -> list[tuple[int, dict[str, str]]]:

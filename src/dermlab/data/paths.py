@@ -18,6 +18,7 @@ PREDICTIONS = Path("data/predictions.parquet")
 REPORT_HTML = Path("data/report.html")
 REPORT_MD = Path("data/report.md")
 COMPARISON = Path("data/comparison.html")
+REVIEW = Path("data/review.html")
 
 METRICS = Path("metrics")
 HEADLINE = METRICS / "headline.json"

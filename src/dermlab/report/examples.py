@@ -1,13 +1,13 @@
 """Flagged images to look at: what was given, what was suggested, and a thumbnail without metadata."""
 
 import base64
-import io
 from dataclasses import dataclass
 
 import pandas as pd
 from PIL import Image
 
 from dermlab.data.shards import Shards
+from dermlab.data.thumbnails import bare_jpeg
 from dermlab.report.truth import GARBAGE
 
 THUMBNAIL = 240  # pixels of the longer side: sharp at the 150-200 px a page shows
@@ -40,14 +40,8 @@ def examples(flags: pd.DataFrame, catalog: pd.DataFrame, truth: pd.DataFrame, sh
 
 
 def thumbnail(image: Image.Image, side: int = THUMBNAIL) -> str:
-    """A JPEG as a data URI. Pixels are copied into a new image: EXIF, comments and profiles stay behind."""
-    small = image.convert("RGB")
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
-    bare = Image.new("RGB", small.size)
-    bare.paste(small)
-    buffer = io.BytesIO()
-    bare.save(buffer, "JPEG", quality=82)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    """A JPEG without metadata as a data URI; `image` is resized in place."""
+    return "data:image/jpeg;base64," + base64.b64encode(bare_jpeg(image, side, quality=82)).decode()
 
 
 def _truth(row: pd.Series, given: str) -> str:

@@ -1,0 +1,70 @@
+"""What a person decided, from the exported file into the ledger: all of it or nothing."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from dermlab.data import paths
+from dermlab.data.classes import Classes
+from dermlab.data.errors import ContractError
+from dermlab.data.files import atomic_path
+from dermlab.data.ledger import DROP, HEADER, read_ledger
+
+NAMED = 5  # conflicting lines an error names
+
+
+@dataclass(frozen=True)
+class Merged:
+    """Lines by what they did to the ledger; the first three were added."""
+
+    confirmed: int
+    relabelled: int
+    dropped: int
+    already_there: int
+
+    @property
+    def added(self) -> int:
+        return self.confirmed + self.relabelled + self.dropped
+
+
+def merge_decisions(decisions: Path, catalog: pd.DataFrame, classes: Classes, ledger: Path = paths.RELABELS) -> Merged:
+    """Appends the new decisions to the ledger in their order; the lines that stand there are left as they are.
+
+    A decision that is in the ledger already is passed over, so merging twice is merging once. Raises ContractError, with nothing
+    written, where a line breaks a rule of the ledger (`read_ledger`) or says something else than the ledger about its image.
+    """
+    if not Path(decisions).exists():
+        raise ContractError(f"{decisions} does not exist. Export the decisions on the review page (E) and name that file.")
+    new, old = read_ledger(decisions, catalog, classes), read_ledger(ledger, catalog, classes)
+    line_of = {image: line for line, image in old["image_id"].items()}
+    known = new["image_id"].map(old.set_index("image_id")["to_label"])
+    differs = known.notna() & (known != new["to_label"])
+    if differs.any():
+        said = [
+            f"line {line}, image {new.at[line, 'image_id']!r}: says {new.at[line, 'to_label']}, but {ledger}, "
+            f"line {line_of[new.at[line, 'image_id']]}, says {known[line]}"
+            for line in new.index[differs][:NAMED]
+        ]
+        more = f"; and {differs.sum() - NAMED} more" if differs.sum() > NAMED else ""
+        raise ContractError(
+            f"{decisions}, {'; '.join(said)}{more}. Nothing was merged. Remove the line that does not hold from either file."
+        )
+    added = new[known.isna()]
+    if len(added):
+        _append(ledger, added)
+    confirmed, dropped = added["to_label"] == added["from_label"], added["to_label"] == DROP
+    return Merged(int(confirmed.sum()), int((~confirmed & ~dropped).sum()), int(dropped.sum()), already_there=len(new) - len(added))
+
+
+def _append(ledger: Path, rows: pd.DataFrame) -> None:
+    """Bytes are kept: a line a person wrote must not show up in the diff."""
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\n").writerows(rows[list(HEADER)].itertuples(index=False))
+    before = Path(ledger).read_bytes()
+    if not before.endswith(b"\n"):
+        before += b"\n"
+    with atomic_path(ledger) as unfinished:
+        unfinished.write_bytes(before + lines.getvalue().encode())
