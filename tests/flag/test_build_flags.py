@@ -106,6 +106,25 @@ def test_one_photo_with_two_labels_is_what_a_person_is_asked_first():
     assert numbers["near_duplicates_agree"] == 0.5  # the leak's pair bears one label
 
 
+def test_planted_scanned_pages_come_right_after_the_conflicts():
+    catalog, embeddings = clinic()
+    planted = catalog.index[catalog["split"] == "train"][50:400:40]
+    rng = np.random.default_rng(1)
+    features = embeddings.features.copy()
+    features[planted] = -6 + rng.normal(size=(len(planted), 16)) * 0.1  # far from all skin, near each other, of any label
+    flags, numbers = build_flags(
+        catalog,
+        Embeddings(embeddings.image_ids, features, embeddings.info),
+        CLASSES,
+        QUESTIONS,
+        PARAMS.model_copy(update={"neighbours": 5}),
+    )
+    found = flags[flags["image_id"].isin(catalog.loc[planted, "image_id"])]
+    assert set(found["issue"]) == {"garbage"}
+    assert found["review_rank"].min() > 2  # the conflict's two
+    assert found["review_rank"].max() <= 2 + numbers["issues"]["garbage"]
+
+
 def test_neighbours_are_other_patients_training_images():
     catalog, embeddings = clinic()
     flags, _ = build_flags(catalog, embeddings, CLASSES, QUESTIONS, PARAMS)
