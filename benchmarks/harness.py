@@ -17,10 +17,10 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def arguments(doc: str) -> argparse.Namespace:
-    return _parser(doc).parse_args()
+    return parser_of(doc).parse_args()
 
 
-def _parser(doc: str) -> argparse.ArgumentParser:
+def parser_of(doc: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc)
     parser.add_argument("--quick", action="store_true", help="a small version, for tests; its result is not recorded")
     parser.add_argument("--rounds", type=int, default=3)
@@ -86,7 +86,7 @@ def _cpu() -> str:
 def contestant(doc: str, contestants: Mapping[str, Callable[[bool], dict]]) -> argparse.Namespace | None:
     """For benchmarks whose contestants run in processes of their own, so that memory is each one's alone: with `--contestant`
     runs that one, prints what it returns and its peak memory as JSON, and returns None."""
-    parser = _parser(doc)
+    parser = parser_of(doc)
     parser.add_argument("--contestant", choices=list(contestants), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not options.contestant:

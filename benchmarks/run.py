@@ -22,7 +22,7 @@ def main() -> None:
             table.add_row(script.stem, *[""] * 5, f"failed ({done.returncode})")
             continue
         result = json.loads(done.stdout.splitlines()[-1])
-        best = min(result["peers"].values())
+        best = (max if result["unit"] == "average precision" else min)(result["peers"].values())
         table.add_row(
             result["name"], f"{result['ours']:,.2f}", f"{best:,.2f}", result["unit"],
             f"{result['ratio']:.2f}", f"{result['goal']:g}", "yes" if result["met"] else "no",

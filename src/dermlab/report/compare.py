@@ -24,6 +24,7 @@ ARROWS = {BETTER: "▲", WORSE: "▼", NOT_APART: "", TOO_FEW: "?"}
 STYLES = {BETTER: "green", WORSE: "red", NOT_APART: "", TOO_FEW: "dim"}
 LEGEND = "▲ better, ▼ worse: the 95 % interval leaves out zero. No arrow: not told apart. ?: fewer than 10 patients, so no interval."
 NAME_WIDTH = 14
+RECIPE_SCORES = ("top1", "macro_f1", "rare_recall")  # drawn for recipes over seeds
 NO_ARROW = "\N{NO-BREAK SPACE}"
 
 
@@ -35,9 +36,9 @@ def as_table(comparison: Comparison) -> Table:
     for name in ("top-1", "Δ top-1, points", "top-3", "macro F1", "balanced", "rare", "sink", "ECE"):
         table.add_column(name, justify="right", no_wrap=True)
     others = [name for name in HEADLINE if name != "top1"]
-    first = comparison.headline
-    table.add_row(Text(comparison.baseline), score(first["top1"]), "baseline", *(_flush(score(first[name])) for name in others))
-    if not all(recipe.spread for recipe in comparison.recipes) or not comparison.recipes:  # else single runs stand in the page alone
+    if not comparison.is_study:  # else single runs stand in the page alone
+        first = comparison.headline
+        table.add_row(Text(comparison.baseline), score(first["top1"]), "baseline", *(_flush(score(first[name])) for name in others))
         for row in comparison.rows:
             top1 = row.headline["top1"]
             table.add_row(Text(row.name), score(top1.value), _told(top1), *(_cell(row.headline[name]) for name in others))
@@ -45,7 +46,7 @@ def as_table(comparison: Comparison) -> Table:
             table.add_section()
     for recipe in comparison.recipes:
         name = Text(f"{recipe.name}\nover {len(recipe.seeds)} seed{'s' if len(recipe.seeds) > 1 else ''}")
-        told = _told(recipe.differences["top1"], " (Welch)") if recipe.differences else ""
+        told = _told(recipe.differences["top1"], " (Welch)") if recipe.differences else "baseline" if comparison.is_study else ""
         table.add_row(name, _mean(recipe, "top1"), told, *(_mean(recipe, metric) for metric in others))
     return table
 
@@ -91,6 +92,7 @@ def as_markdown(comparison: Comparison) -> str:
     return render(
         "comparison.md.j2",
         comparison=comparison,
+        compared=_compared(comparison),
         headline=markdown_table(header, rows),
         recipes=markdown_table(["recipe", "seeds", *labels, "Δ top-1 [Welch 95 %]", "top-1"], recipes) if recipes else "",
         per_class=markdown_table(["class", "images", comparison.baseline, *(row.name for row in comparison.rows)], per_class),
@@ -106,11 +108,18 @@ def write_html(comparison: Comparison, path: Path | str) -> None:
         comparison=comparison,
         classes=_by_images(comparison),
         reach=(_reach([row.headline for row in comparison.rows]), _reach([row.per_class for row in comparison.rows])),
+        recipe_scores=RECIPE_SCORES,
+        recipe_reach=_reach([{m: recipe.differences[m] for m in RECIPE_SCORES} for recipe in comparison.recipes if recipe.differences]),
+        compared=_compared(comparison),
         changed={row.name: changes(row) for row in comparison.rows},
         p_value=p_value,
         headline_names=HEADLINE,
     )
     write_text(path, page)
+
+
+def _compared(comparison: Comparison) -> list[str]:
+    return [recipe.name for recipe in comparison.recipes[1:]] if comparison.is_study else [row.name for row in comparison.rows]
 
 
 def changes(row: Row) -> str:

@@ -67,6 +67,11 @@ class Comparison:
     bootstrap: int
     notes: tuple[str, ...] = field(default=())
 
+    @property
+    def is_study(self) -> bool:
+        """Every recipe has several seeds, so recipes are what is compared, and single runs are detail."""
+        return bool(self.recipes) and all(recipe.spread for recipe in self.recipes)
+
 
 def compare(baseline: Run, others: list[Run], bootstrap: int = 2000, seed: int = 17) -> Comparison:
     """Headline and per-class F1 of each run against the baseline. `bootstrap`: resamples of patients.
