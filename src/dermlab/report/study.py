@@ -51,6 +51,7 @@ def read_recipe(path: Path) -> dict[str, Overrides]:
 def run_study(experiments: Mapping[str, Overrides]) -> None:
     """Each experiment from the params.yaml of now; afterwards params.yaml and the ledger are as they were and the first experiment
     is in the workspace. Raises DermlabError where one fails; those before it are kept."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: a pod that is taken away leaves a workspace fit to go on
     before = {path: path.read_text(encoding="utf-8") for path in (paths.PARAMS, paths.RELABELS)}
     try:
         for position, (name, overrides) in enumerate(experiments.items(), 1):
@@ -106,17 +107,24 @@ def existing() -> set[str]:
 
 
 DVC = (sys.executable, "-m", "dvc")
+GRACE = 20  # seconds
 
 
 def dvc(*arguments: str) -> None:
-    """Runs dvc in a process group of its own: SIGTERM to dvc alone would orphan the stage that it runs."""
+    """Runs dvc in a process group of its own: a signal to dvc alone would orphan the stage that it runs. Whatever stops us becomes
+    an interrupt of the group, on which dvc puts HEAD back that an experiment detaches."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     process = subprocess.Popen([*DVC, *arguments], env=environment, process_group=0)
     try:
         returned = process.wait()
     except BaseException:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
+        for how in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            os.killpg(process.pid, how)
+            try:
+                process.wait(GRACE)
+                break
+            except subprocess.TimeoutExpired:
+                continue
         raise
     if returned:
         raise DermlabError(

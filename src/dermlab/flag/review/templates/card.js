@@ -2,7 +2,7 @@
 
 const $ = (id) => document.getElementById(id);
 const photoOf = (id) => `data:image/jpeg;base64,${content.photos[id]}`;
-const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
+const percent = (share, digits = 0) => (share > 0.995 && share < 1 ? "> 99 %" : `${(100 * share).toFixed(digits)} %`);
 const called = (label) => (label === content.drop ? "dropped" : label);
 
 const ISSUES = {
