@@ -69,7 +69,8 @@ def compare(
         return
     console = Console(width=None if Console().is_terminal else 130)
     console.print(comparing.as_table(comparison))
-    console.print(comparing.per_class_table(comparison))
+    if not comparison.is_study:  # a column a run is for a few runs; the page has them all
+        console.print(comparing.per_class_table(comparison))
     for note in comparison.notes:
         console.print(note)
     say(f"Comparison: {page.resolve()}")

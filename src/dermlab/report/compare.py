@@ -23,7 +23,7 @@ __all__ = ["Comparison", "Run", "as_markdown", "as_table", "compare", "load_run"
 ARROWS = {BETTER: "▲", WORSE: "▼", NOT_APART: "", TOO_FEW: "?"}
 STYLES = {BETTER: "green", WORSE: "red", NOT_APART: "", TOO_FEW: "dim"}
 LEGEND = "▲ better, ▼ worse: the 95 % interval leaves out zero. No arrow: not told apart. ?: fewer than 10 patients, so no interval."
-NAME_WIDTH = 14
+NAME_WIDTH = 16
 RECIPE_SCORES = ("top1", "macro_f1", "rare_recall")  # drawn for recipes over seeds
 NO_ARROW = "\N{NO-BREAK SPACE}"
 
