@@ -102,6 +102,8 @@ def test_one_photo_with_two_labels_is_what_a_person_is_asked_first():
     first = flags.sort_values("review_rank").head(2)
     assert set(first["image_id"]) == {"i0030", "i0031"}
     assert set(first["issue"]) == {"conflict"}
+    assert dict(zip(first["given"], first["suggested"], strict=True)) == {"eczema": "psoriasis", "psoriasis": "eczema"}
+    assert first["suggested_prob"].sum() == pytest.approx(1, abs=0.3)  # the same photo, seen by two folds
     assert numbers["issues"]["conflict"] == 2
     assert numbers["near_duplicates_agree"] == 0.5  # the leak's pair bears one label
 

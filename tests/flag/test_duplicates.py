@@ -52,6 +52,7 @@ def test_the_first_id_of_a_group_is_the_original_and_a_copy_across_splits_is_a_l
     assert found["duplicate_of"].dropna().to_dict() == {1: "a", 3: "c"}
     assert found["leak"].tolist() == [False, False, False, True, False, False]
     assert found["leaks_to"].dropna().to_dict() == {3: "c"}
+    assert found["other_label"].dropna().to_dict() == {0: "y", 1: "x"}
     assert found["conflict"].tolist() == [True, True, False, False, False, False]  # test labels are no party to a conflict
 
 

@@ -74,16 +74,21 @@ def build_flags(
         mislabeled=verdict.label_issue,
         hard=contradicted,
     )
-    names = np.array(classes.names, dtype=object)
+    names, every = np.array(classes.names, dtype=object), np.arange(len(labels))
+    suggested, suggested_prob = verdict.suggested.copy(), verdict.suggested_prob.copy()
+    conflict = copied["conflict"].to_numpy()  # between two labels there is no third to suggest
+    suggested[conflict] = classes.encode(copied.loc[conflict, "other_label"])
+    given_prob, other_prob = (probs.mean(axis=0)[every, of] + 1e-9 for of in (labels, suggested))
+    suggested_prob[conflict] = (other_prob / (given_prob + other_prob))[conflict]
     flags = pd.DataFrame(
         {
             "image_id": ids,
             "given": rows["label"],
-            "suggested": names[verdict.suggested],
-            "suggested_prob": verdict.suggested_prob,
+            "suggested": names[suggested],
+            "suggested_prob": suggested_prob,
             "quality": verdict.quality,
-            "spread": probs[:, np.arange(len(labels)), labels].std(axis=0),
-            "agreement": cast[np.arange(len(labels)), labels],
+            "spread": probs[:, every, labels].std(axis=0),
+            "agreement": cast[every, labels],
             "issue": issue,
             "label_issue": verdict.label_issue,
             "neighbours": [tuple(ids[k] for k in of if k >= 0) for of in near[:, :SHOWN]],
@@ -99,7 +104,7 @@ def build_flags(
     numbers = {
         "method": params.method,
         "probs": params.probs.partition("@")[0],
-        "log_loss": float(-np.log(np.clip(probs.mean(axis=0)[np.arange(len(labels)), labels], 1e-7, 1)).mean()),
+        "log_loss": float(-np.log(np.clip(probs.mean(axis=0)[every, labels], 1e-7, 1)).mean()),
         "accuracy": float(1 - contradicted.mean()),
         "small_classes": {name: int(n) for name, n in zip(classes.names, held, strict=True) if n < params.folds},
         "near_duplicate_pairs": len(pairs),

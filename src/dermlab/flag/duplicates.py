@@ -92,20 +92,26 @@ def copies(catalog: pd.DataFrame, group: np.ndarray) -> pd.DataFrame:
 
     `duplicate_of`: the first image_id of its group, None for that one itself. `leak`: a training row whose group reaches into
     val or test; `leaks_to`: the first image_id there, else None. `conflict`: a training row whose group's training rows bear
-    different labels.
+    different labels; `other_label`: the first of these that is not its own, else None.
     """
     ids, train = catalog["image_id"].to_numpy(dtype=object), (catalog["split"] == "train").to_numpy()
     first = pd.Series(ids).groupby(group).transform("min").to_numpy()
     held_out = pd.Series(np.where(train, None, ids)).groupby(group).transform("first").to_numpy()
     labels = pd.Series(np.where(train, catalog["label"], None)).groupby(group).transform("nunique").to_numpy()
     leak = train & pd.notna(held_out)
+    conflict = train & (labels > 1)
+    other_label = np.full(len(ids), None, dtype=object)
+    for _, rows in catalog[conflict].groupby(group[conflict]):
+        for row, own in rows["label"].items():
+            other_label[catalog.index.get_loc(row)] = rows.loc[rows["label"] != own, "label"].iat[0]
     return pd.DataFrame(
         {
             "image_id": ids,
             "duplicate_of": np.where(first == ids, None, first),
             "leak": leak,
             "leaks_to": np.where(leak, held_out, None),
-            "conflict": train & (labels > 1),
+            "conflict": conflict,
+            "other_label": other_label,
         }
     )
 

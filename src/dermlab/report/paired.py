@@ -150,13 +150,13 @@ def _notes(bootstrap: int, patients: int, classes: int, recipes: tuple[Recipe, .
         said = ", ".join(f"{recipe.name} {len(recipe.seeds)}" for recipe in recipes)
         notes.append(
             f"Rows over seeds compare recipes: mean and standard deviation over seeds ({said}), and Welch's t interval of the difference "
-            "where both recipes have two seeds or more. To choose between recipes, read these."
+            "where both recipes have two seeds or more. To choose between recipes, read these. They speak of other trainings on this test "
+            "set, not of other patients: a difference should hold in both."
         )
     if not recipes or any(len(recipe.seeds) < 2 for recipe in recipes):
         notes.append(f"One seed of a recipe says nothing of its run-to-run spread. {FIELD_NOTE}; compare several seeds (-S seed=18, ...).")
-    notes.append(
-        f"No correction for looking often: even if none of {classes} classes differed, about one interval in twenty would leave out zero."
-    )
+    often = f"{classes} classes" + (f" or {len(recipes) - 1} recipes" if len(recipes) > 2 else "")
+    notes.append(f"No correction for looking often: even if none of {often} differed, about one interval in twenty would leave out zero.")
     if patients < 30:
         notes.append(f"Only {patients} patients were tested: intervals from so few are too narrow.")
     return tuple(notes)
