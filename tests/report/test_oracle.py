@@ -1,15 +1,14 @@
-"""A simulated review answers the first questions of the queue from the truth, and a recipe can ask for it."""
+"""A simulated review answers the first questions of the queue from the truth."""
 
 import pandas as pd
 import pytest
 
 from dermlab.data import paths
 from dermlab.data.classes import Classes
-from dermlab.data.errors import ContractError, ParamsError
+from dermlab.data.errors import ContractError
 from dermlab.data.ledger import read_ledger
 from dermlab.data.tables import CATALOG, FLAGS, TRUTH, read_table
 from dermlab.report.oracle import oracle_ledger, write_oracle_ledger
-from dermlab.report.study import read_recipe
 
 FLAGS_ROWS = pd.DataFrame(
     {
@@ -52,22 +51,3 @@ def test_the_ledger_written_is_one_that_the_manifest_reads(world):
     truth = read_table(paths.TRUTH, TRUTH).set_index("image_id")["true_label"]
     relabeled = ledger[~ledger["to_label"].isin(["drop"])]
     assert (relabeled["image_id"].map(truth) == relabeled["to_label"]).all()
-
-
-def test_a_recipe_with_seeds_runs_every_experiment_once_a_seed_the_first_seed_under_the_plain_name(tmp_path):
-    recipe = tmp_path / "policies.yaml"
-    recipe.write_text(
-        "seeds: [17, 18]\nset: {pull.noise_rate: 0.1}\n"
-        "experiments:\n  baseline: {variant: baseline}\n  some: {variant: relabeled, review: 0.01}\n"
-    )
-    planned = read_recipe(recipe)
-    assert list(planned) == ["baseline", "some", "baseline-s18", "some-s18"]
-    assert planned["some-s18"] == {"pull.noise_rate": 0.1, "variant": "relabeled", "review": 0.01, "seed": 18}
-    assert planned["baseline"]["seed"] == 17
-
-
-def test_an_unknown_key_of_a_recipe_is_refused(tmp_path):
-    recipe = tmp_path / "policies.yaml"
-    recipe.write_text("seed: [17]\nexperiments: {baseline: {}}\n")
-    with pytest.raises(ParamsError, match="seed is not known. Valid: experiments, set, seeds"):
-        read_recipe(recipe)
