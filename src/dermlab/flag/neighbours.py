@@ -19,35 +19,49 @@ def nearest(features: np.ndarray, k: int, groups: np.ndarray | None = None) -> t
     """
     unit = _unit(features)
     codes = np.arange(len(unit)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    code = torch.from_numpy(codes).to(unit.device)
     fast = unit.bfloat16() if multiplies_bfloat16() else unit
     indices = np.full((len(unit), k), -1, dtype=np.int64)
     similarity = np.full((len(unit), k), -1, dtype=np.float32)
+    members = _Members(codes)
     with progress("Neighbours", len(unit)) as meter:
         for start in range(0, len(unit), ROWS):
-            rows = slice(start, start + ROWS)
-            found, values = _nearest_of(unit[rows], fast[rows], code[rows], unit, fast, code, k)
+            rows = slice(start, min(start + ROWS, len(unit)))
+            found, values = _nearest_of(rows, unit, fast, members, k)
             indices[rows, : found.shape[1]], similarity[rows, : found.shape[1]] = found.cpu().numpy(), values.cpu().numpy()
             meter.advance(len(found))
     return indices, similarity
 
 
-def _nearest_of(
-    own: torch.Tensor, own_fast: torch.Tensor, own_code: torch.Tensor,
-    unit: torch.Tensor, fast: torch.Tensor, code: torch.Tensor, k: int,
-) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+class _Members:
+    """Which rows are of one group. Pairs within groups are few where N x N is not: they are named, not looked for."""
+
+    def __init__(self, codes: np.ndarray) -> None:
+        self.codes, self.order = codes, np.argsort(codes, kind="stable")
+        self.starts = np.searchsorted(codes[self.order], np.arange(codes.max(initial=-1) + 2))
+
+    def of(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        """int64 [P], [P]: for every row of `rows`, counted from its start, each row of its group, itself included."""
+        code = self.codes[rows]
+        sizes = self.starts[code + 1] - self.starts[code]
+        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        return np.repeat(np.arange(len(code)), sizes), self.order[np.repeat(self.starts[code], sizes) + within]
+
+
+def _nearest_of(rows: slice, unit: torch.Tensor, fast: torch.Tensor, members: _Members, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Neighbours of one block of rows: candidates by the fast product, block of columns by block, then float32 among them."""
-    best = torch.empty(len(own), 0, device=unit.device)
-    where = torch.empty(len(own), 0, dtype=torch.int64, device=unit.device)
+    own_rows, own_columns = members.of(rows)
+    best = torch.empty(rows.stop - rows.start, 0, device=unit.device)
+    where = torch.empty(rows.stop - rows.start, 0, dtype=torch.int64, device=unit.device)
     for start in range(0, len(unit), COLUMNS):
-        columns = slice(start, start + COLUMNS)
-        block = (own_fast @ fast[columns].T).float()
-        block.masked_fill_(own_code[:, None] == code[None, columns], -torch.inf)
+        stop = min(start + COLUMNS, len(unit))
+        block = fast[rows] @ fast[start:stop].T
+        inside = (own_columns >= start) & (own_columns < stop)
+        block[torch.from_numpy(own_rows[inside]), torch.from_numpy(own_columns[inside] - start)] = -torch.inf
         values, positions = block.topk(min(k + SPARE, block.shape[1]), dim=1)
-        best, where = torch.cat([best, values], 1), torch.cat([where, positions + start], 1)
+        best, where = torch.cat([best, values.float()], 1), torch.cat([where, positions + start], 1)
         best, kept = best.topk(min(k + SPARE, best.shape[1]), dim=1)
         where = where.gather(1, kept)
-    exact = torch.bmm(unit[where], own[:, :, None])[:, :, 0].clamp(-1, 1).masked_fill(best == -torch.inf, -torch.inf)
+    exact = torch.bmm(unit[where], unit[rows][:, :, None])[:, :, 0].clamp(-1, 1).masked_fill(best == -torch.inf, -torch.inf)
     values, order = exact.topk(min(k, exact.shape[1]), dim=1)
     none = values == -torch.inf
     return where.gather(1, order).masked_fill(none, -1), values.masked_fill(none, -1.0)
