@@ -14,8 +14,7 @@ def brute(features: np.ndarray, groups: np.ndarray, k: int) -> np.ndarray:
 
 @pytest.mark.parametrize("by_patient", [False, True])
 def test_blocks_find_the_same_neighbours_as_the_whole_matrix(monkeypatch, by_patient):
-    monkeypatch.setattr(neighbours, "ROWS", 64)
-    monkeypatch.setattr(neighbours, "COLUMNS", 100)
+    monkeypatch.setattr(neighbours, "BLOCK", 64)
     rng = np.random.default_rng(0)
     features, patients = rng.normal(size=(500, 24)).astype(np.float32), rng.integers(0, 120, 500)
     indices, similarity = nearest(features, 7, patients if by_patient else None)

@@ -6,7 +6,7 @@ import torch
 from dermlab.data.progress import progress
 from dermlab.flag.arithmetic import device, multiplies_bfloat16
 
-ROWS, COLUMNS = 2048, 16384  # of one block of similarities
+BLOCK = 4096  # rows and columns of one block of similarities
 SPARE = 6  # candidates beyond k that are compared again in float32, since bfloat16 has three digits
 
 
@@ -20,16 +20,61 @@ def nearest(features: np.ndarray, k: int, groups: np.ndarray | None = None) -> t
     unit = _unit(features)
     codes = np.arange(len(unit)) if groups is None else np.unique(groups, return_inverse=True)[1]
     fast = unit.bfloat16() if multiplies_bfloat16() else unit
+    candidates, members = _Candidates(len(unit), k + SPARE, unit.device), _Members(codes)
+    blocks = [slice(start, min(start + BLOCK, len(unit))) for start in range(0, len(unit), BLOCK)]
+    with progress("Neighbours", len(blocks) * (len(blocks) + 1) // 2, "blocks") as meter:
+        for number, rows in enumerate(blocks):
+            for columns in blocks[number:]:  # similarity is symmetric: each product serves both its rows and its columns
+                product = fast[rows] @ fast[columns].T
+                product[members.pairs(rows, columns)] = -torch.inf
+                candidates.add(rows, product, columns.start)
+                if columns != rows:
+                    candidates.add(columns, product.T, rows.start)
+                meter.advance()
     indices = np.full((len(unit), k), -1, dtype=np.int64)
     similarity = np.full((len(unit), k), -1, dtype=np.float32)
-    members = _Members(codes)
-    with progress("Neighbours", len(unit)) as meter:
-        for start in range(0, len(unit), ROWS):
-            rows = slice(start, min(start + ROWS, len(unit)))
-            found, values = _nearest_of(rows, unit, fast, members, k)
-            indices[rows, : found.shape[1]], similarity[rows, : found.shape[1]] = found.cpu().numpy(), values.cpu().numpy()
-            meter.advance(len(found))
+    for rows in blocks:
+        where, none = candidates.where[rows], candidates.values[rows] == -torch.inf
+        exact = torch.bmm(unit[where], unit[rows][:, :, None])[:, :, 0].clamp(-1, 1).masked_fill(none, -torch.inf)
+        values, order = exact.topk(k, dim=1)
+        found = where.gather(1, order).masked_fill(values == -torch.inf, -1)
+        indices[rows], similarity[rows] = found.cpu().numpy(), values.masked_fill(values == -torch.inf, -1.0).cpu().numpy()
     return indices, similarity
+
+
+class _Candidates:
+    """The `count` most similar columns of each row so far. `values`: [N, count], descending; `where`: int64 [N, count]."""
+
+    def __init__(self, rows: int, count: int, device: torch.device) -> None:
+        self.values = torch.full((rows, count), -torch.inf, device=device)
+        self.where = torch.zeros((rows, count), dtype=torch.int64, device=device)
+
+    def add(self, rows: slice, product: torch.Tensor, first_column: int) -> None:
+        """product: [R, C], similarities of `rows` to the columns from `first_column` on."""
+        values, where = self._above(product, self.values[rows, -1:])
+        if values.shape[1] == 0:
+            return
+        values, kept = torch.cat([self.values[rows], values], 1).topk(self.values.shape[1], dim=1)
+        self.values[rows], self.where[rows] = values, torch.cat([self.where[rows], where + first_column], 1).gather(1, kept)
+
+    def _above(self, product: torch.Tensor, least: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Values [R, M] and columns int64 [R, M] of what is more than `least` [R, 1]: much at first, hardly anything later on."""
+        if (least == -torch.inf).any():
+            values, where = product.topk(min(self.values.shape[1], product.shape[1]), dim=1)
+            return values.float(), where
+        least = least.to(product.dtype)  # exact: it once was an entry of a product
+        if product.is_contiguous():
+            row, column = (product > least).nonzero(as_tuple=True)
+        else:  # a transposed product is read as it lies in memory, ten times as fast
+            column, row = (product.T > least.T).nonzero(as_tuple=True)
+            row, order = row.sort(stable=True)
+            column = column[order]
+        per_row = torch.bincount(row, minlength=len(least))
+        place = torch.arange(len(row), device=row.device) - (per_row.cumsum(0) - per_row)[row]
+        values = torch.full((len(least), int(per_row.max())), -torch.inf, device=row.device)
+        where = torch.zeros(values.shape, dtype=torch.int64, device=row.device)
+        values[row, place], where[row, place] = product[row, column].float(), column
+        return values, where
 
 
 class _Members:
@@ -39,32 +84,14 @@ class _Members:
         self.codes, self.order = codes, np.argsort(codes, kind="stable")
         self.starts = np.searchsorted(codes[self.order], np.arange(codes.max(initial=-1) + 2))
 
-    def of(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
-        """int64 [P], [P]: for every row of `rows`, counted from its start, each row of its group, itself included."""
+    def pairs(self, rows: slice, columns: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        """int64 [P], [P]: the rows of `rows` and of `columns` that are of one group, each counted from its slice's start."""
         code = self.codes[rows]
         sizes = self.starts[code + 1] - self.starts[code]
         within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        return np.repeat(np.arange(len(code)), sizes), self.order[np.repeat(self.starts[code], sizes) + within]
-
-
-def _nearest_of(rows: slice, unit: torch.Tensor, fast: torch.Tensor, members: _Members, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Neighbours of one block of rows: candidates by the fast product, block of columns by block, then float32 among them."""
-    own_rows, own_columns = members.of(rows)
-    best = torch.empty(rows.stop - rows.start, 0, device=unit.device)
-    where = torch.empty(rows.stop - rows.start, 0, dtype=torch.int64, device=unit.device)
-    for start in range(0, len(unit), COLUMNS):
-        stop = min(start + COLUMNS, len(unit))
-        block = fast[rows] @ fast[start:stop].T
-        inside = (own_columns >= start) & (own_columns < stop)
-        block[torch.from_numpy(own_rows[inside]), torch.from_numpy(own_columns[inside] - start)] = -torch.inf
-        values, positions = block.topk(min(k + SPARE, block.shape[1]), dim=1)
-        best, where = torch.cat([best, values.float()], 1), torch.cat([where, positions + start], 1)
-        best, kept = best.topk(min(k + SPARE, best.shape[1]), dim=1)
-        where = where.gather(1, kept)
-    exact = torch.bmm(unit[where], unit[rows][:, :, None])[:, :, 0].clamp(-1, 1).masked_fill(best == -torch.inf, -torch.inf)
-    values, order = exact.topk(min(k, exact.shape[1]), dim=1)
-    none = values == -torch.inf
-    return where.gather(1, order).masked_fill(none, -1), values.masked_fill(none, -1.0)
+        row, column = np.repeat(np.arange(len(code)), sizes), self.order[np.repeat(self.starts[code], sizes) + within]
+        inside = (column >= columns.start) & (column < columns.stop)
+        return torch.from_numpy(row[inside]), torch.from_numpy(column[inside] - columns.start)
 
 
 def outlier_score(similarity: np.ndarray) -> np.ndarray:
