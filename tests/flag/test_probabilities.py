@@ -5,6 +5,7 @@ from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
 from dermlab.data.errors import ContractError
+from dermlab.flag import probabilities
 from dermlab.flag.folds import patient_folds
 from dermlab.flag.probabilities import in_sample, out_of_fold
 
@@ -32,6 +33,18 @@ def test_out_of_fold_log_loss_equals_scikit_learns_at_c_one_over_l2(l2):
     assert loss == pytest.approx(peers, rel=0.01)
     assert np.abs(ours - expected).max() < 0.01
     np.testing.assert_allclose(ours.sum(axis=1), 1, atol=1e-5)
+
+
+def test_bfloat16_changes_the_held_out_log_loss_by_less_than_one_in_a_hundred(monkeypatch):
+    features, labels, patients = task(1500)
+    folds = patient_folds(labels, patients, 4, seed=17)
+    exact = out_of_fold(features, labels, folds, 8, 10.0)
+    monkeypatch.setattr(probabilities, "BFLOAT16_FROM", 0)
+    monkeypatch.setattr(probabilities, "multiplies_bfloat16", lambda: True)
+    fast = out_of_fold(features, labels, folds, 8, 10.0)
+    assert 0 < np.abs(fast - exact).max() < 0.05
+    losses = [log_loss(labels, probs / probs.sum(1, keepdims=True)) for probs in (fast, exact)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.01)
 
 
 def test_a_held_out_row_does_not_influence_its_own_prediction():

@@ -96,7 +96,7 @@ ISSUE_WORDS = {
     "conflict": "one photo with two labels",
     "garbage": "probably no photo of skin",
     "mislabeled": "more likely mislabeled than not",
-    "hard": "hard, but the evidence does not speak against the label",
+    "hard": "hard, without evidence enough against the label",
 }
 
 
@@ -104,4 +104,4 @@ def issues(flags: pd.DataFrame) -> str:
     """What a person would be asked, by kind of question."""
     counts = flags.loc[flags["review_rank"].notna(), "issue"].value_counts()
     said = [f"{counts[name]:,} {words}" for name, words in ISSUE_WORDS.items() if counts.get(name, 0)]
-    return f"For review (`dermlab review`), the first first: {'; '.join(said)}." if said else ""
+    return f"For review (`dermlab review`): {'; '.join(said)}." if said else ""
