@@ -12,6 +12,17 @@ from clones import Clone, environment
 pytestmark = pytest.mark.xdist_group("pipeline")
 
 
+def refused(clinic: Clone, override: str) -> str:
+    """What an experiment that must fail says, in one line; afterwards the workspace is that of `focal` again."""
+    run = clinic.run("dvc", "exp", "run", "-S", override, ok=False)
+    assert run.returncode != 0
+    said = " ".join((run.stdout + run.stderr).split())
+    assert "Traceback" not in said
+    clinic.run("git", "checkout", "--", ".")
+    clinic.run("dvc", "exp", "apply", "focal")
+    return said
+
+
 def test_exp_show_compares_headline_and_per_class_f1(clinic):
     shown = list(csv.DictReader(io.StringIO(clinic.run("dvc", "exp", "show", "--csv").stdout)))
     rows = {row["Experiment"]: row for row in shown if row["Experiment"] in ("baseline", "focal")}
@@ -32,13 +43,8 @@ def test_metrics_diff_shows_what_an_experiment_changed(clinic):
 
 def test_a_misspelt_loss_is_refused_with_the_valid_names_before_anything_is_trained(clinic):
     before = clinic.metrics()
-    run = clinic.run("dvc", "exp", "run", "-S", "loss=focl", ok=False)
-    assert run.returncode != 0
-    said = " ".join((run.stdout + run.stderr).split())
+    said = refused(clinic, "loss=focl")
     assert "did you mean focal?). Valid: ce, focal, bce, balanced_softmax, logit_adjusted" in said
-    assert "Traceback" not in said
-    clinic.run("git", "checkout", "--", ".")
-    clinic.run("dvc", "exp", "apply", "focal")
     assert clinic.metrics() == before
 
 
@@ -106,13 +112,7 @@ def test_a_study_may_ask_a_simulated_reviewer_and_leaves_params_and_ledger_as_th
 
 
 def test_a_leak_beyond_what_is_allowed_fails_the_run_with_the_pairs_named(clinic):
-    run = clinic.run("dvc", "exp", "run", "-S", "flag.max_leak=0", ok=False)
-    assert run.returncode != 0
-    said = " ".join((run.stdout + run.stderr).split())
-    assert "are copies of val or test images, more than flag.max_leak = 0.00%" in said
-    assert "Traceback" not in said
-    clinic.run("git", "checkout", "--", ".")
-    clinic.run("dvc", "exp", "apply", "focal")
+    assert "are copies of val or test images, more than flag.max_leak = 0.00%" in refused(clinic, "flag.max_leak=0")
 
 
 def test_a_study_that_is_stopped_leaves_no_process_and_a_workspace_fit_to_go_on(clinic, tmp_path):
