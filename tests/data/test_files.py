@@ -29,6 +29,16 @@ def test_a_folder_replaces_a_folder(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_folder_comes_back_where_the_new_one_cannot_take_its_place(tmp_path):
+    target = tmp_path / "shards"
+    target.mkdir()
+    (target / "old").touch()
+    with pytest.raises(FileNotFoundError), atomic_path(target):
+        pass  # nothing was written, so that the last rename fails
+    assert [p.name for p in target.iterdir()] == ["old"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
 def test_a_full_disk_is_said_in_words_and_leaves_nothing(tmp_path):
     with pytest.raises(BudgetError, match="No space left while writing"), atomic_path(tmp_path / "out"):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -31,19 +31,30 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     unfinished = scratch / path.name
     try:
         yield unfinished
-        if path.is_dir() and not path.is_symlink():
-            path.rename(scratch / "replaced")
-        os.replace(unfinished, path)
+        _move_into_place(unfinished, path, scratch / "replaced")
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free = shutil.disk_usage(path.parent).free
             raise BudgetError(
                 f"No space left while writing {path} ({free / 1e6:.0f} MB free there). Nothing was changed. "
-                "Free some space (`dvc gc --workspace` drops cached files of old experiments) and run again."
+                "Free some space and run again. (`dvc gc --workspace` would also drop the results of every experiment but this one.)"
             ) from error
         raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _move_into_place(unfinished: Path, path: Path, replaced: Path) -> None:
+    """A folder cannot be renamed over another: the old one steps aside, and comes back where the new one cannot take its place."""
+    if not path.is_dir() or path.is_symlink():
+        os.replace(unfinished, path)
+        return
+    path.rename(replaced)
+    try:
+        os.replace(unfinished, path)
+    except BaseException:
+        replaced.rename(path)
+        raise
 
 
 def write_text(path: Path | str, text: str) -> None:
