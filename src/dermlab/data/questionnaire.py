@@ -4,6 +4,7 @@ In every table a question named `itching` is the column `q_itching`: a string (`
 or a float (`number`). Null means not answered.
 """
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from dermlab.data import paths
-from dermlab.data.files import read_json, write_json
+from dermlab.data.files import read_json, write_text
 
 PREFIX = "q_"
 ARROW_TYPES = {"choice": pa.string(), "multi": pa.list_(pa.string()), "number": pa.float64()}
@@ -47,7 +48,8 @@ _ADAPTER = TypeAdapter(Questionnaire)
 
 
 def write_questionnaire(path: Path, questions: Questionnaire) -> None:
-    write_json(path, _ADAPTER.dump_python(questions, mode="json"))
+    """Numbers as they are: a rounded range would clip the answers at its ends."""
+    write_text(path, json.dumps(as_json(questions), indent=2, ensure_ascii=False) + "\n")
 
 
 def questionnaire_from(value: list[dict]) -> Questionnaire:
