@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+LEAST_T = 0.2  # the field's fine-tuned model needed 1.03; a need beyond a factor of five is a fault of the training, not of its scale
+PRIOR = 0.25  # standard deviation of log T: a factor of 1.3 either way
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -43,29 +46,22 @@ def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """T that minimises the negative log-likelihood of softmax(logits / T), Guo et al. 2017; between 0.05 and 20.
+    """T by which logits are divided before the softmax (Guo et al. 2017), between LEAST_T and 1 / LEAST_T.
 
-    The likelihood is convex in 1/T, so a golden-section search in log T finds it.
+    Minimises the negative log-likelihood of all rows plus (log T)^2 / (2 PRIOR^2), a normal prior on log T about no change at all. Where
+    validation is all right the likelihood alone asks for T = 0, for certainty; a few rows do not earn it. Since the prior costs
+    nothing at T = 1, the likelihood is never lower than without a temperature.
     """
+    from scipy.optimize import minimize_scalar
+
     logits = logits.astype(np.float64)
-    low, high = np.log(0.05), np.log(20.0)
-    ratio = (np.sqrt(5) - 1) / 2
 
     def cost(log_t: float) -> float:
-        return _negative_log_likelihood(logits / np.exp(log_t), labels)
+        return len(labels) * _negative_log_likelihood(logits / np.exp(log_t), labels) + log_t**2 / (2 * PRIOR**2)
 
-    left, right = high - ratio * (high - low), low + ratio * (high - low)
-    cost_left, cost_right = cost(left), cost(right)
-    while high - low > 1e-5:
-        if cost_left < cost_right:
-            high, right, cost_right = right, left, cost_left
-            left = high - ratio * (high - low)
-            cost_left = cost(left)
-        else:
-            low, left, cost_left = left, right, cost_right
-            right = low + ratio * (high - low)
-            cost_right = cost(right)
-    return float(np.exp((low + high) / 2))
+    bound = float(-np.log(LEAST_T))
+    found = minimize_scalar(cost, bounds=(-bound, bound), method="bounded", options={"xatol": 1e-5})
+    return float(np.exp(found.x)) if found.fun < cost(0.0) else 1.0
 
 
 def _negative_log_likelihood(logits: np.ndarray, labels: np.ndarray) -> float:
