@@ -15,6 +15,7 @@ from dermlab.model.predict import predict_logits
 from dermlab.model.saved import load_model
 from dermlab.train import checkpoint, state
 from dermlab.train.checkpoint import checkpoint_folder
+from dermlab.train.inputs import drawn_counts
 from dermlab.train.losses import LOSSES
 from dermlab.train.validation import validate
 
@@ -155,6 +156,13 @@ def test_class_counts_are_those_of_the_manifests_training_rows(clinic):
     inputs = clinic.inputs(clinic.params())
     train = clinic.manifest[clinic.manifest["split"] == "train"]
     assert inputs.counts.tolist() == [(train["label"] == name).sum() for name in ("red", "green", "other")]
+
+
+def test_class_counts_are_those_of_the_draw_so_that_rebalanced_is_not_corrected_twice(clinic):
+    labels = np.array([0] * 6 + [1] * 2)
+    assert drawn_counts(labels, np.ones(8), 3).tolist() == [6, 2, 0]
+    balanced = np.array([1 / 6] * 6 + [1 / 2] * 2, dtype=np.float32)
+    assert drawn_counts(labels, balanced, 3) == pytest.approx([4, 4, 0], rel=1e-6)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -35,7 +35,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Inputs:
-    """`counts`: int64 [K+1], the training rows of each class in the manifest. `digests`: sha256 of what was read."""
+    """`counts`: float64 [K+1], the training rows of each class as they are drawn (`drawn_counts`). `digests`: sha256 of what was read."""
 
     train: Rows
     val: Rows
@@ -73,11 +73,20 @@ def read_inputs(
             f"{manifest} has {len(train)} training and {len(val)} validation rows; training needs one whole batch "
             f"(train.batch_size is {params.train.batch_size}) and one validation row. Pull more images or lower the batch size."
         )
-    counts = np.bincount(train.labels, minlength=len(classes.names))
+    counts = drawn_counts(train.labels, train.weights, len(classes.names))
     read = [source / "classes.json", source / "questionnaire.json", catalog, manifest]
     read += [Path(embeddings) / "features.npy", Path(embeddings) / "image_ids.npy", Path(embeddings) / "info.json"]
     digests = {Path(path).name: sha256_file(path) for path in read}
     return Inputs(train, val, classes, questions, Shards(shards), cached.info.image_size, counts, digests)
+
+
+def drawn_counts(labels: np.ndarray, weights: np.ndarray, classes: int) -> np.ndarray:
+    """float64 [classes]: the rows of each class that an epoch draws on average, N in all. labels: int [N]; weights: [N], of the draw.
+
+    Losses that put the prior in must put in the one that training sees: `rebalanced` has changed it already.
+    """
+    weights = weights.astype(np.float64)
+    return np.bincount(labels, weights * (len(weights) / weights.sum()), minlength=classes)
 
 
 def _rows(rows: pd.DataFrame, classes: Classes, questions: Questionnaire, cached: Embeddings, manifest: Path) -> Rows:
