@@ -4,7 +4,7 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -18,9 +18,17 @@ PROBS = ("oof", "in_sample")
 BACKBONES = ("lite0", "medsiglip", "open_clip:<model>/<pretrained>", "timm:<name>", "hf:<name>")
 WITHOUT_TEXT = ("lite0", "timm")  # families of backbones that have no text tower beside the image tower
 
+
+def _no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"{str(value).lower()} is not valid. Valid: a whole number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_truth_value)]  # for pydantic alone, `true` is 1
 Share = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[Whole, Field(ge=1)]
+Count = Annotated[Whole, Field(ge=0)]
 
 
 def joined(value: str) -> tuple[str, ...]:
@@ -46,15 +54,15 @@ Templates = Annotated[Texts, AfterValidator(_with_a_place_for_the_prompt)]
 
 
 class _Block(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class PullParams(_Block):
-    images: Annotated[int, Field(ge=200)]
+    images: Annotated[Whole, Field(ge=200)]
     seed: Count
     test_fraction: Annotated[float, Field(gt=0, lt=0.9)]
     val_fraction: Annotated[float, Field(gt=0, lt=0.9)]
-    image_size: Annotated[int, Field(ge=32)]
+    image_size: Annotated[Whole, Field(ge=32)]
     max_pixels: Positive
     max_quarantine: Share
     noise_rate: Annotated[float, Field(ge=0, lt=0.5)]
@@ -69,20 +77,20 @@ class PullParams(_Block):
 
 
 class EmbedParams(_Block):
-    image_size: Annotated[int, Field(ge=32)]
+    image_size: Annotated[Whole, Field(ge=32)]
     batch_size: Positive
 
 
 class FlagParams(_Block):
     method: Literal["posterior", "confident_learning"]
     probs: str
-    folds: Annotated[int, Field(ge=2)]
+    folds: Annotated[Whole, Field(ge=2)]
     repeats: Positive
     seed: Count
     l2: Annotated[float, Field(gt=0)]
     expected_noise: Annotated[float, Field(gt=0, lt=0.5)]
     neighbours: Positive
-    phash_bits: Annotated[int, Field(ge=0, le=16)]
+    phash_bits: Annotated[Whole, Field(ge=0, le=16)]
     max_leak: Share
     garbage: Literal["auto", "distance", "prompts"]
     skin_prompts: Texts
@@ -109,7 +117,7 @@ class ManifestParams(_Block):
 class TrainParams(_Block):
     frozen_epochs: Count
     finetune_epochs: Count
-    batch_size: Annotated[int, Field(ge=2)]
+    batch_size: Annotated[Whole, Field(ge=2)]
     head_lr: Annotated[float, Field(gt=0)]
     lr: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
@@ -132,7 +140,7 @@ class EvaluateParams(_Block):
 
 class ReportParams(_Block):
     examples: Count
-    bootstrap: Annotated[int, Field(ge=100)]
+    bootstrap: Annotated[Whole, Field(ge=100)]
 
 
 class Params(_Block):
@@ -166,6 +174,8 @@ class Params(_Block):
                 raise ValueError(f"{name!r} is not a variant{_nearest(name, VARIANTS)} Valid: {', '.join(VARIANTS)}, joined by +")
         if len(set(names)) != len(names):
             raise ValueError(f"{value!r} names a variant twice")
+        if "baseline" in names and len(names) > 1:
+            raise ValueError(f"{value!r}: `baseline` changes nothing, so nothing is joined to it. Leave it out")
         return value
 
     @field_validator("backbone")
