@@ -89,9 +89,9 @@ def review(
     from dermlab.data.classes import read_classes
     from dermlab.data.shards import Shards
     from dermlab.data.tables import CATALOG, read_table
-    from dermlab.flag.review.merge import merge_decisions
-    from dermlab.flag.review.page import write_page
-    from dermlab.flag.review.queue import read_queue
+    from dermlab.review.merge import merge_decisions
+    from dermlab.review.page import write_page
+    from dermlab.review.queue import read_queue
 
     if merge is not None:
         merged = merge_decisions(merge, read_table(paths.CATALOG, CATALOG), read_classes())

@@ -9,8 +9,9 @@ import yaml
 ROOT = Path(__file__).parents[2]
 STAGES = ("pull", "embed", "flag", "manifest", "train", "evaluate", "report")
 PACKAGE = ROOT / "src" / "dermlab"
-# What may be imported from where, by room; a stage package also imports itself.
-FLOORS = {"data": set(), "model": {"data"}} | {stage: {"model", "data"} for stage in STAGES}
+VERBS = ("review",)  # commands that are no stage: no stage imports them or depends on them
+# What may be imported from where, by room; a room also imports itself.
+FLOORS = {"data": set(), "model": {"data"}} | {room: {"model", "data"} for room in (*STAGES, *VERBS)}
 
 
 def imported(path: Path) -> set[str]:
@@ -46,9 +47,10 @@ def test_one_word_per_stage():
     assert tuple(dag) == STAGES
     assert tuple(key for key, value in params.items() if isinstance(value, dict)) == STAGES
     assert {path.stem for path in (ROOT / "stages").glob("*.py")} == set(STAGES)
-    assert {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} == {*STAGES, "data", "model"}
+    assert {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} == {*STAGES, *VERBS, "data", "model"}
+    for room in (*STAGES, *VERBS):
+        assert (ROOT / "tests" / room).is_dir()
     for stage in STAGES:
-        assert (ROOT / "tests" / stage).is_dir()
         assert dag[stage]["cmd"] == f"python stages/{stage}.py"
         assert {f"stages/{stage}.py", f"src/dermlab/{stage}", "src/dermlab/data"} <= set(dag[stage]["deps"])
         written = [*dag[stage]["outs"], *dag[stage].get("metrics", [])]
@@ -61,6 +63,11 @@ def test_a_stage_depends_on_the_model_room_where_it_imports_it():
         files = [ROOT / "stages" / f"{stage}.py", *(PACKAGE / stage).rglob("*.py")]
         uses = any("model" in imported(path) for path in files)
         assert uses == any(dep.startswith("src/dermlab/model") for dep in dag[stage]["deps"]), stage
+
+
+def test_no_stage_depends_on_a_command_that_is_no_stage():
+    for stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values():
+        assert not any(dep.startswith(f"src/dermlab/{verb}") for verb in VERBS for dep in stage["deps"])
 
 
 def test_no_out_is_uncached_or_persistent():

@@ -17,7 +17,7 @@ from dermlab.data.ledger import DROP, HEADER
 from dermlab.data.progress import progress
 from dermlab.data.shards import Shards
 from dermlab.data.thumbnails import bare_jpeg
-from dermlab.flag.review.queue import Queue
+from dermlab.review.queue import Queue
 
 NEIGHBOUR_SIDE = 120  # pixels of the longer side; the photos in question are larger, see `write_page`
 PHOTO_QUALITY, NEIGHBOUR_QUALITY = 80, 72
@@ -53,7 +53,7 @@ def _render(content: dict) -> str:
     script = "\n".join(_template(name) for name in SCRIPTS)
     style = _template("review.css")
     environment = Environment(
-        loader=PackageLoader("dermlab.flag.review", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("dermlab.review", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     return environment.get_template("review.html.j2").render(
         content=_json(content),
@@ -80,7 +80,7 @@ def _photos(queue: Queue, shards: Shards, side: int) -> dict[str, str]:
 
 
 def _template(name: str) -> str:
-    return files("dermlab.flag.review").joinpath("templates", name).read_text(encoding="utf-8")
+    return files("dermlab.review").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _json(content: dict) -> Markup:

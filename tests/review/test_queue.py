@@ -5,7 +5,7 @@ import pytest
 
 from dermlab.data import paths
 from dermlab.data.errors import ContractError
-from dermlab.flag.review.queue import read_queue
+from dermlab.review.queue import read_queue
 
 
 def settle(*lines: str) -> None:

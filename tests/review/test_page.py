@@ -10,7 +10,7 @@ from PIL import Image
 
 from dermlab.data import paths
 from dermlab.data.classes import Classes
-from dermlab.flag.review.page import ERROR_SHARE, RIGHT_IN_A_ROW, write_page
+from dermlab.review.page import ERROR_SHARE, RIGHT_IN_A_ROW, write_page
 
 HOSTILE = '</script><b onclick="x">'
 

@@ -18,7 +18,7 @@ from dermlab.data.ledger import HEADER, read_ledger
 from dermlab.data.questionnaire import Question, write_questionnaire
 from dermlab.data.shards import Shards, shard_name, write_shard
 from dermlab.data.tables import CATALOG, FLAGS, write_table
-from dermlab.flag.review.queue import Queue, build_queue
+from dermlab.review.queue import Queue, build_queue
 
 CLASSES = Classes(("eczema", "psoriasis", "tinea", "acne", "post-inflammatory hyperpigmentation"))
 QUESTIONS = (
