@@ -28,8 +28,11 @@ check: setup ## style, params and tests
 	@ruff check . && ruff format --check . && dermlab check
 	@$(MAKE) --no-print-directory test
 
+deps: setup ## dvc.yaml: the code each stage depends on, from its imports
+	@python tests/pipeline/dependencies.py
+
 bench: setup ## every benchmark this machine can run, in one table
 	@pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	@python benchmarks/run.py
 
-.PHONY: help setup run test check bench
+.PHONY: help setup run test check deps bench

@@ -55,6 +55,31 @@ def test_a_second_experiment_reuses_pull_embed_and_flag(clinic):
     assert "Running stage" not in status.stdout
 
 
+@pytest.mark.parametrize(
+    ("file", "comment", "reruns"),
+    [
+        ("src/dermlab/data/progress.py", "# a bar", set()),
+        ("src/dermlab/review/templates/review.css", "/* a colour */", set()),
+        ("src/dermlab/model/text.py", "# a prompt", {"flag"}),
+        ("src/dermlab/model/images.py", "# a view", {"embed", "train", "evaluate"}),
+        ("src/dermlab/train/losses.py", "# a loss", {"train"}),
+    ],
+)
+def test_a_change_reruns_the_stages_whose_code_it_reaches(clinic, file, comment, reruns):
+    """What follows these stages runs only where their outs come out otherwise: DVC compares contents."""
+    path = clinic.folder / file
+    before = path.read_text()
+    path.write_text(f"{before}\n{comment}\n")
+    changed = json.loads(clinic.run("dvc", "status", "--json").stdout)
+    path.write_text(before)
+    code = {
+        stage: [dep for entry in what if isinstance(entry, dict) for dep in entry.get("changed deps", {})]
+        for stage, what in changed.items()
+    }
+    assert {stage for stage, deps in code.items() if file in deps or str(path.parent.relative_to(clinic.folder)) in deps} == reruns
+    assert reruns or not changed
+
+
 def test_the_same_seed_gives_byte_identical_metrics(clinic):
     before = clinic.metrics()
     clinic.run("dvc", "repro", "--force", "--no-run-cache", "--single-item", "train")
