@@ -199,7 +199,7 @@ def test_broken_files_cannot_be_read_and_stay_below_the_quarantine_limit(clinic,
 
 @pytest.mark.parametrize("images", [200, 1000])
 def test_a_small_clinic_has_every_ingredient_and_every_class_twice(images):
-    assert PullParams.model_fields["images"].metadata[0].ge == 200
+    assert [bound.ge for bound in PullParams.model_fields["images"].metadata if hasattr(bound, "ge")] == [200]
     small = simulate(images, seed=3)
     assert len(small.manifest) == images
     assert set(small.truth["kind"]) == set(TRUTH_KINDS)
