@@ -24,7 +24,6 @@ from sklearn.metrics import average_precision_score
 from dermlab.data.params import Params, read_params
 from dermlab.data.shards import Shards
 from dermlab.embed.features import embed
-from dermlab.flag.build import rarest_third
 from dermlab.flag.neighbours import nearest, votes
 from dermlab.flag.probabilities import repeated_out_of_fold
 from dermlab.flag.verdict import posterior
@@ -34,6 +33,7 @@ from dermlab.pull.lock import lock
 from dermlab.pull.noise import with_noise
 from dermlab.pull.pack import pack
 from dermlab.pull.sources import open_source
+from dermlab.scores.rare import rarest_third, rows_per_class
 
 ROOT = Path(__file__).parents[1]
 GARBAGE = ("document", "no_skin", "wrong_part")
@@ -57,7 +57,7 @@ def scores_of(source_uri: str, params: Params, folder: Path) -> dict[str, float]
     ours = posterior(labels, probs, cast, rows["case_id"].to_numpy(str), knobs.expected_noise)
     garbage = rows["kind"].isin(GARBAGE).to_numpy()
     wrong = (rows["label"] != rows["true_label"]).to_numpy() & ~garbage
-    rare = np.isin(labels, rarest_third(labels, pin.classes))
+    rare = np.isin(labels, rarest_third(rows_per_class(labels, pin.classes.other)))
     return _scores(labels, probs.mean(axis=0).astype(np.float64), ours.quality, wrong, ~wrong & ~garbage, rare)
 
 

@@ -13,13 +13,13 @@ from dermlab.data.progress import say
 from dermlab.data.stage import run_stage
 from dermlab.report.contents import contents
 from dermlab.report.inputs import read_inputs
-from dermlab.report.page import as_html, as_markdown
+from dermlab.report.render import render
 
 
 def main() -> None:
     report = contents(read_inputs(read_params()))
-    write_text(paths.REPORT_HTML, as_html(report))
-    write_text(paths.REPORT_MD, as_markdown(report))
+    write_text(paths.REPORT_HTML, render("report.html.j2", report=report))
+    write_text(paths.REPORT_MD, render("report.md.j2", report=report))
     write_json(paths.metrics_of("report"), report.numbers)
     say(f"report: {report.verdict}")
     say(f"        {paths.REPORT_HTML.resolve()}")

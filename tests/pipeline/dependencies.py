@@ -10,7 +10,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
-FLOORS = ("data", "model")
+FLOORS = ("data", "scores", "model")
 # How a person is told, not what comes of the work: no stage depends on these.
 APART = {"src/dermlab/data/progress.py", "src/dermlab/data/stage.py"}
 

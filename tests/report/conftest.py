@@ -12,8 +12,10 @@ from PIL import Image
 from dermlab.data import paths
 from dermlab.data.files import write_json
 from dermlab.data.shards import shard_name, write_shard
-from dermlab.data.tables import CATALOG, FLAGS, MANIFEST, PREDICTIONS, QUARANTINE, TRUTH, write_table
-from dermlab.report import scores
+from dermlab.data.tables import CATALOG, FLAGS, MANIFEST, PREDICTIONS, QUARANTINE, TRUTH, read_table, write_table
+from dermlab.scores.headline import headline
+from dermlab.scores.predictions import scored_rows, tally_by_patient
+from dermlab.scores.rare import commonest, rarest_third
 
 ROOT = Path(__file__).parents[2]
 TARGETS = ("eczema", "acne", "psoriasis", "tinea", "wart", "post-inflammatory hyperpigmentation")
@@ -97,10 +99,11 @@ def make_world(folder: Path, images: int = 600, targets=TARGETS, seed: int = 0, 
     write_json(folder / paths.metrics_of("train"), {"best_epoch": 3, "val_top1": 0.61, "val_macro_f1": 0.5})
     write_json(folder / paths.metrics_of("evaluate"), {"other_auroc": 0.71, "unflagged": {"rows": 90, "top1": 0.77, "top3": 0.95}})
     counts = train["label"].value_counts()
-    rare = scores.rarest_third([int(counts.get(name, 0)) for name in targets])
-    tally = scores.total(scores.tally_by_patient(scores.scored_rows(predictions), 15))
-    sink = int(np.argmax([counts.get(name, 0) for name in targets]))
-    write_json(folder / paths.HEADLINE, {name: float(value) for name, value in scores.headline(tally, rare, sink).items()})
+    rows = np.array([counts.get(name, 0) for name in targets])
+    found = headline(
+        tally_by_patient(scored_rows(read_table(folder / paths.PREDICTIONS, PREDICTIONS)), 15).total(), rarest_third(rows), commonest(rows)
+    )
+    write_json(folder / paths.HEADLINE, {name: round(float(value), 4) for name, value in found.items()})
     text = (ROOT / "params.yaml").read_text().replace("variant: baseline", "variant: cleaned", 1)
     (folder / "params.yaml").write_text(text.replace("bootstrap: 2000", "bootstrap: 200"))
     return World(folder, catalog, predictions, flags, truth)

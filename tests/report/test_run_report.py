@@ -20,8 +20,7 @@ from dermlab.data.tables import FLAGS, MANIFEST, TRUTH, write_table
 from dermlab.report.contents import contents, settings
 from dermlab.report.examples import thumbnail
 from dermlab.report.inputs import read_inputs
-from dermlab.report.page import as_html, as_markdown
-from dermlab.report.render import markdown_table, points
+from dermlab.report.render import markdown_table, points, render
 from dermlab.report.truth import score_flags
 
 STAGES = Path(__file__).parents[2] / "stages"
@@ -29,6 +28,14 @@ STAGES = Path(__file__).parents[2] / "stages"
 
 def report():
     return contents(read_inputs(read_params()))
+
+
+def as_html(found) -> str:
+    return render("report.html.j2", report=found)
+
+
+def as_markdown(found) -> str:
+    return render("report.md.j2", report=found)
 
 
 def test_the_stage_writes_page_markdown_and_numbers_and_the_same_again(world, monkeypatch):

@@ -9,9 +9,13 @@ import pandas as pd
 from dermlab.data.classes import OTHER, Classes
 from dermlab.data.errors import ContractError
 from dermlab.data.tables import prob_columns
-from dermlab.evaluate.calibration import calibration_bins, expected_calibration_error
 from dermlab.evaluate.doubts import doubted
-from dermlab.evaluate.scores import PerClass, auroc, confusion, over_targets, per_class, rarest_third, top_k
+from dermlab.scores.calibration import calibration_bins
+from dermlab.scores.counts import confusion, f1, precision, recall
+from dermlab.scores.headline import Tally, headline, over_targets, tally
+from dermlab.scores.rare import commonest, rarest_third, rows_per_class
+
+GIVEN_TWICE = ("top1", "top3", "macro_f1", "balanced_accuracy")  # with and without the test rows that the model doubts
 
 
 @dataclass(frozen=True)
@@ -49,72 +53,60 @@ def predictions_table(rows: pd.DataFrame, probs: np.ndarray, classes: Classes) -
 def evaluate(test_labels: pd.Series, probs: np.ndarray, train_labels: pd.Series, classes: Classes, ece_bins: int) -> Evaluation:
     """test_labels: names [N]; probs: float [N, K+1], rows sum to 1; train_labels: the catalog's names of all training rows.
 
-    The headline speaks of the test rows of target classes, `other` left out of the ranking. The rarest third and the commonest
-    class are taken from the catalog, not the manifest, so that they are the same for every variant. A mean over classes is over
-    those with test rows. Raises ContractError without such rows or for a probability that is not finite.
+    The headline speaks of the test rows of target classes, `other` left out of the ranking; each score is defined in dermlab.scores.
+    The rarest third and the commonest class are taken from the catalog, not the manifest, so that they are the same for every variant.
+    A score that does not exist is left out. Raises ContractError without such rows or for a probability that is not finite.
     """
     if not np.isfinite(probs).all():
         raise ContractError("The model predicts probabilities that are not finite. Train it again, with a lower learning rate.")
+    probs = probs.astype(np.float32)  # as the predictions table holds them, so that whoever reads it counts the same
     encoded = classes.encode(test_labels, "the test rows, column label")
     is_target = encoded != classes.other
     labels, targets = encoded[is_target], over_targets(probs[is_target])
     if not len(labels):
         raise ContractError("The test split has no row of a target class, so nothing can be scored. Check the source's splits.")
-    counts = np.array([int((train_labels == name).sum()) for name in classes.targets])
-    matrix = confusion(labels, targets.argmax(axis=1), classes.other)
-    scores = per_class(matrix)
-    tested = scores.support > 0
-    rare = rarest_third(counts)
-    sink = int(np.argmax(counts))
-    bins = calibration_bins(labels, targets, ece_bins)
-    headline = _headline(labels, targets, scores)
-    if tested[rare].any():
-        headline["rare_recall"] = float(scores.recall[rare][tested[rare]].mean())
-    if tested[sink]:
-        headline["sink_ratio"] = float(matrix[:, sink].sum() / matrix[sink].sum())
-    headline["ece"] = expected_calibration_error(bins)
+    train_rows = rows_per_class(classes.encode(train_labels, "the training rows, column label"), classes.other)
+    rare, sink = rarest_third(train_rows), commonest(train_rows)
+    tallied = tally(labels, targets, ece_bins)
 
     name_of = dict(enumerate(classes.targets))
     details: dict[str, Any] = {
         "rows": {"test": len(encoded), "targets": len(labels), OTHER: int((~is_target).sum())},
         "rare_classes": [name_of[c] for c in rare.tolist()],
         "sink_class": name_of[sink],
-        "classes_without_test_rows": [name_of[c] for c in np.flatnonzero(~tested).tolist()],
-        "unflagged": _without_doubted(labels, targets, classes.other),
-        "per_class": {
-            name: {
-                "precision": scores.precision[c],
-                "recall": scores.recall[c],
-                "f1": scores.f1[c],
-                "support": int(scores.support[c]),
-            }
-            for c, name in name_of.items()
-        },
-        "calibration": bins,
-        "confusion": {"classes": list(classes.targets), "matrix": matrix.tolist()},
+        "classes_without_test_rows": [name_of[c] for c in np.flatnonzero(tallied.true == 0).tolist()],
+        "unflagged": _without_doubted(labels, targets, rare, sink),
+        "per_class": _per_class(tallied, classes),
+        "calibration": calibration_bins(labels, targets, ece_bins),
+        "confusion": {"classes": list(classes.targets), "matrix": confusion(labels, targets.argmax(axis=1), classes.other).tolist()},
     }
-    if int((~is_target).sum()) > 0:
-        details["other_auroc"] = auroc(~is_target, probs[:, classes.other])
-    f1 = {name: round(float(scores.f1[c]), 4) for c, name in name_of.items()}
-    return Evaluation({name: round(value, 4) for name, value in headline.items()}, f1, details)
+    if not is_target.all():
+        details["other_auroc"] = _auroc_of_other(is_target, probs)
+    rounded = {name: round(float(value), 4) for name, value in headline(tallied, rare, sink).items() if np.isfinite(value)}
+    return Evaluation(rounded, {name: round(scores["f1"], 4) for name, scores in details["per_class"].items()}, details)
 
 
-def _headline(labels: np.ndarray, probs: np.ndarray, scores: PerClass) -> dict[str, float]:
-    tested = scores.support > 0
+def _per_class(tallied: Tally, classes: Classes) -> dict[str, dict[str, float]]:
+    """A class without test rows has recall and F1 0 here, for a metrics file holds no NaN; `support` tells."""
+    scores = {"precision": precision(tallied), "recall": np.nan_to_num(recall(tallied)), "f1": np.nan_to_num(f1(tallied))}
     return {
-        "top1": top_k(labels, probs, 1),
-        "top3": top_k(labels, probs, 3),
-        "macro_f1": float(scores.f1[tested].mean()),
-        "balanced_accuracy": float(scores.recall[tested].mean()),
+        name: {**{score: float(values[c]) for score, values in scores.items()}, "support": int(tallied.true[c])}
+        for c, name in enumerate(classes.targets)
     }
 
 
-def _without_doubted(labels: np.ndarray, probs: np.ndarray, classes: int) -> dict[str, float]:
+def _without_doubted(labels: np.ndarray, probs: np.ndarray, rare: np.ndarray, sink: int) -> dict[str, float]:
     """The same scores without the test rows whose label the model doubts."""
-    flagged = doubted(labels, probs)
-    kept = ~flagged
-    numbers: dict[str, float] = {"flagged": int(flagged.sum()), "rows": int(kept.sum())}
+    kept = ~doubted(labels, probs)
+    numbers: dict[str, float] = {"flagged": int((~kept).sum()), "rows": int(kept.sum())}
     if kept.any():
-        scores = per_class(confusion(labels[kept], probs[kept].argmax(axis=1), classes))
-        numbers |= _headline(labels[kept], probs[kept], scores)
+        scores = headline(tally(labels[kept], probs[kept], bins=1), rare, sink)
+        numbers |= {name: float(scores[name]) for name in GIVEN_TWICE}
     return numbers
+
+
+def _auroc_of_other(is_target: np.ndarray, probs: np.ndarray) -> float:
+    """How well p(other) tells `other` from the targets; both must be there."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(~is_target, probs[:, -1]))

@@ -21,6 +21,7 @@ from dermlab.flag.probabilities import in_sample, repeated_out_of_fold
 from dermlab.flag.triage import garbage_probability, issues, review_ranks
 from dermlab.flag.verdict import METHODS
 from dermlab.model.questionnaire import encode
+from dermlab.scores.rare import rarest_third, rows_per_class
 
 CONFUSIONS = 20  # given -> suggested pairs kept in the numbers
 SHOWN = 3  # neighbours named in the flags, for a person to look at
@@ -96,7 +97,7 @@ def build_flags(
             "outlier_score": outlier_score(similarity),
             "not_skin_score": not_skin_scores,
             "leak": copied["leak"],
-            "protected": np.isin(labels, rarest_third(labels, classes)),
+            "protected": np.isin(labels, rarest_third(rows_per_class(labels, classes.other))),
             "review_rank": review_ranks(issue, labels, np.maximum(1 - verdict.quality, garbage), ids),
         }
     )
@@ -127,12 +128,6 @@ def _probabilities(
     if params.probs == "in_sample":
         return in_sample(inputs, labels, len(classes.names), params.l2)[None]
     return repeated_out_of_fold(inputs, labels, patients, len(classes.names), params.l2, params.folds, params.repeats, params.seed)
-
-
-def rarest_third(labels: np.ndarray, classes: Classes) -> np.ndarray:
-    """The K // 3 (at least one) target classes with the fewest rows in `labels`, int [N]: what `protected` marks."""
-    counts = np.bincount(labels, minlength=len(classes.names))[: classes.other]
-    return np.argsort(counts, kind="stable")[: max(1, classes.other // 3)]
 
 
 def summary(flags: pd.DataFrame, classes: Classes) -> dict[str, Any]:

@@ -11,18 +11,22 @@ from rich.table import Table
 from rich.text import Text
 
 from dermlab.data.files import write_text
-from dermlab.report.differences import BETTER, NOT_APART, TOO_FEW, WORSE, Difference
 from dermlab.report.paired import Comparison, Row, Run, compare
 from dermlab.report.render import SCORE_LABELS, markdown_table, points, points_bounds, render, score
 from dermlab.report.runs import load_run
-from dermlab.report.scores import HEADLINE
 from dermlab.report.seeds import Recipe
+from dermlab.scores.bootstrap import MIN_PATIENTS
+from dermlab.scores.differences import BETTER, NOT_APART, TOO_FEW, WORSE, Difference
+from dermlab.scores.headline import HEADLINE
 
 __all__ = ["Comparison", "Run", "as_markdown", "as_table", "compare", "load_run", "per_class_table", "write_html"]
 
 ARROWS = {BETTER: "▲", WORSE: "▼", NOT_APART: "", TOO_FEW: "?"}
 STYLES = {BETTER: "green", WORSE: "red", NOT_APART: "", TOO_FEW: "dim"}
-LEGEND = "▲ better, ▼ worse: the 95 % interval leaves out zero. No arrow: not told apart. ?: fewer than 10 patients, so no interval."
+LEGEND = (
+    "▲ better, ▼ worse: the 95 % interval leaves out zero. No arrow: not told apart. "
+    f"?: fewer than {MIN_PATIENTS} patients, so no interval."
+)
 NAME_WIDTH = 16
 RECIPE_SCORES = ("top1", "macro_f1", "rare_recall")  # drawn for recipes over seeds
 NO_ARROW = "\N{NO-BREAK SPACE}"

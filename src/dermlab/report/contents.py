@@ -13,23 +13,28 @@ from dermlab.data.classes import OTHER
 from dermlab.data.errors import ContractError
 from dermlab.data.params import Params
 from dermlab.data.tables import SPLITS
-from dermlab.report import scores, sentences
-from dermlab.report.differences import MIN_PATIENTS
+from dermlab.report import sentences
 from dermlab.report.examples import Example, examples
 from dermlab.report.inputs import Inputs
 from dermlab.report.render import score
-from dermlab.report.training import TrainingCounts, flag_counts, training_counts
+from dermlab.report.training_rows import TrainingCounts, flag_counts, training_counts
 from dermlab.report.truth import score_flags
+from dermlab.scores.bootstrap import interval, resample
+from dermlab.scores.calibration import calibration_bins
+from dermlab.scores.counts import confusion, f1, precision, recall
+from dermlab.scores.headline import HEADLINE, Tally, headline, patients_behind
+from dermlab.scores.predictions import labels_and_probs, scored_rows, tally_by_patient, target_names
+from dermlab.scores.rare import commonest, rarest_third
 
 WORST = 15  # confusions listed
+TOLERANCE = 0.5e-4 + 1e-9  # between a score as written, to four digits, and as counted here
 # The ECE has no interval: it grows with every resample, whose doubled rows look like certainty where there is none.
-TOLERANCE = 0.002  # between a score as written and as counted here: rounding, and ties that fall otherwise in single precision
-WITH_INTERVAL = tuple(name for name in scores.HEADLINE if name != "ece")
+WITHOUT_INTERVAL = ("ece",)
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class in the test split and in training. `f1_bounds`: 95 % interval, None with fewer than MIN_PATIENTS patients."""
+    """A class in the test split and in training. `f1_bounds`: 95 % interval, None with too few patients."""
 
     name: str
     rare: bool
@@ -44,10 +49,12 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Report:
-    """`headline`: score -> (value, 95 % interval or None). `confusion`: classes by support, and counts in that order."""
+    """`headline`: score -> (value, 95 % interval, None with too few patients). `confusion`: classes by support, and the counts
+    in that order."""
 
     params: Params
     verdict: str
+    caution: str
     facts: dict[str, str]
     settings: dict[str, str]
     rows: dict[str, tuple[int, int]]
@@ -88,36 +95,39 @@ def contents(inputs: Inputs) -> Report:
     """The report of one run, counted from its tables; the metrics give what the tables cannot. Raises ContractError where the
     predictions hold nothing to score."""
     params, metrics = inputs.params, inputs.metrics
-    scored = scores.scored_rows(inputs.predictions)
-    targets = scores.target_names(scored)
-    by_patient = scores.tally_by_patient(scored, params.evaluate.ece_bins)
-    (draws,) = scores.resample([by_patient], params.report.bootstrap, params.seed)
+    scored = scored_rows(inputs.predictions)
+    targets = target_names(scored)
+    labels, probs = labels_and_probs(scored)
+    by_patient = tally_by_patient(scored, params.evaluate.ece_bins)
+    (draws,) = resample([by_patient], params.report.bootstrap, params.seed)
     training = training_counts(inputs.catalog, inputs.flags, inputs.manifest, targets)
-    before = [training[name].before for name in targets]
-    rare = metrics["evaluate"].get("rare_classes") or [targets[c] for c in scores.rarest_third(before)]
-    sink = targets[int(np.argmax(before))]
-    rare_at, sink_at = [targets.index(name) for name in rare], targets.index(sink)
-    drawn = scores.headline(draws, rare_at, sink_at)
-    _check_headline(metrics["headline"], scores.headline(scores.total(by_patient), rare_at, sink_at))
-    headline = {
-        name: (metrics["headline"].get(name, math.nan), scores.interval(drawn[name]) if name in WITH_INTERVAL else None)
-        for name in scores.HEADLINE
+    before = np.array([training[name].before for name in targets])
+    rare_at, sink_at = rarest_third(before), commonest(before)
+    rare, sink = [targets[c] for c in rare_at], targets[sink_at]
+    counted, drawn = headline(by_patient.total(), rare_at, sink_at), headline(draws, rare_at, sink_at)
+    _check_headline(metrics["headline"], counted)
+    behind = patients_behind(by_patient, rare_at)
+    with_bounds = {
+        name: (metrics["headline"].get(name, math.nan), None if name in WITHOUT_INTERVAL else interval(drawn[name], behind[name]))
+        for name in HEADLINE
     }
     classes = _classes(targets, rare, by_patient, draws, training)
     names = [row.name for row in classes]
-    counts = scores.confusion(scored, names)
-    bins = scores.calibration_bins(scored, params.evaluate.ece_bins)
-    patients = len(by_patient.top3)
+    order = [targets.index(name) for name in names]
+    counts = confusion(labels, probs.argmax(axis=1), len(targets))[np.ix_(order, order)]
+    bins = calibration_bins(labels, probs, params.evaluate.ece_bins)
+    patients = len(by_patient.rows)
     return Report(
         params=params,
-        verdict=sentences.verdict(params, headline["top1"], len(scored), patients),
+        verdict=sentences.verdict(params, with_bounds["top1"], len(scored), patients),
+        caution=sentences.CAUTION,
         facts=_facts(inputs, patients),
         settings=settings(params),
         rows=_rows(inputs.manifest),
         quarantine=inputs.quarantine["reason"].value_counts().sort_index().to_dict(),
         images=len(scored),
         patients=patients,
-        headline=headline,
+        headline=with_bounds,
         extras=sentences.extras(metrics["evaluate"], metrics["headline"], [row.name for row in classes if not row.support], len(scored)),
         classes=classes,
         sink=sink,
@@ -184,7 +194,7 @@ def _facts(inputs: Inputs, patients: int) -> dict[str, str]:
 
 def _check_headline(written: Mapping[str, float], counted: Mapping[str, np.ndarray]) -> None:
     """An interval beside a number of another run would be worse than none."""
-    for name in WITH_INTERVAL:
+    for name in HEADLINE:
         if name in written and abs(written[name] - float(counted[name])) > TOLERANCE:
             raise ContractError(
                 f"{paths.HEADLINE} says {name} {written[name]:.4f}, but {paths.PREDICTIONS} gives {float(counted[name]):.4f}: they are "
@@ -199,22 +209,21 @@ def _rows(manifest: pd.DataFrame) -> dict[str, tuple[int, int]]:
 
 
 def _classes(
-    targets: tuple[str, ...], rare: list[str], by_patient: scores.Tally, draws: scores.Tally, training: dict[str, TrainingCounts]
+    targets: tuple[str, ...], rare: list[str], by_patient: Tally, draws: Tally, training: dict[str, TrainingCounts]
 ) -> list[ClassRow]:
     """By test rows, the commonest first."""
-    whole = scores.total(by_patient)
-    patients, drawn, f1 = (by_patient.true > 0).sum(0), scores.per_class_f1(draws), scores.per_class_f1(whole)
-    precision, recall = whole.hit / np.maximum(whole.predicted, 1), whole.hit / np.maximum(whole.true, 1)
+    whole, patients, drawn = by_patient.total(), (by_patient.true > 0).sum(0), f1(draws)
+    whole_precision, whole_recall, whole_f1 = precision(whole), recall(whole), f1(whole)
     rows = [
         ClassRow(
             name=name,
             rare=name in rare,
             support=int(whole.true[c]),
             patients=int(patients[c]),
-            precision=float(precision[c]),
-            recall=float(recall[c]),
-            f1=float(f1[c]),
-            f1_bounds=scores.interval(drawn[:, c]) if patients[c] >= MIN_PATIENTS else None,
+            precision=float(whole_precision[c]),
+            recall=float(whole_recall[c]),
+            f1=float(whole_f1[c]),
+            f1_bounds=interval(drawn[:, c], int(patients[c])),
             training=training[name],
         )
         for c, name in enumerate(targets)

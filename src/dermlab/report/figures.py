@@ -63,12 +63,12 @@ def calibration(bins: Sequence[dict]) -> Markup:
         out.append(f'<text class="axis" x="{x:.1f}" y="{top + side + 16}" text-anchor="middle">{100 * tick:.0f}</text>')
         out.append(f'<text class="axis" x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{100 * tick:.0f}</text>')
     out.append(f'<line class="zero" x1="{left}" y1="{top + side}" x2="{left + side}" y2="{top}"/>')
-    most = max((row["count"] for row in bins), default=1)
+    most = max((row["rows"] for row in bins), default=1)
     for row in bins:
         (x, y), (_, ideal) = at(row["confidence"], row["accuracy"]), at(0, row["confidence"])
-        told = f"{row['count']} images: confidence {100 * row['confidence']:.0f} %, right {100 * row['accuracy']:.0f} %"
+        told = f"{row['rows']} images: confidence {100 * row['confidence']:.0f} %, right {100 * row['accuracy']:.0f} %"
         out.append(f'<line class="stem" x1="{x:.1f}" y1="{ideal:.1f}" x2="{x:.1f}" y2="{y:.1f}"/>')
-        radius = 2.5 + 7.5 * (row["count"] / most) ** 0.5
+        radius = 2.5 + 7.5 * (row["rows"] / most) ** 0.5
         out.append(f'<circle class="hit" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"><title>{told}</title></circle>')
     out.append(f'<text class="axis" x="{left + side / 2}" y="{top + side + 36}" text-anchor="middle">confidence, %</text>')
     turned = f"translate(12 {top + side / 2}) rotate(-90)"

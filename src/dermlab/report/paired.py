@@ -1,8 +1,6 @@
 """Paired differences of runs on one test set, and differences of recipes over seeds.
 
-Two questions, two answers. How far do two *checkpoints* differ on patients like these? Patients are resampled with
-replacement, the same for both runs (a paired, clustered bootstrap; Efron & Tibshirani 1993, ch. 16). How far do two
-*recipes* differ? Only several seeds of each can say: Welch's t interval on their means (Welch 1947).
+The first speak of checkpoints, the second of recipes: see dermlab.scores.differences.
 """
 
 from collections.abc import Mapping
@@ -13,10 +11,13 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.errors import ContractError
-from dermlab.report import scores
-from dermlab.report.differences import Difference, difference
-from dermlab.report.scores import HEADLINE, per_class_f1
 from dermlab.report.seeds import Recipe, by_recipe, flat
+from dermlab.scores.bootstrap import resample
+from dermlab.scores.counts import f1
+from dermlab.scores.differences import Difference, difference, mcnemar
+from dermlab.scores.headline import HEADLINE, headline, patients_behind
+from dermlab.scores.predictions import labels_and_probs, scored_rows, tally_by_patient, target_names
+from dermlab.scores.rare import commonest, rarest_third
 
 FIELD_NOTE = (
     "In the field the run-to-run standard deviation of top-1 was about 0.6 points: two single runs must differ by about 1.7 points, "
@@ -79,36 +80,36 @@ def compare(baseline: Run, others: list[Run], bootstrap: int = 2000, seed: int =
     Raises ContractError where the runs were not scored on the same test images with the same labels.
     """
     runs = [baseline, *others]
-    scored = [scores.scored_rows(run.predictions) for run in runs]
+    scored = [scored_rows(run.predictions) for run in runs]
     for run, rows in zip(others, scored[1:], strict=True):
         _check_same_test(baseline.name, scored[0], run.name, rows)
-    targets = scores.target_names(scored[0])
-    counts = [baseline.train_counts.get(name, 0) for name in targets]
-    rare, sink = scores.rarest_third(counts), int(np.argmax(counts))
+    targets = target_names(scored[0])
+    counts = np.array([baseline.train_counts.get(name, 0) for name in targets])
+    rare, sink = rarest_third(counts), commonest(counts)
     bins = int(baseline.params.get("evaluate", {}).get("ece_bins", 15))
-    by_patient = [scores.tally_by_patient(rows, bins) for rows in scored]
-    points = [scores.total(tally) for tally in by_patient]
-    draws = scores.resample(by_patient, bootstrap, seed)
-    heads = [scores.headline(tally, rare, sink) for tally in points]
-    drawn = [scores.headline(tally, rare, sink) for tally in draws]
-    f1, drawn_f1 = [per_class_f1(tally) for tally in points], [per_class_f1(tally) for tally in draws]
+    by_patient = [tally_by_patient(rows, bins) for rows in scored]
+    points = [tally.total() for tally in by_patient]
+    draws = resample(by_patient, bootstrap, seed)
+    heads = [headline(tally, rare, sink) for tally in points]
+    drawn = [headline(tally, rare, sink) for tally in draws]
+    whole_f1, drawn_f1 = [f1(tally) for tally in points], [f1(tally) for tally in draws]
     patients_of = (by_patient[0].true > 0).sum(0)
-    patients = len(by_patient[0].top3)
+    patients, behind = len(by_patient[0].rows), patients_behind(by_patient[0], rare)
     rows = []
     for i, run in enumerate(others, 1):
         gained, lost, p = mcnemar(_right(scored[i]), _right(scored[0]))
-        headline = {name: difference(name, heads[0][name], heads[i][name], drawn[0][name], drawn[i][name], patients) for name in HEADLINE}
+        scores = {name: difference(name, heads[0][name], heads[i][name], drawn[0][name], drawn[i][name], behind[name]) for name in HEADLINE}
         per_class = {
-            name: difference("f1", f1[0][c], f1[i][c], drawn_f1[0][:, c], drawn_f1[i][:, c], patients_of[c])
+            name: difference("f1", whole_f1[0][c], whole_f1[i][c], drawn_f1[0][:, c], drawn_f1[i][:, c], patients_of[c])
             for c, name in enumerate(targets)
             if patients_of[c]
         }
-        rows.append(Row(run.name, changed_params(baseline.params, run.params), headline, per_class, gained, lost, p))
+        rows.append(Row(run.name, changed_params(baseline.params, run.params), scores, per_class, gained, lost, p))
     recipes = by_recipe([run.name for run in runs], [run.params for run in runs], heads)
     return Comparison(
         baseline=baseline.name,
         headline={name: float(value) for name, value in heads[0].items()},
-        per_class={name: float(f1[0][c]) for c, name in enumerate(targets) if patients_of[c]},
+        per_class={name: float(whole_f1[0][c]) for c, name in enumerate(targets) if patients_of[c]},
         rows=tuple(rows),
         recipes=recipes,
         images=len(scored[0]),
@@ -122,14 +123,6 @@ def compare(baseline: Run, others: list[Run], bootstrap: int = 2000, seed: int =
     )
 
 
-def mcnemar(right: np.ndarray, baseline_right: np.ndarray) -> tuple[int, int, float]:
-    """Rows only the first has right, only the second, and the exact two-sided p of an even split (McNemar 1947)."""
-    from scipy.stats import binomtest
-
-    gained, lost = int((right & ~baseline_right).sum()), int((~right & baseline_right).sum())
-    return gained, lost, float(binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
-
-
 def changed_params(baseline: Mapping, other: Mapping) -> dict[str, tuple[Any, Any]]:
     """Dotted param -> (baseline's value, the other's), where they differ; without `report`, which changes no prediction."""
     old, new = flat(baseline), flat(other)
@@ -137,7 +130,7 @@ def changed_params(baseline: Mapping, other: Mapping) -> dict[str, tuple[Any, An
 
 
 def _right(scored: pd.DataFrame) -> np.ndarray:
-    labels, probs = scores.labels_and_probs(scored)
+    labels, probs = labels_and_probs(scored)
     return probs.argmax(1) == labels
 
 
@@ -165,7 +158,7 @@ def _notes(bootstrap: int, patients: int, classes: int, recipes: tuple[Recipe, .
 def _check_same_test(first_name: str, first: pd.DataFrame, name: str, rows: pd.DataFrame) -> None:
     where = f"{first_name} and {name} cannot be compared:"
     todo = "Run both again from one data/source and one pull (`dvc exp run`)."
-    if scores.target_names(first) != scores.target_names(rows):
+    if target_names(first) != target_names(rows):
         raise ContractError(f"{where} their classes differ. {todo}")
     ours, theirs = set(first["image_id"]), set(rows["image_id"])
     if ours != theirs:

@@ -10,11 +10,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from dermlab.report import figures
+from dermlab.scores.bootstrap import MIN_PATIENTS
 
 SCORE_LABELS = {
     "top1": "top-1", "top3": "top-3", "macro_f1": "macro F1", "balanced_accuracy": "balanced accuracy", "rare_recall": "rare recall",
     "sink_ratio": "sink ratio", "ece": "ECE",
 }  # fmt: skip
+SCORE_MEANINGS = {
+    "top1": "share of test images whose likeliest class is right",
+    "top3": "share whose class is among the three likeliest",
+    "macro_f1": "mean F1 of the classes, each counting the same",
+    "balanced_accuracy": "mean recall of the classes, each counting the same",
+    "rare_recall": "mean recall of the rarest third of the classes",
+    "sink_ratio": "how often the commonest class is predicted for each time it occurs; 1 is right",
+    "ece": "mean gap between confidence and being right; lower is better",
+}
 ABSENT = "–"
 
 
@@ -80,12 +90,14 @@ def _environment(html: bool) -> Environment:
         "prose": prose,
     }  # fmt: skip
     environment.globals |= {
-        "table": markdown_table, "share": share, "score_labels": SCORE_LABELS, "absent": ABSENT, "confusion_figure": figures.confusion,
+        "table": markdown_table, "share": share, "score_labels": SCORE_LABELS, "score_meanings": SCORE_MEANINGS,
+        "min_patients": MIN_PATIENTS, "absent": ABSENT, "confusion_figure": figures.confusion,
         "calibration_figure": figures.calibration, "interval_figure": figures.interval, "difference_figure": figures.difference,
     }  # fmt: skip
     return environment
 
 
 def render(template: str, **values: Any) -> str:
-    """The template filled in; values are escaped in `.html.j2`, and a missing one is an error."""
+    """The template filled in; values are escaped in `.html.j2`, and a missing one is an error. Pages are self-contained: inline style and
+    figures, thumbnails as data URIs, nothing fetched from outside."""
     return _environment(template.endswith(".html.j2")).get_template(template).render(**values)

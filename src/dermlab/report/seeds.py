@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dermlab.report.differences import Difference, goodness, verdict_of
-from dermlab.report.scores import HEADLINE
+from dermlab.scores.differences import Difference, difference_of_means
+from dermlab.scores.headline import HEADLINE
 
 
 @dataclass(frozen=True)
@@ -55,26 +55,7 @@ def by_recipe(names: Sequence[str], params: Sequence[Mapping], heads: Sequence[M
                 seeds=tuple(group),
                 mean={m: float(v.mean()) for m, v in scored.items()},
                 spread={m: float(v.std(ddof=1)) for m, v in scored.items()} if several else {},
-                differences={m: _welch(m, values[0][m], scored[m]) for m in HEADLINE} if against else {},
+                differences={m: difference_of_means(m, values[0][m], scored[m]) for m in HEADLINE} if against else {},
             )
         )
     return tuple(recipes)
-
-
-def _welch(metric: str, old: np.ndarray, new: np.ndarray) -> Difference:
-    gain = welch_interval(goodness(metric, old), goodness(metric, new))
-    return Difference(float(old.mean()), float(new.mean()), welch_interval(old, new), verdict_of(gain))
-
-
-def welch_interval(old: np.ndarray, new: np.ndarray) -> tuple[float, float] | None:
-    """95 % interval of mean(new) - mean(old), two values or more of each; None without any spread to judge by."""
-    from scipy.stats import t
-
-    share = [values.var(ddof=1) / len(values) for values in (old, new)]
-    variance = sum(share)
-    if variance < 1e-20:  # equal but for rounding
-        return None
-    freedom = variance**2 / sum(part**2 / (len(values) - 1) for part, values in zip(share, (old, new), strict=True))
-    reach = t.ppf(0.975, freedom) * variance**0.5
-    delta = new.mean() - old.mean()
-    return float(delta - reach), float(delta + reach)

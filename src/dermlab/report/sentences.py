@@ -8,7 +8,7 @@ import pandas as pd
 from dermlab.data.params import Params
 from dermlab.report.paired import FIELD_NOTE
 from dermlab.report.render import percent, score, share
-from dermlab.report.training import TrainingCounts
+from dermlab.report.training_rows import TrainingCounts
 
 
 def verdict(params: Params, top1: tuple[float, tuple[float, float] | None], images: int, patients: int) -> str:
@@ -56,10 +56,10 @@ def sink(name: str, names: list[str], counts: np.ndarray) -> str:
 
 
 def calibration(headline: Mapping, bins: list[dict]) -> str:
-    total = sum(row["count"] for row in bins)
+    total = sum(row["rows"] for row in bins)
     if not total:
         return ""
-    sure, right = (sum(row["count"] * row[key] for row in bins) / total for key in ("confidence", "accuracy"))
+    sure, right = (sum(row["rows"] * row[key] for row in bins) / total for key in ("confidence", "accuracy"))
     gap = 100 * (sure - right)
     way = (
         "about as sure as it is right"

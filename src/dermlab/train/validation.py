@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dermlab.scores.counts import count, macro_f1, top1
+
 LEAST_T = 0.2  # the field's fine-tuned model needed 1.03; a need beyond a factor of five is a fault of the training, not of its scale
 PRIOR = 0.25  # standard deviation of log T: a factor of 1.3 either way
 
@@ -32,17 +34,8 @@ def validate(logits: np.ndarray, labels: np.ndarray) -> Validation:
     nll = float(_negative_log_likelihood(logits.astype(np.float64), labels))
     if not len(truth):
         return Validation(0.0, 0.0, nll)
-    return Validation(float((truth == predicted).mean()), macro_f1(truth, predicted), nll)
-
-
-def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """The unweighted mean over the classes that occur in `truth` or `predicted` of 2 tp / (2 tp + fp + fn)."""
-    size = int(max(truth.max(), predicted.max())) + 1
-    confusion = np.zeros((size, size), dtype=np.int64)
-    np.add.at(confusion, (truth, predicted), 1)
-    both = confusion.sum(0) + confusion.sum(1)
-    occurs = both > 0
-    return float((2 * np.diag(confusion)[occurs] / both[occurs]).mean())
+    counts = count(truth, predicted, other)
+    return Validation(float(top1(counts)), float(macro_f1(counts)), nll)
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:

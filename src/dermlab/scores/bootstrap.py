@@ -1,0 +1,43 @@
+"""Intervals by patient: patients are drawn with replacement, each with all their rows (a clustered bootstrap; Efron & Tibshirani 1993).
+
+P patients, R resamples. As every score is a function of sums over patients, R resamples are one matrix product.
+"""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import TypeVar
+
+import numpy as np
+
+from dermlab.scores.counts import Counts
+
+SomeCounts = TypeVar("SomeCounts", bound=Counts)
+MIN_PATIENTS = 10  # below, percentile intervals are far too narrow; with fewer than 6, even all-for-one-side has p > 0.05 (sign test)
+CHUNK = 256  # resamples weighted at once: bounds the memory to CHUNK x P numbers
+
+
+def resample(by_patient: Sequence[SomeCounts], resamples: int, seed: int) -> list[SomeCounts]:
+    """Counts [R, ...] of each run from its counts by patient [P, ...]: the same draw of patients for every run, so that differences
+    are paired."""
+    people = len(by_patient[0].rows)
+    rng = np.random.default_rng(seed)
+    parts: list[list[SomeCounts]] = [[] for _ in by_patient]
+    for start in range(0, resamples, CHUNK):
+        size = min(CHUNK, resamples - start)
+        drawn = rng.integers(people, size=(size, people)) + np.arange(size)[:, None] * people
+        weights = np.bincount(drawn.ravel(), minlength=size * people).reshape(size, people).astype(np.float64)
+        for run, counts in zip(parts, by_patient, strict=True):
+            run.append(counts.weighted(weights))
+    return [type(run[0])(*(np.concatenate([getattr(part, of.name) for part in run]) for of in fields(run[0]))) for run in parts]
+
+
+def interval(samples: np.ndarray, patients: int) -> tuple[float, float] | None:
+    """The 95 % percentile interval of samples [R]; resamples in which the score does not exist (NaN) are left out.
+
+    `patients`: how many the score rests on. None with fewer than MIN_PATIENTS, or where no resample has the score.
+    """
+    samples = samples[np.isfinite(samples)]
+    if patients < MIN_PATIENTS or not len(samples):
+        return None
+    low, high = np.quantile(samples, [0.025, 0.975])
+    return float(low), float(high)

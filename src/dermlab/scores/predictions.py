@@ -1,0 +1,39 @@
+"""The predictions table, as the scores read it. Rows of `other` are not scored, and `other` is left out of the ranking."""
+
+import numpy as np
+import pandas as pd
+
+from dermlab.data.classes import OTHER
+from dermlab.data.errors import ContractError
+from dermlab.data.tables import PROB_PREFIX
+from dermlab.scores.headline import Tally, over_targets, tally
+
+
+def target_names(predictions: pd.DataFrame) -> tuple[str, ...]:
+    """The K targets in label order, as the probability columns name them."""
+    names = tuple(name.removeprefix(PROB_PREFIX) for name in predictions.columns if name.startswith(PROB_PREFIX))
+    return tuple(name for name in names if name != OTHER)
+
+
+def scored_rows(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The rows that count: those of the target classes, sorted by image_id."""
+    return predictions[predictions["label"] != OTHER].sort_values("image_id", ignore_index=True)
+
+
+def labels_and_probs(scored: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """int [N] 0..K-1, and float64 [N, K] over the targets, rows sum to 1. Raises ContractError where there is nothing to score."""
+    targets = target_names(scored)
+    labels = pd.Categorical(scored["label"], categories=targets).codes.astype(np.int64)
+    if not len(scored):
+        raise ContractError("data/predictions.parquet holds no row of a target class. Run `dvc repro evaluate`.")
+    if (labels < 0).any():
+        unknown = scored["label"].iloc[int(np.argmax(labels < 0))]
+        raise ContractError(f"data/predictions.parquet: label {unknown!r} has no probability column. Run `dvc repro evaluate`.")
+    return labels, over_targets(scored[[PROB_PREFIX + name for name in (*targets, OTHER)]].to_numpy())
+
+
+def tally_by_patient(scored: pd.DataFrame, bins: int) -> Tally:
+    """The tally of each patient, [P, ...], patients in sorted order. `scored`: as of `scored_rows`; `bins`: of confidence. Raises
+    ContractError for no row, or a label without a probability column."""
+    labels, probs = labels_and_probs(scored)
+    return tally(labels, probs, bins, pd.factorize(scored["patient_id"], sort=True)[0])

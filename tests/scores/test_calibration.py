@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dermlab.scores.calibration import calibration_bins, confidence_bin, expected_calibration_error
+from dermlab.scores.headline import tally
+
+
+def calibration_error(labels: np.ndarray, probs: np.ndarray, bins: int) -> float:
+    counted = tally(labels, probs, bins)
+    return float(expected_calibration_error(counted.gap, counted.rows))
+
+
+def test_calibration_error_of_two_bins_by_hand():
+    labels = np.array([0, 0, 1, 0])
+    probs = np.array([[0.9, 0.1], [0.9, 0.1], [0.9, 0.1], [0.6, 0.4]])
+    assert [b["rows"] for b in calibration_bins(labels, probs, 15)] == [1, 3]
+    # 3/4 |2/3 - 0.9| + 1/4 |1 - 0.6|
+    assert calibration_error(labels, probs, 15) == pytest.approx(0.75 * (0.9 - 2 / 3) + 0.25 * 0.4)
+
+
+def test_bins_hold_their_upper_edge_and_certainty_falls_in_the_last():
+    assert confidence_bin(np.array([0.0, 0.25, 0.5, 0.75, 1.0]), 2).tolist() == [0, 0, 0, 1, 1]
+    bins = calibration_bins(np.array([0, 0]), np.array([[1.0, 0.0], [0.5, 0.5]]), 2)
+    assert [(b["low"], b["high"], b["rows"]) for b in bins] == [(0.0, 0.5, 1), (0.5, 1.0, 1)]
+
+
+@given(st.integers(0, 1000), st.integers(1, 20))
+def test_the_error_is_the_mean_gap_of_the_bins_that_are_drawn(seed, bins):
+    """With confidences on the edges of bins, too."""
+    rng = np.random.default_rng(seed)
+    confidence = rng.integers(10, 21, 60) / 20
+    probs, labels = np.stack([confidence, 1 - confidence], axis=1), rng.integers(0, 2, 60)
+    drawn = calibration_bins(labels, probs, bins)
+    assert sum(b["rows"] for b in drawn) == 60
+    expected = sum(b["rows"] * abs(b["accuracy"] - b["confidence"]) for b in drawn) / 60
+    assert calibration_error(labels, probs, bins) == pytest.approx(expected)
+
+
+def test_a_model_that_means_what_it_says_has_a_small_calibration_error():
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.5, 1, 50_000)
+    labels = (rng.random(50_000) > confidence).astype(int)
+    assert calibration_error(labels, np.stack([confidence, 1 - confidence], axis=1), 15) < 0.01
