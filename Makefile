@@ -22,7 +22,7 @@ run: setup ## the study on the embedded default; SOURCE=ham10000:PATH for real d
 
 test: setup ## everything the tests need, then the tests
 	@bash tests/needs.sh
-	@pytest -n 2 --dist loadgroup
+	@pytest -n 2 --dist loadfile
 
 check: setup ## style, params and tests
 	@ruff check . && ruff format --check . && dermlab check

@@ -9,7 +9,6 @@ right labels flagged by plain cleanlab (`find_label_issues`), at the recall that
 """
 
 import multiprocessing
-import os
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -21,39 +20,57 @@ from cleanlab.rank import get_label_quality_scores
 from harness import parser_of, record
 from sklearn.metrics import average_precision_score
 
-from dermlab.data.params import Params, read_params
+from dermlab.catalog.build import build_catalog
+from dermlab.catalog.params import CatalogParams
+from dermlab.catalog.params import Params as CatalogPart
+from dermlab.data.location import read_location
+from dermlab.data.machine import read_machine
+from dermlab.data.params import read_params
 from dermlab.data.shards import Shards
 from dermlab.embed.features import embed
+from dermlab.embed.params import Params as EmbedPart
+from dermlab.flag.duplicates import groups_of_copies
+from dermlab.flag.folds import people_of
 from dermlab.flag.neighbours import nearest, votes
+from dermlab.flag.params import Params as FlagPart
 from dermlab.flag.probabilities import repeated_out_of_fold
 from dermlab.flag.verdict import posterior
+from dermlab.lock.lock import lock
+from dermlab.lock.sources import Options
 from dermlab.model.backbones import create_backbone
 from dermlab.model.questionnaire import encode
-from dermlab.pull.lock import lock
-from dermlab.pull.noise import with_noise
+from dermlab.pull.objects import open_objects
 from dermlab.pull.pack import pack
-from dermlab.pull.sources import open_source
+from dermlab.pull.params import Params as PullPart
+from dermlab.pull.params import PullParams
 from dermlab.scores.rare import rarest_third, rows_per_class
 
-ROOT = Path(__file__).parents[1]
+PARAMS = Path(__file__).parents[1] / "params.yaml"
 GARBAGE = ("document", "no_skin", "wrong_part")
 
 
-def scores_of(source_uri: str, params: Params, folder: Path) -> dict[str, float]:
+def scores_of(source: str, options: Options, who: CatalogParams, pixels: PullParams, folder: Path) -> dict[str, float]:
     """One seed: pulls, embeds, judges and scores against the truth."""
-    pin, source = lock(source_uri, params.pull, folder / "source"), open_source(source_uri, params.pull)
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), multiprocessing.get_context("spawn")) as executor:
-        pulled = pack(pin, source, params.pull, executor, folder / "shards", folder / "checkpoints")
-    catalog, truth = with_noise(pulled.catalog, source.truth(), pin.classes, params.pull)
-    size = params.embed.image_size
-    embeddings = embed(create_backbone(params.backbone, size), catalog, Shards(folder / "shards"), size, params.embed.batch_size)
-    rows = catalog[catalog["split"] == "train"].sort_values("image_id", ignore_index=True).merge(truth, on="image_id")
+    pin = lock(source, options, folder / "source", folder / "location")
+    made = build_catalog(pin, who)
+    with ProcessPoolExecutor(read_machine(PARAMS).processes, multiprocessing.get_context("spawn")) as executor:
+        objects = open_objects(read_location(folder / "location"))
+        pulled = pack(made.wanted, objects, pixels, executor, shards=folder / "shards", checkpoints=folder / "checkpoints")
+    embedding, knobs = read_params(EmbedPart, PARAMS), read_params(FlagPart, PARAMS).flag
+    size = embedding.embed.image_size
+    backbone = create_backbone(embedding.backbone, size)
+    embeddings, _ = embed(backbone, pulled.images, Shards(folder / "shards"), size, read_machine(PARAMS).batch_size)
+    known = made.catalog.merge(pulled.images, on="image_id").sort_values("image_id", ignore_index=True)
+    copied, _ = groups_of_copies(
+        known["sha256"].to_numpy(), known["phash"].to_numpy(), embeddings.of(known["image_id"]), known["label"].to_numpy(), knobs.phash_bits
+    )
+    rows = known.assign(copied=copied)
+    rows = rows[rows["split"] == "train"].reset_index(drop=True).merge(made.truth, on="image_id")
     labels, classes = pin.classes.encode(rows["label"]), len(pin.classes.names)
-    patients, features = rows["patient_id"].to_numpy(str), embeddings.of(rows["image_id"])
+    people, features = people_of(rows["patient_id"], rows["copied"].to_numpy()), embeddings.of(rows["image_id"])
     inputs = np.concatenate([features.astype(np.float32), encode(rows, pin.questions)], axis=1)
-    knobs = params.flag
-    probs = repeated_out_of_fold(inputs, labels, patients, classes, knobs.l2, knobs.folds, knobs.repeats, knobs.seed)
-    cast = votes(nearest(features, knobs.neighbours, patients)[0], labels, classes)
+    probs = repeated_out_of_fold(inputs, labels, people, classes, knobs.l2, knobs.folds, knobs.repeats, knobs.seed)
+    cast = votes(nearest(features, knobs.neighbours, people)[0], labels, classes)
     ours = posterior(labels, probs, cast, rows["case_id"].to_numpy(str), knobs.expected_noise)
     garbage = rows["kind"].isin(GARBAGE).to_numpy()
     wrong = (rows["label"] != rows["true_label"]).to_numpy() & ~garbage
@@ -97,15 +114,16 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--source", default="phantom")
     options = parser.parse_args()
-    params = read_params(ROOT / "params.yaml")
+    who, pixels = read_params(CatalogPart, PARAMS).catalog, read_params(PullPart, PARAMS).pull
     kind = options.source.partition(":")[0]
-    rate = params.pull.noise_rate if kind == "phantom" else 0.1
+    rate = who.noise_rate if kind == "phantom" else 0.1
     seeds = []
     for seed in (17,) if options.quick else (17, 18, 19):
-        changed = {"seed": seed, "noise_rate": rate, **({"images": 800, "max_quarantine": 0.1} if options.quick else {})}
+        listed = Options(images=800 if options.quick else 4800, seed=seed)
+        judged = who.model_copy(update={"seed": seed, "noise_rate": rate})
+        tolerant = pixels.model_copy(update={"max_quarantine": 0.1})
         with tempfile.TemporaryDirectory() as folder:
-            pull = params.pull.model_copy(update=changed)
-            seeds.append(scores_of(options.source, params.model_copy(update={"pull": pull}), Path(folder)))
+            seeds.append(scores_of(options.source, listed, judged, tolerant, Path(folder)))
     table = pd.DataFrame(seeds)
     print(table.round(3).to_string())
     best_peer = table[["self_confidence", "normalized_margin"]].max(axis=1)

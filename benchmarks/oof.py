@@ -30,7 +30,7 @@ def task(quick: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for start in range(0, rows, 10_000):
         part = slice(start, start + 10_000)
         features[part] = (rng.normal(size=features[part].shape).astype(np.float32) + centres[labels[part]]) @ directions
-    return features, labels, patient_folds(labels, rng.integers(0, rows // 2, rows), FOLDS, seed=17)
+    return features, labels, patient_folds(labels, rng.integers(0, rows // 2, rows).astype(str), CLASSES, FOLDS, seed=17)
 
 
 def log_loss(labels: np.ndarray, probs: np.ndarray) -> float:

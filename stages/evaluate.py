@@ -1,30 +1,33 @@
 """evaluate: the trained model on the frozen test split.
 
-Reads   models/model/, data/catalog.parquet, data/manifest.parquet, data/shards/
+Reads   models/model/, data/catalog.parquet, data/images.parquet, data/manifest.parquet, data/shards/
 Writes  data/predictions.parquet, metrics/headline.json, metrics/f1.json, metrics/evaluate.json
 Run     dvc repro evaluate        (with mirrored images: dvc exp run -S evaluate.tta=flip)
 """
 
 from dermlab.data import paths
+from dermlab.data.command import run_command
 from dermlab.data.files import write_json
+from dermlab.data.machine import read_machine
 from dermlab.data.params import read_params
 from dermlab.data.progress import say
+from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
-from dermlab.data.stage import run_stage
-from dermlab.data.tables import CATALOG, MANIFEST, PREDICTIONS, read_table, write_table
+from dermlab.data.tables import MANIFEST, PREDICTIONS, read_table, write_table
 from dermlab.evaluate.build import evaluate, frozen_test_rows, predictions_table
+from dermlab.evaluate.params import Params
 from dermlab.model.predict import predict_logits, probabilities
 from dermlab.model.saved import load_model
 
 
 def main() -> None:
-    params = read_params().evaluate
-    catalog = read_table(paths.CATALOG, CATALOG)
-    rows = frozen_test_rows(catalog, read_table(paths.MANIFEST, MANIFEST))
+    params, machine = read_params(Params).evaluate, read_machine()
+    known = read_rows()
+    rows = frozen_test_rows(known, read_table(paths.MANIFEST, MANIFEST))
     model = load_model(paths.MODEL)
-    logits = predict_logits(model, rows, Shards(), params.batch_size, flip=params.tta == "flip")
+    logits = predict_logits(model, rows, Shards(), machine.batch_size, machine.loaders, flip=params.tta == "flip")
     probs = probabilities(logits, model.temperature)
-    train_labels = catalog.loc[catalog["split"] == "train", "label"]
+    train_labels = known.loc[known["split"] == "train", "label"]
     result = evaluate(rows["label"], probs, train_labels, model.classes, params.ece_bins)
     write_table(paths.PREDICTIONS, predictions_table(rows, probs, model.classes), PREDICTIONS)
     write_json(paths.HEADLINE, result.headline)
@@ -38,4 +41,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_command(main)

@@ -1,37 +1,41 @@
 """flag: which training labels look wrong, which photos are odd, copies, or leaks. Questions to a person, not verdicts.
 
-Reads   data/source/ (classes, questionnaire), data/catalog.parquet, data/embeddings/; the backbone's text tower, if any
+Reads   data/source/ (classes, questionnaire), data/catalog.parquet, data/images.parquet, data/embeddings/; the backbone's text tower,
+        if it has one
 Writes  data/flags.parquet (training images only), metrics/flag.json
 Run     dvc repro flag        (the naive way, to study it: dvc exp run -S flag.probs=in_sample)
 """
 
 from dermlab.data import paths
 from dermlab.data.classes import read_classes
+from dermlab.data.command import run_command
 from dermlab.data.embeddings import read_embeddings
 from dermlab.data.files import write_json
 from dermlab.data.params import read_params
 from dermlab.data.progress import say
 from dermlab.data.questionnaire import read_questionnaire
-from dermlab.data.stage import run_stage
-from dermlab.data.tables import CATALOG, FLAGS, read_table, write_table
+from dermlab.data.rows import read_rows
+from dermlab.data.tables import FLAGS, write_table
 from dermlab.flag.build import build_flags
 from dermlab.flag.garbage import not_skin_scorer
+from dermlab.flag.params import Params
 
 
 def main() -> None:
-    params = read_params()
+    params = read_params(Params)
     not_skin = not_skin_scorer(params.backbone, params.flag)
-    catalog = read_table(paths.CATALOG, CATALOG)
-    flags, numbers = build_flags(catalog, read_embeddings(), read_classes(), read_questionnaire(), params.flag, not_skin)
+    flags, numbers = build_flags(read_rows(), read_embeddings(), read_classes(), read_questionnaire(), params.flag, not_skin)
     write_table(paths.FLAGS, flags, FLAGS)
     write_json(paths.metrics_of("flag"), numbers)
     say(
         f"flag: {numbers['flagged']} of {numbers['rows']} training rows flagged ({numbers['flagged_rate']:.1%}, {params.flag.probs} "
         f"probabilities), {numbers['duplicates']} duplicates, {numbers['leaks']} leaks into val or test"
     )
+    if held_out := numbers["copies_between"]["val-test"]:
+        say(f"      {held_out} photo(s) are in val and in test; both stay, since nothing is trained on either")
     for name, patients in numbers["small_classes"].items():
         say(f"      {name}: {patients} patient(s), fewer than the {params.flag.folds} folds; its flags mean little")
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_command(main)

@@ -1,6 +1,6 @@
 """manifest: which images are used, with which label and weight. Variants change training rows only; test rows are frozen.
 
-Reads   data/source/ (classes), data/catalog.parquet, data/flags.parquet, data/relabels.csv
+Reads   data/source/ (classes), data/catalog.parquet, data/images.parquet, data/flags.parquet, data/relabels.csv
 Writes  data/manifest.parquet, metrics/manifest.json
 Run     dvc repro manifest        (another variant: dvc exp run -S variant=cleaned+rebalanced)
 """
@@ -9,27 +9,29 @@ import pandas as pd
 
 from dermlab.data import paths
 from dermlab.data.classes import read_classes
+from dermlab.data.command import run_command
 from dermlab.data.files import write_json
 from dermlab.data.ledger import HEADER, read_ledger
 from dermlab.data.params import read_params
 from dermlab.data.progress import say
-from dermlab.data.stage import run_stage
-from dermlab.data.tables import CATALOG, FLAGS, MANIFEST, read_table, write_table
+from dermlab.data.rows import read_rows
+from dermlab.data.tables import FLAGS, MANIFEST, read_table, write_table
 from dermlab.manifest.build import build_manifest
+from dermlab.manifest.params import Params
 
 
 def main() -> None:
-    params = read_params()
-    catalog, flags, classes = read_table(paths.CATALOG, CATALOG), read_table(paths.FLAGS, FLAGS), read_classes()
+    params = read_params(Params)
+    rows, flags, classes = read_rows(), read_table(paths.FLAGS, FLAGS), read_classes()
     ledger = pd.DataFrame(columns=list(HEADER))  # other variants do not stop at a line of the ledger
     if "relabeled" in params.variants:
-        ledger = read_ledger(paths.RELABELS, catalog, classes)
-    manifest, numbers = build_manifest(catalog, flags, ledger, classes, params.variants, params.manifest, params.seed)
+        ledger = read_ledger(paths.RELABELS, rows, classes)
+    manifest, numbers = build_manifest(rows, flags, ledger, classes, params.variants, params.manifest, params.seed)
     write_table(paths.MANIFEST, manifest, MANIFEST)
     write_json(paths.metrics_of("manifest"), numbers)
-    rows, saved = numbers["rows"], sum(numbers["saved_by_guard"].values())
+    kept, saved = numbers["rows"], sum(numbers["saved_by_guard"].values())
     say(
-        f"manifest: {params.variant}: {rows['train']} train, {rows['val']} val, {rows['test']} test rows; "
+        f"manifest: {params.variant}: {kept['train']} train, {kept['val']} val, {kept['test']} test rows; "
         f"{numbers['dropped']} dropped, {saved} saved by the guard, {numbers['relabeled']} relabeled, "
         f"{numbers['leaks_left_out']} leaks left out"
     )
@@ -38,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_command(main)

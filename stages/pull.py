@@ -1,50 +1,41 @@
-"""pull: every pinned image, verified, upright, without metadata, in shards.
+"""pull: every wanted image, verified, upright, without metadata, in shards. Knows no label.
 
-Reads   data/source/ (written by `dermlab lock SOURCE`)
-Writes  data/catalog.parquet, data/shards/, data/quarantine.parquet, data/truth.parquet, metrics/pull.json
-Run     dvc repro pull        (tiny: dermlab lock phantom after setting pull.images: 300)
+Reads   data/wanted.parquet; the objects, where `dermlab lock` or DERMLAB_SOURCE says that they lie
+Writes  data/images.parquet, data/shards/, data/quarantine.parquet, metrics/pull.json
+Run     dvc repro pull        (tiny: dermlab lock phantom --images 300)
 """
 
 import multiprocessing
-import os
 from concurrent.futures import ProcessPoolExecutor
 
 from dermlab.data import paths
+from dermlab.data.command import run_command
 from dermlab.data.files import write_json
+from dermlab.data.last_run import last_run
+from dermlab.data.location import read_location
+from dermlab.data.machine import read_machine
 from dermlab.data.params import read_params
 from dermlab.data.progress import say
-from dermlab.data.stage import run_stage
-from dermlab.data.tables import CATALOG, QUARANTINE, TRUTH, write_table
-from dermlab.pull.lock import read_pin
-from dermlab.pull.noise import with_noise
+from dermlab.data.tables import IMAGES, QUARANTINE, WANTED, read_table, write_table
+from dermlab.pull.objects import open_objects
 from dermlab.pull.pack import pack
-from dermlab.pull.sources import open_source
+from dermlab.pull.params import Params
+from dermlab.pull.reuse import earlier_photos
 
 
 def main() -> None:
-    params = read_params().pull
-    pin = read_pin(params)
-    source = open_source(pin.uri, params)
-    workers = params.workers or len(os.sched_getaffinity(0))
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as executor:
-        pulled = pack(pin, source, params, executor)
-    catalog, truth = with_noise(pulled.catalog, source.truth(), pin.classes, params)
-    write_table(paths.CATALOG, catalog, CATALOG, pin.questions)
+    params = read_params(Params, check_all=True).pull
+    wanted = read_table(paths.WANTED, WANTED)
+    earlier = earlier_photos(wanted, last_run("pull", but=paths.WANTED))
+    objects = open_objects(read_location())
+    with ProcessPoolExecutor(read_machine().processes, multiprocessing.get_context("spawn")) as executor:
+        pulled = pack(wanted, objects, params, executor, earlier)
+    write_table(paths.IMAGES, pulled.images, IMAGES)
     write_table(paths.QUARANTINE, pulled.quarantine, QUARANTINE)
-    write_table(paths.TRUTH, truth, TRUTH)
-    write_json(
-        paths.metrics_of("pull"),
-        {
-            "source": pin.uri.partition(":")[0],
-            "images": len(catalog),
-            "quarantined": len(pulled.quarantine),
-            "patients": catalog["patient_id"].nunique(),
-            "split": catalog["split"].value_counts().sort_index().to_dict(),
-            "per_class": catalog["label"].value_counts().sort_index().to_dict(),
-        },
-    )
-    say(f"pull: {len(catalog)} images of {catalog['patient_id'].nunique()} patients, {len(pulled.quarantine)} quarantined")
+    write_json(paths.metrics_of("pull"), {"images": len(pulled.images), "quarantined": len(pulled.quarantine)})
+    reused = f", {len(earlier)} of them from the last run" if len(earlier) else ""
+    say(f"pull: {len(pulled.images)} images, {len(pulled.quarantine)} quarantined{reused}")
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_command(main)

@@ -1,23 +1,24 @@
 """report: one page a person can read, as HTML and as Markdown.
 
-Reads   data/catalog.parquet, data/shards/, data/quarantine.parquet, data/truth.parquet, data/flags.parquet,
+Reads   data/catalog.parquet, data/images.parquet, data/shards/, data/quarantine.parquet, data/truth.parquet, data/flags.parquet,
         data/manifest.parquet, data/predictions.parquet, and the metrics of the stages before
 Writes  data/report.html, data/report.md, metrics/report.json
 Run     dvc repro report        (experiments side by side: dermlab compare BASELINE OTHER)
 """
 
 from dermlab.data import paths
+from dermlab.data.command import run_command
 from dermlab.data.files import write_json, write_text
 from dermlab.data.params import read_params
 from dermlab.data.progress import say
-from dermlab.data.stage import run_stage
 from dermlab.report.contents import contents
 from dermlab.report.inputs import read_inputs
+from dermlab.report.params import Params
 from dermlab.report.render import render
 
 
 def main() -> None:
-    report = contents(read_inputs(read_params()))
+    report = contents(read_inputs(read_params(Params)))
     write_text(paths.REPORT_HTML, render("report.html.j2", report=report))
     write_text(paths.REPORT_MD, render("report.md.j2", report=report))
     write_json(paths.metrics_of("report"), report.numbers)
@@ -26,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_command(main)

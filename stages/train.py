@@ -1,23 +1,26 @@
 """train: a head on cached features, then the network end to end; the epoch that validates best is kept.
 
-Reads   data/manifest.parquet, data/catalog.parquet, data/shards/, data/embeddings/, data/source/
+Reads   data/manifest.parquet, data/catalog.parquet, data/images.parquet, data/shards/, data/embeddings/, data/source/ (classes,
+        questionnaire)
 Writes  models/model/, metrics/train.json, metrics/train/ (curves)
 Run     dvc repro train        (several GPUs: torchrun --nproc-per-node=8 stages/train.py; tiny: -S train.frozen_epochs=1
         -S train.finetune_epochs=0)
 """
 
 from dermlab.data import paths
+from dermlab.data.command import run_command
 from dermlab.data.files import write_json
+from dermlab.data.machine import read_machine
 from dermlab.data.params import read_params
 from dermlab.data.progress import say
-from dermlab.data.stage import run_stage
 from dermlab.train.inputs import read_inputs
+from dermlab.train.params import Params
 from dermlab.train.run import run
 
 
 def main() -> None:
-    params = read_params()
-    metrics = run(params, read_inputs(params))
+    params = read_params(Params)
+    metrics = run(params, read_inputs(params, loaders=read_machine().loaders))
     if not metrics:  # a process that is not the first writes nothing
         return
     write_json(paths.metrics_of("train"), metrics)
@@ -28,4 +31,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_command(main)

@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from dermlab.data import paths
-from dermlab.data.params import read_params
+from dermlab.data.command import run_command
+from dermlab.data.errors import SourceError
+from dermlab.data.machine import read_machine
+from dermlab.data.params import check_params, read_params
 from dermlab.data.progress import say
-from dermlab.data.stage import run_stage
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
@@ -16,12 +18,25 @@ RECIPES = Path("recipes")
 
 
 @app.command()
-def lock(source: Annotated[str, typer.Argument(help="phantom | folder:PATH | ham10000:PATH | scin:PATH")]) -> None:
+def lock(
+    source: Annotated[str, typer.Argument(help="phantom | folder:PATH | ham10000:PATH | scin:PATH")],
+    images: Annotated[int, typer.Option(help="phantom: photos to simulate", min=200)] = 4800,
+    seed: Annotated[int, typer.Option(help="phantom: of the simulation", min=0)] = 17,
+    image_column: Annotated[str, typer.Option(help="folder: the CSV's column of image paths")] = "image",
+    label_column: Annotated[str, typer.Option(help="folder: of labels")] = "label",
+    patient_column: Annotated[str, typer.Option(help="folder: of patients")] = "patient_id",
+    case_column: Annotated[str, typer.Option(help="folder: of cases; may be absent")] = "case_id",
+    split_column: Annotated[str, typer.Option(help="folder: of train, val and test; may be absent")] = "split",
+    min_class_count: Annotated[int, typer.Option(help="folder, scin: rarer diagnoses join `other`", min=1)] = 20,
+) -> None:
     """Pin what will be pulled: writes data/source/ and tracks it with DVC."""
-    from dermlab.pull.lock import lock as pin_source
-
-    pin = pin_source(source, read_params().pull)
     from dvc.repo import Repo
+
+    from dermlab.lock.lock import lock as pin_source
+    from dermlab.lock.sources import Options
+
+    options = Options(images, seed, image_column, label_column, patient_column, case_column, split_column, min_class_count)
+    pin = pin_source(source, options)
 
     with Repo() as repo:
         repo.add(str(paths.SOURCE))
@@ -32,8 +47,21 @@ def lock(source: Annotated[str, typer.Argument(help="phantom | folder:PATH | ham
 @app.command()
 def check() -> None:
     """Read params.yaml and say whether it is valid, before any stage spends time."""
-    params = read_params()
-    say(f"params.yaml is valid: variant={params.variant} loss={params.loss} backbone={params.backbone} seed={params.seed}")
+    params = check_params()
+    read_machine()
+    say("params.yaml is valid: " + " ".join(f"{key}={params[key]}" for key in ("variant", "loss", "backbone", "seed")))
+
+
+@app.command()
+def where(image_id: Annotated[str, typer.Argument(help="as it stands in a table, a page or an error")]) -> None:
+    """Say which object an image is. For you alone: the path may name a person, which is why no page and no log shows it."""
+    from dermlab.data.pin import read_pin
+
+    manifest = read_pin().manifest
+    found = manifest[manifest["image_id"] == image_id]
+    if found.empty:
+        raise SourceError(f"data/source has no image {image_id!r}. Copy the id whole: 16 hex digits.")
+    print(found["key"].iat[0])
 
 
 @app.command()
@@ -42,7 +70,7 @@ def study(recipe: Annotated[str, typer.Argument(help="a name in recipes/, or a p
     from dermlab.report.study import read_recipe, run_study
 
     path = Path(recipe) if recipe.endswith(".yaml") else RECIPES / f"{recipe}.yaml"
-    read_params()
+    check_params()
     experiments = read_recipe(path)
     run_study(experiments)
     baseline, *others = experiments
@@ -60,9 +88,10 @@ def compare(
     from rich.console import Console
 
     from dermlab.report import compare as comparing
+    from dermlab.report.params import Params
 
     runs = [comparing.load_run(name) for name in (baseline, *others)]
-    comparison = comparing.compare(runs[0], runs[1:], read_params().report.bootstrap)
+    comparison = comparing.compare(runs[0], runs[1:], read_params(Params).report.bootstrap)
     comparing.write_html(comparison, page)
     if markdown:
         print(comparing.as_markdown(comparison))
@@ -87,14 +116,14 @@ def review(
 ) -> None:
     """Write a page on which a person reviews doubtful labels, or merge the decisions it exported into data/relabels.csv."""
     from dermlab.data.classes import read_classes
+    from dermlab.data.rows import read_rows
     from dermlab.data.shards import Shards
-    from dermlab.data.tables import CATALOG, read_table
     from dermlab.review.merge import merge_decisions
     from dermlab.review.page import write_page
     from dermlab.review.queue import read_queue
 
     if merge is not None:
-        merged = merge_decisions(merge, read_table(paths.CATALOG, CATALOG), read_classes())
+        merged = merge_decisions(merge, read_rows(), read_classes())
         say(
             f"review: {merged.added} decisions added to {paths.RELABELS} ({merged.confirmed} confirmed, {merged.relabelled} relabelled, "
             f"{merged.dropped} dropped), {merged.already_there} already there"
@@ -111,4 +140,4 @@ def review(
 
 
 def main() -> None:
-    run_stage(app)
+    run_command(app)

@@ -3,7 +3,11 @@ from pathlib import Path
 import pytest
 
 from dermlab.data.errors import ParamsError
-from dermlab.data.params import joined, read_params
+from dermlab.data.params import check_params, read_params
+from dermlab.flag.params import Params as FlagPart
+from dermlab.flag.params import joined
+from dermlab.manifest.params import Params as ManifestPart
+from dermlab.pull.params import Params as PullPart
 
 DEFAULTS = (Path(__file__).parents[2] / "params.yaml").read_text()
 
@@ -22,10 +26,10 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
         (
             "variant: baseline",
             "variant: baseline+cleand",
-            "did you mean cleaned.*Valid: baseline, cleaned, relabeled, rebalanced",
+            "did you mean cleaned.*Valid: baseline, relabeled, cleaned, rebalanced",
         ),
         ("variant: baseline", "variant: cleaned+cleaned", "twice"),
-        ("variant: baseline", "variant: baseline+cleaned", "`baseline` changes nothing, so nothing is joined to it"),
+        ("variant: baseline", "variant: baseline+cleaned", "`baseline` changes nothing and joins with nothing"),
         ("seed: 17", "seed: true", "seed: true is not valid. Valid: a whole number"),
         ("  head_lr: 0.001", "  head_lr: .inf", "train.head_lr: inf is not valid"),
         ("backbone: lite0", "backbone: resnet", "Valid: lite0, medsiglip"),
@@ -40,26 +44,43 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
 )
 def test_a_wrong_key_or_choice_is_refused_with_what_is_valid(tmp_path, old, new, says):
     with pytest.raises(ParamsError, match=says):
-        read_params(edited(tmp_path, old, new))
+        check_params(edited(tmp_path, old, new))
+
+
+@pytest.mark.parametrize("line", ["trian: {}", "  knob: 1"])
+def test_a_key_that_nobody_knows_is_refused_wherever_it_stands(tmp_path, line):
+    path = edited(tmp_path, "  ece_bins: 15", f"  ece_bins: 15\n{line}")
+    with pytest.raises(ParamsError, match="is not a param"):
+        check_params(path)
+
+
+def test_a_stage_reads_its_own_part_and_the_first_ones_check_that_of_all(tmp_path):
+    path = edited(tmp_path, "loss: ce", "loss: focl")
+    assert read_params(PullPart, path).pull.image_size == 160
+    with pytest.raises(ParamsError, match="did you mean focal"):
+        read_params(PullPart, path, check_all=True)
 
 
 def test_variants_are_joined_by_plus(tmp_path):
-    assert read_params(edited(tmp_path, "variant: baseline", "variant: cleaned+rebalanced")).variants == ("cleaned", "rebalanced")
+    assert read_params(ManifestPart, edited(tmp_path, "variant: baseline", "variant: cleaned+rebalanced")).variants == (
+        "cleaned",
+        "rebalanced",
+    )
 
 
 def test_the_guard_is_switched_by_the_words_on_and_off(tmp_path):
-    assert read_params(edited(tmp_path, "guard: on", "guard: off")).manifest.guard is False
-    assert read_params(edited(tmp_path, "guard: on", "guard: on")).manifest.guard is True
+    assert read_params(ManifestPart, edited(tmp_path, "guard: on", "guard: off")).manifest.guard is False
+    assert read_params(ManifestPart, edited(tmp_path, "guard: on", "guard: on")).manifest.guard is True
 
 
 def test_prompts_are_joined_by_bars_and_survive_what_dvc_does_to_the_file(tmp_path):
     from dvc.utils.serialize import modify_yaml
 
     path = edited(tmp_path, "folds: 5", "folds: 5")
-    before = read_params(path).flag
+    before = read_params(FlagPart, path).flag
     with modify_yaml(path) as params:
         params["flag"]["folds"] = 4
-    after = read_params(path).flag
+    after = read_params(FlagPart, path).flag
     assert joined("a rash|  a mole | ") == ("a rash", "a mole")
     assert joined(after.prompt_templates) == joined(before.prompt_templates)
     assert joined(after.not_skin_prompts) == joined(before.not_skin_prompts)
@@ -68,8 +89,8 @@ def test_prompts_are_joined_by_bars_and_survive_what_dvc_does_to_the_file(tmp_pa
 
 def test_a_missing_or_broken_file_is_named(tmp_path):
     with pytest.raises(ParamsError, match=r"gone.yaml does not exist"):
-        read_params(tmp_path / "gone.yaml")
+        check_params(tmp_path / "gone.yaml")
     broken = tmp_path / "params.yaml"
     broken.write_text("loss: [ce")
     with pytest.raises(ParamsError, match="not valid YAML"):
-        read_params(broken)
+        check_params(broken)

@@ -1,3 +1,4 @@
+import hashlib
 import io
 
 import numpy as np
@@ -5,10 +6,13 @@ import pandas as pd
 import torch
 from PIL import Image
 
+from dermlab.data import paths
 from dermlab.data.embeddings import read_embeddings, write_embeddings
+from dermlab.data.last_run import LastRun
 from dermlab.data.shards import Shards, shard_name, write_shard
+from dermlab.data.tables import IMAGES, write_table
 from dermlab.embed.features import embed
-from dermlab.model.backbones import Backbone
+from dermlab.model.backbones import Backbone, weights_digest
 
 
 class MeanColour(torch.nn.Module):
@@ -16,19 +20,21 @@ class MeanColour(torch.nn.Module):
         return images.mean((2, 3))
 
 
-def catalog_of(folder, colours: dict[str, tuple[int, int, int]]) -> pd.DataFrame:
+def images_of(folder, colours: dict[str, tuple[int, int, int]]) -> pd.DataFrame:
     files = {image_id: io.BytesIO() for image_id in colours}
     for image_id, file in files.items():
         Image.new("RGB", (40, 30), colours[image_id]).save(file, "JPEG", quality=100, subsampling=0)
     write_shard(folder / shard_name(0), list(colours), [file.getvalue() for file in files.values()])
-    return pd.DataFrame({"image_id": list(colours), "shard": 0, "row": range(len(colours))})
+    digests = [hashlib.sha256(file.getvalue()).hexdigest() for file in files.values()]
+    places = {"image_id": list(colours), "shard": 0, "row": range(len(colours)), "sha256": digests}
+    return pd.DataFrame({**places, "width": 40, "height": 30, "phash": np.zeros(len(colours), np.uint64)})
 
 
 def test_every_image_has_its_own_features_in_the_order_of_ids(tmp_path):
     colours = {"c": (255, 0, 0), "a": (0, 255, 0), "b": (0, 0, 255)}
-    catalog = catalog_of(tmp_path, colours)
+    images = images_of(tmp_path, colours)
     backbone = Backbone("mean colour", MeanColour(), 3, 16, mean=(0, 0, 0), std=(1, 1, 1))
-    write_embeddings(embed(backbone, catalog, Shards(tmp_path), image_size=16, batch_size=2), tmp_path / "embeddings")
+    write_embeddings(embed(backbone, images, Shards(tmp_path), image_size=16, batch_size=2)[0], tmp_path / "embeddings")
     made = read_embeddings(tmp_path / "embeddings")
     assert made.image_ids.tolist() == ["a", "b", "c"]
     assert made.features.dtype == np.float16
@@ -37,9 +43,52 @@ def test_every_image_has_its_own_features_in_the_order_of_ids(tmp_path):
 
 
 def test_features_are_made_with_dropout_and_batch_statistics_off(tmp_path):
-    catalog = catalog_of(tmp_path, {"a": (200, 120, 90), "b": (10, 250, 30)})
+    images = images_of(tmp_path, {"a": (200, 120, 90), "b": (10, 250, 30)})
     trunk = torch.nn.Sequential(torch.nn.BatchNorm2d(3), torch.nn.Dropout(0.5), MeanColour())
     backbone = Backbone("noisy", trunk, 3, 16).train()
-    first, second = (embed(backbone, catalog, Shards(tmp_path), 16, 2).features for _ in range(2))
+    first, second = (embed(backbone, images, Shards(tmp_path), 16, 2)[0].features for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert backbone.training  # left as it was found
+
+
+class Counted(MeanColour):
+    """Mean colour, doubled by a weight; counts the images it was shown."""
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__()
+        self.weight, self.shown = torch.nn.Parameter(torch.tensor(weight)), 0
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.shown += len(images)
+        return super().forward(images) * self.weight
+
+
+def run_of(folder, images: pd.DataFrame, embeddings) -> LastRun:
+    write_table(folder / "images", images, IMAGES)
+    write_embeddings(embeddings, folder / "embeddings")
+    files = {str(paths.EMBEDDINGS / path.name): path for path in (folder / "embeddings").iterdir()}
+    return LastRun({**files, str(paths.IMAGES): folder / "images"})
+
+
+def test_a_photo_of_the_last_run_is_not_looked_at_again_under_any_id_and_an_altered_one_is(tmp_path):
+    (tmp_path / "shards").mkdir()
+    colours = {"a": (200, 120, 90), "b": (10, 250, 30)}
+    before = images_of(tmp_path, colours)
+    trunk = Counted()
+    made, reused = embed(Backbone("counted", trunk, 3, 16), before, Shards(tmp_path), 16, 8)
+    last = run_of(tmp_path, before, made)
+    assert (trunk.shown, reused) == (2, 0)
+    now = images_of(tmp_path / "shards", {"a": (0, 0, 0), "c": colours["b"], "d": (9, 9, 200)})
+    again, reused = embed(Backbone("counted", trunk, 3, 16), now, Shards(tmp_path / "shards"), 16, 8, last=last)
+    assert (trunk.shown, reused) == (4, 1)
+    fresh, _ = embed(Backbone("counted", trunk, 3, 16), now, Shards(tmp_path / "shards"), 16, 8)
+    np.testing.assert_array_equal(again.features, fresh.features)
+
+
+def test_other_weights_use_nothing_of_the_last_run(tmp_path):
+    images = images_of(tmp_path, {"a": (200, 120, 90)})
+    one, other = Backbone("counted", Counted(), 3, 16), Backbone("counted", Counted(2.0), 3, 16)
+    assert weights_digest(one) != weights_digest(other) != weights_digest(Backbone("plain", MeanColour(), 3, 16))
+    last = run_of(tmp_path, images, embed(one, images, Shards(tmp_path), 16, 8)[0])
+    assert embed(one, images, Shards(tmp_path), 16, 8, last=last)[1] == 1
+    assert embed(other, images, Shards(tmp_path), 16, 8, last=last)[1] == 0

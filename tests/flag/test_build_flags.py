@@ -6,10 +6,10 @@ from dermlab.data.classes import Classes
 from dermlab.data.embeddings import EmbeddingInfo, Embeddings
 from dermlab.data.errors import ContractError
 from dermlab.data.files import write_json
-from dermlab.data.params import FlagParams
 from dermlab.data.questionnaire import Question
 from dermlab.data.tables import FLAGS, write_table
 from dermlab.flag.build import build_flags
+from dermlab.flag.params import FlagParams
 
 CLASSES = Classes(("eczema", "psoriasis", "scabies"))
 QUESTIONS = (Question(name="itching", kind="choice", choices=("no", "yes")),)
@@ -52,7 +52,7 @@ def clinic(rows: int = 500) -> tuple[pd.DataFrame, Embeddings]:
             "q_itching": rng.choice(["yes", "no", None], rows),
         }
     )
-    return catalog, Embeddings(ids, features.astype(np.float16), EmbeddingInfo("lite0", 16, 128))
+    return catalog, Embeddings(ids, features.astype(np.float16), EmbeddingInfo("lite0", 16, 128, "weights"))
 
 
 def test_flags_hold_every_training_row_once_and_no_other(tmp_path):

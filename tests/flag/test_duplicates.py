@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from dermlab.flag import duplicates
-from dermlab.flag.duplicates import copies, groups_of_copies, near_pairs
+from dermlab.flag.duplicates import copies, groups_of_copies, near_pairs, shared_between_splits
 
 
 @pytest.mark.parametrize("bits", [0, 1, 2, 5, 6, 9, 16])
@@ -21,23 +21,46 @@ def test_band_join_finds_every_pair_that_comparing_all_with_all_finds(monkeypatc
     assert near_pairs(hashes, bits).tolist() == expected.tolist()
 
 
+def among_strangers(sha, phash, features) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The rows, then a hundred photos unlike them and each other: the usual distance of two photos is then 1."""
+    rng = np.random.default_rng(0)
+    strangers = np.pad(np.eye(100), ((0, 0), (features.shape[1], 0)))
+    rows = np.concatenate([np.pad(features, ((0, 0), (0, 100))), strangers])
+    names = np.concatenate([sha, [f"stranger {i}" for i in range(100)]])
+    return names, np.concatenate([phash, rng.integers(2**50, 2**64, 100, dtype=np.uint64)]), rows
+
+
 def test_hash_pairs_are_copies_only_if_their_features_agree_and_equal_bytes_always_are():
     sha = np.array(["a", "a", "b", "c", "d"])
     phash = np.array([0, 0, 3, 7, 2**40 - 1], dtype=np.uint64)
     features = np.array([[1, 0], [1, 0], [1, 0.05], [0, 1], [1, 0]], dtype=np.float16)
-    group, pairs = groups_of_copies(sha, phash, features, np.zeros(5), bits=4)
+    group, pairs = groups_of_copies(*among_strangers(sha, phash, features), np.zeros(105), bits=4)
     assert group[0] == group[1] == group[2]
     assert group[3] != group[0]  # a near hash, other features
     assert group[4] != group[0]  # the same features, a far hash
     assert pairs.tolist() == [[0, 2], [1, 2]]
 
 
-def test_a_near_pair_with_two_labels_needs_features_nearer_than_one_with_one_label():
-    angle = np.arccos(0.9)
-    features = np.array([[1, 0], [np.cos(angle), np.sin(angle)]])
+@pytest.mark.parametrize(("cosine", "one_label", "two_labels"), [(0.9, 1, 1), (0.8, 1, 0), (0.7, 0, 0)])
+def test_a_near_pair_with_two_labels_needs_features_nearer_than_one_with_one_label(cosine, one_label, two_labels):
+    features = np.array([[1, 0], [cosine, (1 - cosine**2) ** 0.5]])
+    rows = among_strangers(np.array(["a", "b"]), np.array([0, 1], dtype=np.uint64), features)
+    same, other = np.array(["x"] * 102), np.array(["x", "y", *["x"] * 100])
+    assert len(groups_of_copies(*rows, same, bits=4)[1]) == one_label
+    assert len(groups_of_copies(*rows, other, bits=4)[1]) == two_labels
+
+
+def test_where_all_features_point_one_way_two_photos_are_no_copies_for_having_a_cosine_near_one():
     sha, phash = np.array(["a", "b"]), np.array([0, 1], dtype=np.uint64)
-    assert len(groups_of_copies(sha, phash, features, np.array(["x", "x"]), bits=4)[1]) == 1
-    assert len(groups_of_copies(sha, phash, features, np.array(["x", "y"]), bits=4)[1]) == 0
+    names, hashes, features = among_strangers(sha, phash, np.array([[1.0, 0.0], [0.0, 1.0]]))
+    pulled = features + 3.0  # every pair has a cosine above 0.99
+    assert len(groups_of_copies(names, hashes, pulled, np.zeros(102), bits=4)[1]) == 0
+
+
+def test_photos_with_a_copy_in_two_splits_are_counted_for_every_two_splits():
+    catalog = pd.DataFrame({"split": ["train", "val", "test", "val", "test", "train"]})
+    shared = shared_between_splits(catalog, np.array([0, 0, 1, 1, 2, 3]))
+    assert shared == {"train-val": 1, "train-test": 0, "val-test": 1}
 
 
 def test_the_first_id_of_a_group_is_the_original_and_a_copy_across_splits_is_a_leak():

@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from dermlab.data.errors import ContractError, ParamsError, SourceError
-from dermlab.data.params import FlagParams
 from dermlab.flag.garbage import averaged, not_skin_scorer, prompt_score
 from dermlab.flag.not_skin import not_skin_score
+from dermlab.flag.params import FlagParams
 from dermlab.model.backbones import create_backbone
 from dermlab.model.torchvision_shim import declare_missing_operators
 

@@ -15,13 +15,13 @@ def task(rows: int = 1500, width: int = 60, classes: int = 8, seed: int = 0) -> 
     scale, shift = rng.lognormal(size=width), rng.normal(size=width) * 10  # unlike scales: standardisation matters
     labels = rng.choice(classes, rows, p=(share := 0.7 ** np.arange(classes)) / share.sum())
     features = rng.normal(size=(classes, width))[labels] * 0.4 + rng.normal(size=(rows, width))
-    return (features * scale + shift).astype(np.float32), labels, rng.integers(0, rows // 2, rows)
+    return (features * scale + shift).astype(np.float32), labels, rng.integers(0, rows // 2, rows).astype(str)
 
 
 @pytest.mark.parametrize("l2", [1.0, 30.0])
 def test_out_of_fold_log_loss_equals_scikit_learns_at_c_one_over_l2(l2):
     features, labels, patients = task(900)
-    folds = patient_folds(labels, patients, 4, seed=17)
+    folds = patient_folds(labels, patients, int(labels.max()) + 1, 4, seed=17)
     expected = np.zeros((len(labels), 8))
     for fold in range(4):
         train = folds != fold
@@ -37,7 +37,7 @@ def test_out_of_fold_log_loss_equals_scikit_learns_at_c_one_over_l2(l2):
 
 def test_bfloat16_changes_the_held_out_log_loss_by_less_than_one_in_a_hundred(monkeypatch):
     features, labels, patients = task(1500)
-    folds = patient_folds(labels, patients, 4, seed=17)
+    folds = patient_folds(labels, patients, int(labels.max()) + 1, 4, seed=17)
     exact = out_of_fold(features, labels, folds, 8, 10.0)
     monkeypatch.setattr(probabilities, "BFLOAT16_FROM", 0)
     monkeypatch.setattr(probabilities, "multiplies_bfloat16", lambda: True)
@@ -49,7 +49,7 @@ def test_bfloat16_changes_the_held_out_log_loss_by_less_than_one_in_a_hundred(mo
 
 def test_a_held_out_row_does_not_influence_its_own_prediction():
     features, labels, patients = task(600)
-    folds = patient_folds(labels, patients, 3, seed=17)
+    folds = patient_folds(labels, patients, int(labels.max()) + 1, 3, seed=17)
     before = out_of_fold(features, labels, folds, 8, 10.0)
     held = folds == 1
     changed = features.copy()
@@ -62,7 +62,7 @@ def test_a_held_out_row_does_not_influence_its_own_prediction():
 
 def test_in_sample_probabilities_are_surer_of_the_given_label_than_held_out_ones():
     features, labels, patients = task(600)
-    folds = patient_folds(labels, patients, 5, seed=17)
+    folds = patient_folds(labels, patients, int(labels.max()) + 1, 5, seed=17)
     every = np.arange(len(labels))
     held_out, seen = out_of_fold(features, labels, folds, 8, 1.0), in_sample(features, labels, 8, 1.0)
     assert seen[every, labels].mean() > held_out[every, labels].mean() + 0.05
@@ -71,7 +71,7 @@ def test_in_sample_probabilities_are_surer_of_the_given_label_than_held_out_ones
 def test_a_class_absent_from_the_other_folds_has_probability_zero_and_still_a_prediction():
     features, labels, patients = task(600)
     features, labels = np.concatenate([features, features[:3]]), np.concatenate([labels, [8, 8, 8]])
-    folds = patient_folds(labels, np.concatenate([patients, [9999] * 3]), 5, seed=17)
+    folds = patient_folds(labels, np.concatenate([patients, ["9999"] * 3]), int(labels.max()) + 1, 5, seed=17)
     probs = out_of_fold(features, labels, folds, 10, 10.0)
     assert probs.shape == (603, 10)
     assert (probs[-3:, 8] == 0).all()
@@ -81,7 +81,7 @@ def test_a_class_absent_from_the_other_folds_has_probability_zero_and_still_a_pr
 
 def test_a_feature_that_never_varies_changes_nothing():
     features, labels, patients = task(400)
-    folds = patient_folds(labels, patients, 3, seed=17)
+    folds = patient_folds(labels, patients, int(labels.max()) + 1, 3, seed=17)
     constant = np.concatenate([features, np.full((400, 1), 7, np.float32)], axis=1)
     before = out_of_fold(features, labels, folds, 8, 10.0)
     np.testing.assert_allclose(out_of_fold(constant, labels, folds, 8, 10.0), before, atol=1e-3)

@@ -10,11 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 SMALL = {
-    "  images: 4800": "  images: 600",
     "  max_quarantine: 0.01": "  max_quarantine: 0.05",
     "  image_size: 160": "  image_size: 64",
     "  image_size: 128": "  image_size: 64",
-    "  workers: 0 # processes": "  workers: 1 # processes",
     "  bootstrap: 2000": "  bootstrap: 200",
 }
 
@@ -43,12 +41,13 @@ class Clone:
 def environment(**extra: str) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "DVC_", "AWS_"))}
     identity = {f"GIT_{who}_{what}": "tester" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    path = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+    path = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1", "DERMLAB_WORKERS": "1"}
     return {**kept, **identity, **path, **extra}
 
 
-def clone_of_working_tree(folder: Path) -> Clone:
-    """The files that git tracks or would track, as they are now, committed in a repository of their own."""
+def clone_of_working_tree(folder: Path, *lock: str) -> Clone:
+    """The files that git tracks or would track, as they are now, committed in a repository of their own. `lock`: its source and options,
+    a small phantom unless told otherwise."""
     clone = Clone(folder, environment())
     listed = subprocess.run(
         ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -64,6 +63,6 @@ def clone_of_working_tree(folder: Path) -> Clone:
         text = text.replace(old, new, 1)
     params.write_text(text)
     clone.run("git", "init", "-q", "-b", "main")
-    clone.run("dermlab", "lock", "phantom")
+    clone.run("dermlab", "lock", *(lock or ("phantom", "--images", "600")))
     clone.commit("small clinic")
     return clone

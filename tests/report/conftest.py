@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from rows_in_use import write_rows
 
 from dermlab.data import paths
 from dermlab.data.files import write_json
 from dermlab.data.shards import shard_name, write_shard
-from dermlab.data.tables import CATALOG, FLAGS, MANIFEST, PREDICTIONS, QUARANTINE, TRUTH, read_table, write_table
+from dermlab.data.tables import FLAGS, MANIFEST, PREDICTIONS, QUARANTINE, TRUTH, read_table, write_table
 from dermlab.scores.headline import headline
 from dermlab.scores.predictions import scored_rows, tally_by_patient
 from dermlab.scores.rare import commonest, rarest_third
@@ -89,13 +90,12 @@ def make_world(folder: Path, images: int = 600, targets=TARGETS, seed: int = 0, 
         test[["image_id", "patient_id", "diagnosis", "label"]].reset_index(drop=True),
         pd.DataFrame(simulated(rng, test["label"], 2.0, targets), columns=[f"prob_{name}" for name in names]),
     ], axis=1)  # fmt: skip
-    write_table(folder / paths.CATALOG, catalog.astype({"phash": "uint64"}), CATALOG)
-    write_table(folder / paths.QUARANTINE, pd.DataFrame({"image_id": ["x"], "key": ["x.jpg"], "reason": ["truncated"]}), QUARANTINE)
+    write_rows(catalog, catalog=folder / paths.CATALOG, images=folder / paths.IMAGES)
+    write_table(folder / paths.QUARANTINE, pd.DataFrame({"image_id": ["x"], "reason": ["truncated"]}), QUARANTINE)
     write_table(folder / paths.FLAGS, flags, FLAGS)
     write_table(folder / paths.MANIFEST, manifest, MANIFEST)
     write_table(folder / paths.PREDICTIONS, predictions, PREDICTIONS)
     write_table(folder / paths.TRUTH, truth if knows_truth else truth.head(0), TRUTH)
-    write_json(folder / paths.metrics_of("pull"), {"images": images, "quarantined": 1, "patients": int(catalog["patient_id"].nunique())})
     write_json(folder / paths.metrics_of("train"), {"best_epoch": 3, "val_top1": 0.61, "val_macro_f1": 0.5})
     write_json(folder / paths.metrics_of("evaluate"), {"other_auroc": 0.71, "unflagged": {"rows": 90, "top1": 0.77, "top3": 0.95}})
     counts = train["label"].value_counts()

@@ -17,12 +17,12 @@ stages:
     cmd: {python} make.py
     deps: [make.py]
     params: [loss, evaluate]
-    outs: [data/predictions.parquet, data/catalog.parquet]
+    outs: [data/predictions.parquet, data/catalog.parquet, data/images.parquet]
 """
 MAKE = """
 from pathlib import Path
 import pandas as pd
-from dermlab.data.tables import CATALOG, PREDICTIONS, write_table
+from dermlab.data.tables import CATALOG, IMAGES, PREDICTIONS, write_table
 sure = 0.9 if "loss: focal" in Path("params.yaml").read_text() else 0.6
 write_table(Path("data/predictions.parquet"), pd.DataFrame({
     "image_id": ["i1", "i2"], "patient_id": ["p1", "p2"], "diagnosis": ["a", "b"], "label": ["a", "b"],
@@ -32,8 +32,10 @@ ids = [f"t{i}" for i in range(6)]
 labels = ["a", "a", "a", "b", "other", "b"]
 write_table(Path("data/catalog.parquet"), pd.DataFrame({
     "image_id": ids, "patient_id": ids, "case_id": ids, "diagnosis": labels, "label": labels, "split": ["train"] * 5 + ["test"],
-    "width": 1, "height": 1, "sha256": "", "phash": pd.Series([0] * 6, dtype="uint64"), "shard": 0, "row": 0,
 }), CATALOG)
+write_table(Path("data/images.parquet"), pd.DataFrame({
+    "image_id": ids, "width": 1, "height": 1, "sha256": "", "phash": pd.Series([0] * 6, dtype="uint64"), "shard": 0, "row": 0,
+}), IMAGES)
 """
 
 

@@ -38,7 +38,7 @@ def test_a_budget_beyond_the_queue_asks_what_there_is():
 
 
 def test_without_a_truth_there_are_no_answers():
-    with pytest.raises(ContractError, match="-S pull.noise_rate=0.1"):
+    with pytest.raises(ContractError, match="-S catalog.noise_rate=0.1"):
         oracle_ledger(FLAGS_ROWS, TRUTH_ROWS.head(0), budget=0.5)
 
 

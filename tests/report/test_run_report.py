@@ -20,6 +20,7 @@ from dermlab.data.tables import FLAGS, MANIFEST, TRUTH, write_table
 from dermlab.report.contents import contents, settings
 from dermlab.report.examples import thumbnail
 from dermlab.report.inputs import read_inputs
+from dermlab.report.params import Params
 from dermlab.report.render import markdown_table, points, render
 from dermlab.report.truth import score_flags
 
@@ -27,7 +28,7 @@ STAGES = Path(__file__).parents[2] / "stages"
 
 
 def report():
-    return contents(read_inputs(read_params()))
+    return contents(read_inputs(read_params(Params)))
 
 
 def as_html(found) -> str:
@@ -163,11 +164,11 @@ def test_a_class_name_cannot_write_html(world):
 
 
 def test_settings_leave_out_the_knobs_of_rules_and_losses_that_were_not_used(world):
-    used = settings(read_params())
+    used = settings(read_params(Params))
     assert used["manifest.guard"] == "on"
     assert "manifest.rebalance" not in used
     assert "train.focal_gamma" not in used
-    focal = read_params().model_copy(update={"variant": "rebalanced", "loss": "focal"})
+    focal = read_params(Params).model_copy(update={"variant": "rebalanced", "loss": "focal"})
     assert "train.focal_gamma" in settings(focal)
     assert "manifest.rebalance" in settings(focal)
     assert "manifest.guard" not in settings(focal)
@@ -227,7 +228,7 @@ def test_a_repeated_photo_is_found_if_either_of_the_two_says_so():
 
 def test_relabelled_rows_are_scored_against_their_true_label(world):
     wrong = world.truth[(world.truth["kind"] == "mislabeled") & world.truth["image_id"].isin(world.flags["image_id"])].head(4)
-    manifest = read_inputs(read_params()).manifest
+    manifest = read_inputs(read_params(Params)).manifest
     changed = wrong["image_id"].tolist()
     manifest = manifest[~manifest["image_id"].isin(changed)]
     to = ["acne", "acne", "acne", "wart"]

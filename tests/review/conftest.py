@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
+from rows_in_use import write_rows
 
 from dermlab.cli import review
 from dermlab.data import paths
@@ -17,7 +18,7 @@ from dermlab.data.classes import Classes
 from dermlab.data.ledger import HEADER, read_ledger
 from dermlab.data.questionnaire import Question, write_questionnaire
 from dermlab.data.shards import Shards, shard_name, write_shard
-from dermlab.data.tables import CATALOG, FLAGS, write_table
+from dermlab.data.tables import FLAGS, write_table
 from dermlab.review.queue import Queue, build_queue
 
 CLASSES = Classes(("eczema", "psoriasis", "tinea", "acne", "post-inflammatory hyperpigmentation"))
@@ -26,6 +27,7 @@ QUESTIONS = (
     Question(name="textures", kind="multi", choices=("flat", "raised_or_bumpy")),
     Question(name="itch_level", kind="number", low=0, high=10),
 )
+expect.set_options(timeout=30_000)  # milliseconds; a machine that runs other tests beside may be slow
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -38,7 +40,7 @@ class World:
     classes: Classes
 
     def write(self) -> None:
-        write_table(paths.CATALOG, self.catalog, CATALOG, QUESTIONS)
+        write_rows(self.catalog, QUESTIONS)
         write_table(paths.FLAGS, self.flags, FLAGS)
         self.classes.write(paths.SOURCE / "classes.json")
         write_questionnaire(paths.SOURCE / "questionnaire.json", QUESTIONS)

@@ -13,7 +13,6 @@ from dermlab.data.classes import Classes
 from dermlab.data.ledger import HEADER
 from dermlab.data.tables import ISSUES
 
-pytestmark = pytest.mark.xdist_group("chromium")
 HOSTILE = '</script><b id="broken">bold</b>'
 
 

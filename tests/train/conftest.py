@@ -10,17 +10,18 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from rows_in_use import write_rows
 from ruamel.yaml import YAML
 
 from dermlab.data.classes import Classes
 from dermlab.data.embeddings import write_embeddings
-from dermlab.data.params import Params
 from dermlab.data.questionnaire import Question, write_questionnaire
 from dermlab.data.shards import Shards, shard_name, write_shard
-from dermlab.data.tables import CATALOG, MANIFEST, write_table
+from dermlab.data.tables import MANIFEST, write_table
 from dermlab.embed.features import embed
 from dermlab.model.backbones import Backbone, create_backbone
 from dermlab.train.inputs import Inputs, read_inputs
+from dermlab.train.params import Params
 from dermlab.train.run import run
 
 CLASSES = Classes(("red", "green"))
@@ -55,7 +56,13 @@ class Clinic:
     def inputs(self, params: Params, manifest: Path | None = None) -> Inputs:
         at = self.folder
         return read_inputs(
-            params, at / "source", at / "catalog.parquet", at / "shards", at / "embeddings", manifest or at / "manifest.parquet"
+            params,
+            at / "source",
+            at / "catalog.parquet",
+            at / "images.parquet",
+            at / "shards",
+            at / "embeddings",
+            manifest or at / "manifest.parquet",
         )
 
     def train(self, into: Path, params: Params, manifest: Path | None = None) -> dict:
@@ -91,8 +98,8 @@ def clinic(tmp_path_factory) -> "Clinic":
             "q_itching": [("no", "yes", None)[i % 3] for i in range(60)],
         }
     )  # fmt: skip
-    write_table(folder / "catalog.parquet", catalog, CATALOG, QUESTIONS)
-    write_embeddings(embed(tiny(), catalog, Shards(folder / "shards"), 32, 16), folder / "embeddings")
+    write_rows(catalog, QUESTIONS, folder / "catalog.parquet", folder / "images.parquet")
+    write_embeddings(embed(tiny(), catalog, Shards(folder / "shards"), 32, 16)[0], folder / "embeddings")
     manifest = catalog[["image_id", "label", "split"]].assign(weight=1.0, origin="kept")
     write_table(folder / "manifest.parquet", manifest, MANIFEST)
     return Clinic(folder, manifest)

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,16 @@ import pytest
 import torch
 
 from dermlab.data.errors import ContractError, DermlabError, ParamsError
+from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
-from dermlab.data.tables import CATALOG, MANIFEST, read_table, write_table
+from dermlab.data.tables import MANIFEST, write_table
 from dermlab.model.predict import predict_logits
 from dermlab.model.saved import load_model
 from dermlab.train import checkpoint, state
 from dermlab.train.checkpoint import checkpoint_folder
 from dermlab.train.inputs import drawn_counts
 from dermlab.train.losses import LOSSES
+from dermlab.train.run import run
 from dermlab.train.validation import validate
 
 
@@ -34,8 +37,8 @@ def finished(clinic, tmp_path_factory):
 def test_the_saved_model_scores_on_validation_rows_what_the_metrics_say(clinic, finished):
     folder, metrics = finished
     model = load_model(folder / "model")
-    catalog = read_table(clinic.folder / "catalog.parquet", CATALOG)
-    rows = catalog[catalog["split"] == "val"]
+    known = read_rows(clinic.folder / "catalog.parquet", clinic.folder / "images.parquet")
+    rows = known[known["split"] == "val"]
     judged = validate(predict_logits(model, rows, Shards(clinic.folder / "shards")), model.classes.encode(rows["label"]))
     assert judged.top1 == metrics["val_top1"]
     assert judged.macro_f1 == pytest.approx(metrics["val_macro_f1"])
@@ -209,7 +212,8 @@ def test_two_processes_train_one_model_and_the_first_writes_it(clinic, tmp_path)
     script = tmp_path / "script.py"
     script.write_text(
         f"""
-import importlib.util, pathlib
+import importlib.util, pathlib, sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 spec = importlib.util.spec_from_file_location("clinic_setup", {str(Path(__file__).with_name("conftest.py"))!r})
 setup = importlib.util.module_from_spec(spec); spec.loader.exec_module(setup)
 clinic = setup.Clinic(pathlib.Path({str(clinic.folder)!r}), None)
@@ -221,5 +225,11 @@ if metrics: print("METRICS", metrics["epochs"], metrics["val_rows"])
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("METRICS 2 13") == 1
-    rows = read_table(clinic.folder / "catalog.parquet", CATALOG)
+    rows = read_rows(clinic.folder / "catalog.parquet", clinic.folder / "images.parquet")
     assert np.isfinite(predict_logits(load_model(tmp_path / "model"), rows, Shards(clinic.folder / "shards"))).all()
+
+
+def test_features_of_other_weights_are_refused(clinic, tmp_path):
+    inputs = replace(clinic.inputs(clinic.params()), weights="of another network")
+    with pytest.raises(ContractError, match="are not those that made data/embeddings"):
+        run(clinic.params(), inputs, tmp_path / "model", tmp_path / "curves", checkpoint_root=tmp_path, create=clinic.create)

@@ -13,11 +13,13 @@ from dermlab.data.files import atomic_path, read_json, write_json
 
 @dataclass(frozen=True)
 class EmbeddingInfo:
-    """How the features were made; train and evaluate prepare images the same way. `image_size`: pixels of the square."""
+    """How the features were made; train and evaluate prepare images the same way. `image_size`: pixels of the square. `weights`:
+    digest of the backbone's weights, so that a head is never trained on features of one network and used on those of another."""
 
     backbone: str
     features: int
     image_size: int
+    weights: str
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,20 @@ def write_embeddings(embeddings: Embeddings, folder: Path = paths.EMBEDDINGS) ->
 def read_embeddings(folder: Path = paths.EMBEDDINGS) -> Embeddings:
     """Memory-mapped. Raises ContractError where a file is missing, truncated or of the wrong shape."""
     folder = Path(folder)
-    info = EmbeddingInfo(**read_json(folder / "info.json"))
     try:
-        features = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
-        image_ids = np.load(folder / "image_ids.npy", allow_pickle=False)
+        return read_embeddings_of(folder / "info.json", folder / "features.npy", folder / "image_ids.npy")
+    except ContractError as error:
+        raise ContractError(f"{error} Restore it: `dvc checkout {folder}`.") from error
+
+
+def read_embeddings_of(info: Path, features: Path, image_ids: Path) -> Embeddings:
+    """From its three files, wherever they lie: DVC's cache has them under other names."""
+    said = EmbeddingInfo(**read_json(info))
+    try:
+        matrix = np.load(features, mmap_mode="r", allow_pickle=False)
+        ids = np.load(image_ids, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise ContractError(f"{folder} is missing or truncated ({error}). Restore it: `dvc checkout {folder}`.") from error
-    if features.shape != (len(image_ids), info.features):
-        raise ContractError(f"{folder}: features are {features.shape}, but there are {len(image_ids)} ids and D={info.features}.")
-    return Embeddings(image_ids, features, info)
+        raise ContractError(f"{features} or {image_ids} is missing or truncated ({error}).") from error
+    if matrix.shape != (len(ids), said.features):
+        raise ContractError(f"{features}: features are {matrix.shape}, but there are {len(ids)} ids and D={said.features}.")
+    return Embeddings(ids, matrix, said)

@@ -5,7 +5,10 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 
 SOURCE = Path("data/source")
+LOCATION = Path("data/.location")  # where the source lies on this machine; in no hash, in no commit
 CATALOG = Path("data/catalog.parquet")
+WANTED = Path("data/wanted.parquet")
+IMAGES = Path("data/images.parquet")
 SHARDS = Path("data/shards")
 QUARANTINE = Path("data/quarantine.parquet")
 TRUTH = Path("data/truth.parquet")

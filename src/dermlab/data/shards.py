@@ -1,7 +1,7 @@
 """Image shards: Arrow IPC files of 32-48 MB, memory-mapped, one JPEG a row.
 
 Shards, because DVC and object stores pay by the object; below 48 MB, because s3fs reads larger objects in ranges. The
-catalog's columns `shard` and `row` say where an image lies.
+columns `shard` and `row` of the images table say where an image lies.
 """
 
 import io
@@ -39,6 +39,14 @@ def write_shard(path: Path, image_ids: Iterable[str], jpegs: Iterable[bytes]) ->
         writer.write_batch(batch)
 
 
+def read_shard(path: Path) -> pa.Table:
+    """Memory-mapped, columns of SHARD_SCHEMA. Raises ContractError where it is missing or truncated."""
+    try:
+        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        raise ContractError(f"{path} is missing or truncated ({error}). Restore it: `dvc checkout {path.parent}`.") from error
+
+
 class Shards:
     """Reads images by (shard, row). Opens each shard once, memory-mapped; picklable, so that loader processes can share it."""
 
@@ -48,11 +56,7 @@ class Shards:
 
     def jpeg(self, shard: int, row: int) -> bytes:
         if shard not in self._columns:
-            path = self.folder / shard_name(shard)
-            try:
-                self._columns[shard] = pa.ipc.open_file(pa.memory_map(str(path))).read_all()["jpeg"]
-            except (FileNotFoundError, pa.ArrowInvalid) as error:
-                raise ContractError(f"{path} is missing or truncated ({error}). Restore it: `dvc checkout {self.folder}`.") from error
+            self._columns[shard] = read_shard(self.folder / shard_name(shard))["jpeg"]
         try:
             return self._columns[shard][row].as_py()
         except IndexError as error:

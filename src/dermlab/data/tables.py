@@ -76,14 +76,15 @@ SOURCE_MANIFEST = Schema(
     open_prefix=(PREFIX, NOTE_PREFIX),
 )
 CATALOG = Schema(
-    _fields(
-        patient_id=_STR, case_id=_STR, diagnosis=_STR, label=_STR, split=_STR, width=_I32, height=_I32, sha256=_STR,
-        phash=pa.uint64(), shard=_I32, row=_I32,
-    ),
+    _fields(patient_id=_STR, case_id=_STR, diagnosis=_STR, label=_STR, split=_STR),
     open_prefix=(PREFIX, NOTE_PREFIX),
     checks=(_check_splits, _check_patient_in_one_split),
-)  # fmt: skip
-QUARANTINE = Schema(_fields(key=_STR, reason=_STR))
+)
+# All that goes down to the stages of pixels; nothing that a label can change.
+WANTED = Schema(_fields(key=_STR, size=_I64, etag=_STR), nullable=frozenset({"size", "etag"}))
+# `sha256`: of the JPEG in the shard, so that it stands for the pixels that later stages see.
+IMAGES = Schema(_fields(width=_I32, height=_I32, sha256=_STR, phash=pa.uint64(), shard=_I32, row=_I32))
+QUARANTINE = Schema(_fields(reason=_STR))
 TRUTH = Schema(_fields(true_label=_STR, kind=_STR, duplicate_of=_STR), nullable=frozenset({"duplicate_of"}))
 # What is wrong with a training row, the first that applies. `conflict`: copies of one photo that bear different labels. `hard`: the
 # classifier contradicts the label, but the evidence does not suffice to call it wrong.

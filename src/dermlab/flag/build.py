@@ -1,4 +1,4 @@
-"""The flags table and its numbers, from the catalog, the frozen features and the answers."""
+"""The flags table and its numbers, from the rows in use, the frozen features and the answers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,14 +9,14 @@ import pandas as pd
 from dermlab.data.classes import Classes
 from dermlab.data.embeddings import Embeddings
 from dermlab.data.errors import ContractError
-from dermlab.data.params import PROBS, FlagParams
 from dermlab.data.questionnaire import Questionnaire
 from dermlab.data.tables import ISSUES
-from dermlab.flag.duplicates import check_leaks, copies, groups_of_copies
-from dermlab.flag.folds import patients_per_class
+from dermlab.flag.duplicates import check_leaks, copies, groups_of_copies, shared_between_splits
+from dermlab.flag.folds import patients_per_class, people_of
 from dermlab.flag.from_file import read_probabilities
 from dermlab.flag.neighbours import nearest, outlier_score, votes
 from dermlab.flag.not_skin import not_skin_score
+from dermlab.flag.params import PROBS, FlagParams
 from dermlab.flag.probabilities import in_sample, repeated_out_of_fold
 from dermlab.flag.triage import garbage_probability, issues, review_ranks
 from dermlab.flag.verdict import METHODS
@@ -37,9 +37,10 @@ def build_flags(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """(the flags table, one row a training image, sorted by image_id; the numbers of metrics/flag.json).
 
-    Copies are looked for over all splits, everything else among the training rows. `not_skin`: features [N, D] to scores [N] in
-    0..1, by distance unless another is given (dermlab.flag.garbage chooses). Raises ContractError without training rows, or where
-    more of them than `params.max_leak` are copies of held-out photos.
+    catalog: as `rows.read_rows`. Copies are looked for over all splits, everything else among the training rows; patients who share
+    a copy lie in one fold and are no neighbours of each other, or a copy would vouch for its copy. `not_skin`: features [N, D] to
+    scores [N] in 0..1, by distance unless another is given (dermlab.flag.garbage chooses). Raises ContractError without training rows,
+    or where more of them than `params.max_leak` are copies of held-out photos.
     """
     catalog = catalog.sort_values("image_id", ignore_index=True)
     train = (catalog["split"] == "train").to_numpy()
@@ -49,7 +50,7 @@ def build_flags(
     every_feature = embeddings.of(catalog["image_id"])
     features = every_feature[train]
     labels = classes.encode(rows["label"], "data/catalog.parquet, column label")
-    patients, ids = rows["patient_id"].to_numpy(dtype=str), rows["image_id"].to_numpy(dtype=object)
+    ids = rows["image_id"].to_numpy(dtype=object)
 
     group, pairs = groups_of_copies(
         catalog["sha256"].to_numpy(), catalog["phash"].to_numpy(), every_feature, catalog["label"].to_numpy(), params.phash_bits
@@ -57,9 +58,10 @@ def build_flags(
     copied = copies(catalog, group)
     check_leaks(copied, len(rows), params.max_leak)  # before any time is spent on folds
     copied = copied[train].reset_index(drop=True)
+    people = people_of(rows["patient_id"], group[train])
 
-    probs = _probabilities(features, rows, labels, patients, classes, questions, params)
-    near, similarity = nearest(features, params.neighbours, patients)
+    probs = _probabilities(features, rows, labels, people, classes, questions, params)
+    near, similarity = nearest(features, params.neighbours, people)
     cast = votes(near, labels, len(classes.names))
     verdict = METHODS[params.method](labels, probs, cast, rows["case_id"].to_numpy(dtype=str), params.expected_noise)
 
@@ -101,7 +103,7 @@ def build_flags(
             "review_rank": review_ranks(issue, labels, np.maximum(1 - verdict.quality, garbage), ids),
         }
     )
-    held = patients_per_class(labels, patients, len(classes.names))
+    held = patients_per_class(labels, people, len(classes.names))
     numbers = {
         "method": params.method,
         "probs": params.probs.partition("@")[0],
@@ -109,6 +111,7 @@ def build_flags(
         "accuracy": float(1 - contradicted.mean()),
         "small_classes": {name: int(n) for name, n in zip(classes.names, held, strict=True) if n < params.folds},
         "near_duplicate_pairs": len(pairs),
+        "copies_between": shared_between_splits(catalog, group),
         **summary(flags, classes),
     }
     if len(pairs):  # copies should bear one label; false duplicates do not
@@ -118,7 +121,7 @@ def build_flags(
 
 
 def _probabilities(
-    features: np.ndarray, rows: pd.DataFrame, labels: np.ndarray, patients: np.ndarray, classes: Classes, questions: Questionnaire,
+    features: np.ndarray, rows: pd.DataFrame, labels: np.ndarray, people: np.ndarray, classes: Classes, questions: Questionnaire,
     params: FlagParams,
 ) -> np.ndarray:  # fmt: skip
     """float32 [R, N, K+1], as `params.probs` says."""
@@ -127,7 +130,7 @@ def _probabilities(
     inputs = np.concatenate([features.astype(np.float32), encode(rows, questions)], axis=1)
     if params.probs == "in_sample":
         return in_sample(inputs, labels, len(classes.names), params.l2)[None]
-    return repeated_out_of_fold(inputs, labels, patients, len(classes.names), params.l2, params.folds, params.repeats, params.seed)
+    return repeated_out_of_fold(inputs, labels, people, len(classes.names), params.l2, params.folds, params.repeats, params.seed)
 
 
 def summary(flags: pd.DataFrame, classes: Classes) -> dict[str, Any]:

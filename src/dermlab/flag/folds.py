@@ -1,48 +1,48 @@
-"""Folds by patient, stratified by class: no patient lies in two folds, and every fold has its share of every class.
+"""Folds by patient, stratified by class: no patient lies in two folds, and every fold has its share of every class."""
 
-Greedy, after scikit-learn's StratifiedGroupKFold, but with running sums: O(P log P + P F) for P patients and F folds.
-"""
-
-from collections import Counter
+from collections import Counter, defaultdict
 
 import numpy as np
+import pandas as pd
 
 from dermlab.data.errors import ContractError
+from dermlab.data.stable import joined_groups, keyed_hash, ranked
 
 
-def patient_folds(labels: np.ndarray, patients: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def people_of(patient_id: pd.Series, copied: np.ndarray) -> np.ndarray:
+    """str [N]: rows of one patient, and of patients who share a copy of a photo, bear one name, the first of their patients'.
+
+    copied: int [N], rows of one number are copies of one photo. Or a copy would vouch for its copy in another fold.
+    """
+    joined = joined_groups(patient_id.to_numpy(dtype=object), copied)
+    return patient_id.astype(str).groupby(joined).transform("min").to_numpy(dtype=str)
+
+
+def patient_folds(labels: np.ndarray, groups: np.ndarray, classes: int, folds: int, seed: int, repeat: int = 0) -> np.ndarray:
     """int64 [N], 0..folds-1: the fold that holds each row out.
 
-    labels: int [N]; patients: [N], any comparable ids. Patients are placed one by one, those of the rarest classes first
-    and the largest of these before smaller ones, each in the fold that has least of the patient's own classes: the sum over
-    folds and classes of (share of the class in the fold)^2 grows least. A class with fewer patients than folds is absent
-    from some folds; its rows still lie in exactly one. Raises ContractError where there are fewer patients than folds.
+    labels: int [N] in 0..classes-1, the last of them `other`; groups: str [N], rows of one group (a patient, or patients who share
+    a copy) lie in one fold. A group belongs to the stratum of its label that stands last, `other` before all; within a stratum groups
+    are ranked by a keyed hash of seed, repeat and name, and the ranks are cut into `folds` runs of even length. So a group more or
+    less moves only groups at the borders of one stratum. A stratum smaller than the folds is absent from some; which, the hash
+    decides. Raises ContractError where fewer than two folds would hold a row.
     """
-    ids, patient_of_row = np.unique(patients, return_inverse=True)
-    if len(ids) < folds:
-        raise ContractError(f"{len(ids)} patient(s) cannot be shared out over flag.folds: {folds}. Lower it (-S flag.folds=2).")
-    totals = np.bincount(labels)
-    classes = len(totals)
-    cells, counts = np.unique(patient_of_row * classes + labels, return_counts=True)
-    owners, cell_classes = cells // classes, cells % classes
-    starts = np.searchsorted(owners, np.arange(len(ids) + 1))
-    rarest = np.minimum.reduceat(totals[cell_classes], starts[:-1])
-    sizes = np.add.reduceat(counts, starts[:-1])
-    tie = np.random.default_rng(seed).permutation(len(ids))
-
-    # One column more, of all rows, keeps the folds of one size where classes leave a choice.
-    price = [1.0 / max(int(total), 1) ** 2 for total in totals] + [1.0 / len(labels) ** 2]
-    filled = [[0] * (classes + 1) for _ in range(folds)]
-    fold_of = np.zeros(len(ids), dtype=np.int64)
-    for patient in np.lexsort((tie, -sizes, rarest)):
-        own = slice(starts[patient], starts[patient + 1])
-        held = [*zip(cell_classes[own].tolist(), counts[own].tolist(), strict=True), (classes, int(sizes[patient]))]
-        costs = [sum(price[c] * n * fold[c] for c, n in held) for fold in filled]
-        best = costs.index(min(costs))
-        fold_of[patient] = best
-        for c, n in held:
-            filled[best][c] += n
-    return fold_of[patient_of_row]
+    place = (labels.astype(np.int64) + 1) % classes
+    stratum_of: dict[str, int] = {}
+    for group, at in zip(groups.tolist(), place.tolist(), strict=True):
+        stratum_of[group] = max(at, stratum_of.get(group, 0))
+    strata: dict[int, list[str]] = defaultdict(list)
+    for group, stratum in stratum_of.items():
+        strata[stratum].append(group)
+    fold_of: dict[str, int] = {}
+    for stratum, members in strata.items():
+        turn = keyed_hash(seed, f"turn {repeat}", str(stratum))  # or the first fold would get every class that has a single patient
+        for rank, group in enumerate(ranked(members, seed, f"fold {repeat}")):
+            fold_of[group] = (rank * folds // len(members) + turn) % folds
+    held_out = np.array([fold_of[group] for group in groups.tolist()], dtype=np.int64)
+    if len(np.unique(held_out)) < 2:
+        raise ContractError(f"{len(fold_of)} patient(s) cannot be shared out over flag.folds: {folds}. Lock a source with more of them.")
+    return held_out
 
 
 def patients_per_class(labels: np.ndarray, patients: np.ndarray, classes: int) -> np.ndarray:

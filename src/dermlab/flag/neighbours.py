@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from dermlab.data.progress import progress
-from dermlab.flag.arithmetic import device, multiplies_bfloat16
+from dermlab.model.runtime import main_device, multiplies_bfloat16
 
 BLOCK = 4096  # rows and columns of one block of similarities
 SPARE = 6  # candidates beyond k that are compared again in float32, since bfloat16 has three digits
@@ -126,4 +126,4 @@ def similarity_of_pairs(features: np.ndarray, first: np.ndarray, second: np.ndar
 
 def _unit(features: np.ndarray) -> torch.Tensor:
     """float32 [N, D], rows of length 1."""
-    return torch.nn.functional.normalize(torch.from_numpy(np.asarray(features, dtype=np.float32)).to(device()), dim=1)
+    return torch.nn.functional.normalize(torch.from_numpy(np.asarray(features, dtype=np.float32)).to(main_device()), dim=1)

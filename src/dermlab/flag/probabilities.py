@@ -11,8 +11,8 @@ import torch
 
 from dermlab.data.errors import ContractError
 from dermlab.data.progress import progress
-from dermlab.flag.arithmetic import device, multiplies_bfloat16
 from dermlab.flag.folds import patient_folds
+from dermlab.model.runtime import main_device, multiplies_bfloat16
 
 ITERATIONS = 200
 BFLOAT16_FROM = 2**26  # numbers in the features, from which the faster format is worth its third digit
@@ -22,10 +22,10 @@ ROWS_AT_ONCE = 8192  # while features are converted: their float32 copy never ex
 
 
 def repeated_out_of_fold(
-    features: np.ndarray, labels: np.ndarray, patients: np.ndarray, classes: int, l2: float, folds: int, repeats: int, seed: int
+    features: np.ndarray, labels: np.ndarray, groups: np.ndarray, classes: int, l2: float, folds: int, repeats: int, seed: int
 ) -> np.ndarray:
-    """float32 [R, N, classes]: `out_of_fold` for `repeats` draws of the folds, by patient and stratified, from `seed` on."""
-    draws = (patient_folds(labels, patients, folds, seed + repeat) for repeat in range(repeats))
+    """float32 [R, N, classes]: `out_of_fold` for `repeats` draws of the folds, by group and stratified."""
+    draws = (patient_folds(labels, groups, classes, folds, seed, repeat) for repeat in range(repeats))
     return np.stack([out_of_fold(features, labels, draw, classes, l2) for draw in draws])
 
 
@@ -71,7 +71,7 @@ class Rows:
     def __init__(self, features: np.ndarray, order: np.ndarray, starts: np.ndarray) -> None:
         fast = multiplies_bfloat16() and features.size >= BFLOAT16_FROM
         mean, deviation = _moments_of(features) if fast else (0.0, 1.0)
-        self.x = torch.empty(features.shape, dtype=torch.bfloat16 if fast else torch.float32, device=device())
+        self.x = torch.empty(features.shape, dtype=torch.bfloat16 if fast else torch.float32, device=main_device())
         self.starts, sums = starts, []
         for first, last in itertools.pairwise(starts.tolist()):
             total = torch.zeros(2, features.shape[1], dtype=torch.float64, device=self.x.device)

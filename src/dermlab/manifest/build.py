@@ -8,7 +8,7 @@ import pandas as pd
 
 from dermlab.data.classes import OTHER, Classes
 from dermlab.data.errors import ContractError
-from dermlab.data.params import ManifestParams
+from dermlab.manifest.params import ManifestParams
 from dermlab.manifest.pool import draw_order, keep_pool
 from dermlab.manifest.variants import KEPT, VARIANTS, Phase
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import OTHER
+from dermlab.data.stable import ranked
 
 
 def pool_size(targets: int, ratio: float) -> int:
@@ -14,10 +15,11 @@ def pool_size(targets: int, ratio: float) -> int:
 def draw_order(image_ids: pd.Series, seed: int, part: int) -> pd.Series:
     """Each image's place in a seeded order, by image_id. `part` makes the splits' orders independent.
 
-    Drawn over all images of a split, so that two variants of one seed keep the same rows of `other` as far as their sizes allow.
+    By a keyed hash, over all images of a split: two variants of one seed, or a catalog with a few images more, keep the same rows of
+    `other` as far as their sizes allow.
     """
-    ids = np.sort(image_ids.to_numpy(dtype=object))
-    return pd.Series(np.random.default_rng([seed, part]).permutation(len(ids)), index=ids)
+    ids = ranked(image_ids.tolist(), seed, f"pool {part}")
+    return pd.Series(np.arange(len(ids)), index=pd.Index(ids, dtype=object))
 
 
 def keep_pool(rows: pd.DataFrame, ratio: float, order: pd.Series) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from dermlab.data.errors import ContractError
 from dermlab.data.ledger import DROP
-from dermlab.data.params import ManifestParams
+from dermlab.manifest.params import ManifestParams
 from dermlab.manifest.weights import row_weights
 
 KEPT, RELABELED = "kept", "relabeled"

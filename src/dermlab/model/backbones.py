@@ -1,9 +1,10 @@
-"""Backbones by name: `lite0`, `medsiglip`, `open_clip:<model>/<pretrained>`, `timm:<name>`, `hf:<name>`.
+"""Backbones by name: `lite0`, `medsiglip`, `open_clip:<model>/<pretrained>`, `timm:<name>`, `hf:<name>[@<revision>]`.
 
 Each becomes a `Backbone`: uint8 images in, pooled features out, whatever library it comes from. A new family is one
 function and one line in FAMILIES.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from torch import nn
 
 from dermlab.data.errors import ParamsError
 from dermlab.model.hub import fetched, published_model
+from dermlab.model.names import revision_of
 from dermlab.model.torchvision_shim import declare_missing_operators
 
 MEDSIGLIP = "google/medsiglip-448"
@@ -72,6 +74,15 @@ class Backbone(nn.Module):
             if isinstance(module, _BATCH_NORMS) and (self.fixed_statistics or not any(p.requires_grad for p in own)):
                 module.eval()
         return self
+
+
+def weights_digest(backbone: Backbone) -> str:
+    """16 hex digits of the SHA-256 over names and values of all tensors of the trunk."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(backbone.trunk.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
 
 
 def create_backbone(name: str, image_size: int, pretrained: bool = True, config: dict[str, Any] | None = None) -> Backbone:
@@ -184,13 +195,13 @@ def _hf(name: str, repository: str, image_size: int, pretrained: bool, config: d
     from transformers import AutoConfig, AutoModel
     from transformers.image_processing_base import ImageProcessingMixin
 
-    repository = repository or MEDSIGLIP
+    repository, revision = revision_of(repository or MEDSIGLIP)
     if pretrained:
         with fetched(name, True):
-            whole = AutoConfig.from_pretrained(repository)
+            whole = AutoConfig.from_pretrained(repository, revision=revision)
             vision = getattr(whole, "vision_config", whole)
-            pixels, _ = ImageProcessingMixin.get_image_processor_dict(repository)
-            model = published_model(repository, vision, "vision tower")
+            pixels, _ = ImageProcessingMixin.get_image_processor_dict(repository, revision=revision)
+            model = published_model(repository, vision, "vision tower", revision)
         mean, std = pixels["image_mean"], pixels["image_std"]
     else:
         if not config:

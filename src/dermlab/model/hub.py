@@ -41,7 +41,7 @@ def fetched(backbone: str, wanted: bool) -> Iterator[None]:
         ) from error
 
 
-def published_model(repository: str, config: Any, part: str) -> nn.Module:
+def published_model(repository: str, config: Any, part: str, revision: str | None = None) -> nn.Module:
     """The transformers model that `config` describes, float32, with its weights from the repository's safetensors.
 
     Raises SourceError where the repository lacks weights of this `part`: transformers would draw them at random.
@@ -49,7 +49,7 @@ def published_model(repository: str, config: Any, part: str) -> nn.Module:
     from transformers import AutoModel
 
     model, report = AutoModel.from_pretrained(
-        repository, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+        repository, revision=revision, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True
     )
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])

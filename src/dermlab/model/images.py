@@ -105,7 +105,8 @@ def collate(samples: list[tuple[int, np.ndarray]]) -> tuple[torch.Tensor, torch.
 
 
 def loader(dataset: ImageDataset, order: list[int], batch_size: int, workers: int = 0, drop_last: bool = False):
-    """A DataLoader of (positions, images) in the order given."""
+    """A DataLoader of (positions, images) in the order given. `workers`: as `loader_processes`."""
+    workers = loader_processes(workers)
     return torch.utils.data.DataLoader(
         dataset,
         batch_size=batch_size,
@@ -118,8 +119,9 @@ def loader(dataset: ImageDataset, order: list[int], batch_size: int, workers: in
     )
 
 
-def default_workers() -> int:
-    """Loader processes for inference: on a GPU half the cores, on a CPU none, as the model needs them."""
-    if not torch.cuda.is_available():
-        return 0
+def loader_processes(asked: int) -> int:
+    """`asked`, or where that is 0: on a GPU half the cores, shared by the processes of the machine; on a CPU none, as the model
+    needs them."""
+    if asked or not torch.cuda.is_available():
+        return asked
     return max(1, (os.cpu_count() or 2) // 2 // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))

@@ -9,13 +9,15 @@ import torch
 from dermlab.data.errors import BudgetError
 from dermlab.data.progress import progress
 from dermlab.data.shards import Shards
-from dermlab.model.images import ImageDataset, default_workers, loader
+from dermlab.model.images import ImageDataset, loader
 from dermlab.model.questionnaire import encode
 from dermlab.model.runtime import Runtime, set_up
 from dermlab.model.saved import TrainedModel
 
 
-def predict_logits(model: TrainedModel, rows: pd.DataFrame, shards: Shards, batch_size: int = 64, flip: bool = False) -> np.ndarray:
+def predict_logits(
+    model: TrainedModel, rows: pd.DataFrame, shards: Shards, batch_size: int = 64, loaders: int = 0, flip: bool = False
+) -> np.ndarray:
     """float32 logits [N, K+1] of `rows` (image_id, shard, row, questionnaire columns), before the temperature.
 
     `flip`: the mean over each image and its mirror image. Probabilities: `probabilities(logits, model.temperature)`.
@@ -23,7 +25,7 @@ def predict_logits(model: TrainedModel, rows: pd.DataFrame, shards: Shards, batc
     module, answers = model.module, torch.from_numpy(encode(rows, model.questions))
     return over_images(
         module, lambda images, where: module(images, answers[where].to(images.device)), len(model.classes.names),
-        rows, shards, model.image_size, batch_size, flip=flip, what="Predicting",
+        rows, shards, model.image_size, batch_size, loaders, flip=flip, what="Predicting",
     )  # fmt: skip
 
 
@@ -42,6 +44,7 @@ def over_images(
     shards: Shards,
     image_size: int,
     batch_size: int,
+    loaders: int = 0,
     *,
     flip: bool = False,
     runtime: Runtime | None = None,
@@ -58,7 +61,7 @@ def over_images(
     module.to(runtime.device, memory_format=torch.channels_last).eval()
     out = torch.zeros(len(rows), width)
     mine = list(range(rank, len(rows), world))
-    batches = loader(ImageDataset(rows, shards, image_size), mine, batch_size, default_workers())
+    batches = loader(ImageDataset(rows, shards, image_size), mine, batch_size, loaders)
     try:
         with torch.inference_mode(), runtime.autocast(training=False), progress(what, len(mine)) as meter:
             for positions, images in batches:
@@ -69,7 +72,7 @@ def over_images(
                 out[positions] = result.float().cpu()
                 meter.advance(len(positions))
     except torch.OutOfMemoryError as error:
-        raise BudgetError(f"{what}: the GPU's memory is too small for batches of {batch_size}. Lower the batch_size.") from error
+        raise BudgetError(f"{what}: the GPU's memory is too small for batches of {batch_size}. Lower machine.batch_size.") from error
     finally:
         module.train(training)
     if world > 1:

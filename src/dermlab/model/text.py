@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dermlab.data.params import WITHOUT_TEXT
 from dermlab.data.progress import progress
 from dermlab.model.backbones import MEDSIGLIP
 from dermlab.model.hub import fetched, published_model
+from dermlab.model.names import WITHOUT_TEXT, revision_of
+from dermlab.model.runtime import main_device
 from dermlab.model.torchvision_shim import declare_missing_operators
 
 TEXTS_AT_ONCE = 32
@@ -46,8 +47,9 @@ def has_text(backbone: str) -> bool:
     declare_missing_operators()
     from transformers import AutoConfig
 
+    repository, revision = revision_of(repository)
     with fetched(backbone, True):
-        return AutoConfig.from_pretrained(repository).model_type == "siglip"
+        return AutoConfig.from_pretrained(repository, revision=revision).model_type == "siglip"
 
 
 def text_features(backbone: str, texts: Sequence[str]) -> TextFeatures:
@@ -55,7 +57,7 @@ def text_features(backbone: str, texts: Sequence[str]) -> TextFeatures:
     declare_missing_operators()
     family, _, rest = backbone.partition(":")
     tower = TOWERS[family](backbone, rest)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = main_device()
     tower.model.to(device).eval()
     # SigLIP 2 was trained on lower-case text and its tokenizer leaves capitals; those of CLIP and SigLIP lower them anyway.
     texts = [text.lower() for text in texts]
@@ -83,11 +85,11 @@ def _siglip(backbone: str, repository: str) -> _Tower:
     (Zhai et al. 2023, as in big_vision): a shorter sequence or an attention mask would give other features."""
     from transformers import AutoConfig, AutoTokenizer
 
-    repository = repository or MEDSIGLIP
+    repository, revision = revision_of(repository or MEDSIGLIP)
     with fetched(backbone, True):
-        config = AutoConfig.from_pretrained(repository)
-        tokenizer = AutoTokenizer.from_pretrained(repository)
-        model = published_model(repository, config, "two towers")
+        config = AutoConfig.from_pretrained(repository, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(repository, revision=revision)
+        model = published_model(repository, config, "two towers", revision)
     length = config.text_config.max_position_embeddings  # 64
 
     def tokens(texts: list[str]) -> torch.Tensor:

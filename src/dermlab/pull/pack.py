@@ -1,9 +1,10 @@
-"""Packing: photos in, shards and the catalog out.
+"""Packing: photos in, shards and the table of images out.
 
 The unit of work is one part, a pure function of its rows, mapped over any `concurrent.futures.Executor`. Parts are kept
 until the run has ended, so a killed pull goes on where it stopped; then they are joined into shards of even size.
 """
 
+import hashlib
 import shutil
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
@@ -15,18 +16,15 @@ import pandas as pd
 import pyarrow as pa
 
 from dermlab.data import paths
-from dermlab.data.classes import Classes
-from dermlab.data.errors import ContractError, SourceError
+from dermlab.data.code import code_digest
+from dermlab.data.errors import SourceError
 from dermlab.data.files import atomic_path
-from dermlab.data.params import PullParams
 from dermlab.data.progress import progress
-from dermlab.data.questionnaire import PREFIX
-from dermlab.data.shards import shard_name, shard_of_rows, write_shard
-from dermlab.data.tables import NOTE_PREFIX
-from dermlab.pull.images import BrokenImageError, develop
-from dermlab.pull.lock import Pin
-from dermlab.pull.sources import Source
-from dermlab.pull.splits import assign_splits
+from dermlab.data.shards import read_shard, shard_name, shard_of_rows, write_shard
+from dermlab.pull.develop import BrokenImageError, develop
+from dermlab.pull.objects import Objects
+from dermlab.pull.params import PullParams
+from dermlab.pull.reuse import COLUMNS as EARLIER
 
 PART_ROWS = 64
 PART_SCHEMA = pa.schema(
@@ -39,33 +37,37 @@ PART_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Pulled:
-    """`catalog`: one row an image; `quarantine`: image_id, key and reason of those that could not be used."""
+    """`images`: one row an image, as `tables.IMAGES`; `quarantine`: image_id and reason of those that could not be used."""
 
-    catalog: pd.DataFrame
+    images: pd.DataFrame
     quarantine: pd.DataFrame
 
 
 def pack(
-    pin: Pin,
-    source: Source,
+    wanted: pd.DataFrame,
+    objects: Objects,
     params: PullParams,
     executor: Executor,
+    earlier: pd.DataFrame | None = None,
     shards: Path = paths.SHARDS,
     checkpoints: Path = paths.CHECKPOINTS,
 ) -> Pulled:
-    """Pulls every pinned image and writes the folder `shards`. Raises SourceError where the source has moved since it was
-    pinned or too much of it is broken, BudgetError where the disk is full; `shards` is then as it was."""
-    workspace = checkpoints / f"pull-{pin.digest[:16]}-{params.image_size}-{params.max_pixels}"
+    """Pulls every wanted image and writes the folder `shards`; what `earlier` (of `reuse.earlier_photos`) has is copied from there.
+
+    Raises SourceError where the source has moved since it was pinned or too much of it is broken, BudgetError where the disk is
+    full; `shards` is then as it was.
+    """
+    workspace = checkpoints / f"pull-{_settings_digest(params)}"
     workspace.mkdir(parents=True, exist_ok=True)
-    manifest = pin.manifest
-    starts = range(0, len(manifest), PART_ROWS)
-    parts = [workspace / f"part-{start:08d}.arrow" for start in starts]
-    todo = [(path, manifest.iloc[start : start + PART_ROWS]) for path, start in zip(parts, starts, strict=True) if not path.exists()]
-    with progress("pull", len(manifest)) as meter:
-        meter.advance(len(manifest) - sum(len(rows) for _, rows in todo))
-        columns = ["image_id", "key", "size", "etag"]
-        work = partial(_pack_part, source, params.image_size, params.max_pixels)
-        futures = {executor.submit(work, rows[columns], path): len(rows) for path, rows in todo}
+    rows = wanted.sort_values("image_id", ignore_index=True)
+    rows = rows.join(earlier, on="image_id") if earlier is not None else rows.reindex(columns=[*rows.columns, *EARLIER])
+    chunks = [rows.iloc[start : start + PART_ROWS] for start in range(0, len(rows), PART_ROWS)]
+    parts = [workspace / f"{_rows_digest(chunk)}.arrow" for chunk in chunks]
+    todo = [(path, chunk) for path, chunk in zip(parts, chunks, strict=True) if not path.exists()]
+    with progress("pull", len(rows)) as meter:
+        meter.advance(len(rows) - sum(len(chunk) for _, chunk in todo))
+        work = partial(_pack_part, short_side=params.image_size, max_pixels=params.max_pixels)
+        futures = {executor.submit(work, objects.some(_fresh(chunk)["key"].tolist()), chunk, path): len(chunk) for path, chunk in todo}
         try:
             for future in as_completed(futures):
                 future.result()
@@ -74,33 +76,61 @@ def pack(
             executor.shutdown(wait=False, cancel_futures=True)
             raise
     facts = _facts(parts)
-    quarantine = _quarantine(facts, manifest, params.max_quarantine)
+    quarantine = _quarantine(facts, params.max_quarantine)
     good = facts[facts["reason"].isna()].drop(columns="reason")
     good["shard"] = shard_of_rows(good["size"])
     good["row"] = good.groupby("shard").cumcount().astype(np.int32)
-    catalog = _catalog(good.drop(columns="size"), manifest, pin.classes, params)
     _join(parts, good.set_index("image_id")["shard"], shards)
     shutil.rmtree(workspace)
-    return Pulled(catalog, quarantine)
+    return Pulled(good.drop(columns="size"), quarantine)
 
 
-def _pack_part(source: Source, short_side: int, max_pixels: int, rows: pd.DataFrame, path: Path) -> None:
-    packed = []
-    for row in rows.itertuples(index=False):
-        data = source.read(row.key)
-        moved = not pd.isna(row.size) and len(data) != row.size
-        if moved or (row.etag is not None and source.etag(row.key, data) != row.etag):
-            raise SourceError(
-                f"{row.key} is not the object that was pinned: its content has changed. Lock the source again: `dermlab lock`."
-            )
-        try:
-            photo = develop(data, short_side, max_pixels)
-            packed.append((row.image_id, photo.jpeg, photo.width, photo.height, photo.sha256, photo.phash, None))
-        except BrokenImageError as error:
-            packed.append((row.image_id, None, None, None, None, None, str(error)))
-    columns = [pa.array(column, kind) for column, kind in zip(zip(*packed, strict=True), PART_SCHEMA.types, strict=True)]
+def _settings_digest(params: PullParams) -> str:
+    """Of what makes a photo of an object: settings, the code of this package, the libraries that decode."""
+    code = code_digest(Path(__file__).parent.rglob("*.py"), ("pillow", "ImageHash"))
+    return f"{code}-{params.image_size}-{params.max_pixels}"
+
+
+def _rows_digest(rows: pd.DataFrame) -> str:
+    named = "\n".join(f"{row.image_id} {row.key} {row.size} {row.etag}" for row in rows.itertuples(index=False))
+    return hashlib.sha256(named.encode()).hexdigest()[:16]
+
+
+def _fresh(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those that no earlier run has left."""
+    return rows[rows["shard_file"].isna() & rows["reason"].isna()]
+
+
+def _pack_part(objects: Objects, rows: pd.DataFrame, path: Path, short_side: int, max_pixels: int) -> None:
+    fresh = _fresh(rows)
+    read = zip(fresh.itertuples(index=False), objects.read_many(fresh["key"].tolist()), strict=True)
+    packed = {row.image_id: _photo(row, data, etag, short_side, max_pixels) for row, (data, etag) in read}
+    opened = {name: read_shard(Path(name)) for name in rows["shard_file"].dropna().unique()}
+    for row in rows.drop(fresh.index).itertuples(index=False):
+        if pd.isna(row.shard_file):
+            packed[row.image_id] = (None, None, None, None, None, row.reason)
+        else:
+            jpeg = opened[row.shard_file]["jpeg"][int(row.row)].as_py()
+            packed[row.image_id] = (jpeg, int(row.width), int(row.height), row.sha256, int(row.phash), None)
+    ordered = [(image_id, *packed[image_id]) for image_id in rows["image_id"]]
+    columns = [pa.array(column, kind) for column, kind in zip(zip(*ordered, strict=True), PART_SCHEMA.types, strict=True)]
     with atomic_path(path) as unfinished, pa.OSFile(str(unfinished), "wb") as file, pa.ipc.new_file(file, PART_SCHEMA) as writer:
         writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=PART_SCHEMA))
+
+
+def _photo(row, data: bytes, etag: str, short_side: int, max_pixels: int) -> tuple:
+    """The columns of PART_SCHEMA after the id. Raises SourceError where the object is not the one that was pinned."""
+    moved = not pd.isna(row.size) and len(data) != row.size
+    if moved or (not pd.isna(row.etag) and etag != row.etag):
+        raise SourceError(
+            f"Image {row.image_id} is not the object that was pinned: its content has changed. `dermlab where {row.image_id}` names it; "
+            "lock the source again (`dermlab lock`)."
+        )
+    try:
+        photo = develop(data, short_side, max_pixels)
+    except BrokenImageError as error:
+        return None, None, None, None, None, str(error)
+    return photo.jpeg, photo.width, photo.height, photo.sha256, photo.phash, None
 
 
 def _read_part(path: Path) -> pa.Table:
@@ -117,31 +147,16 @@ def _facts(parts: list[Path]) -> pd.DataFrame:
     return pa.concat_tables(tables).to_pandas(types_mapper={pa.uint64(): pd.UInt64Dtype()}.get)
 
 
-def _quarantine(facts: pd.DataFrame, manifest: pd.DataFrame, limit: float) -> pd.DataFrame:
+def _quarantine(facts: pd.DataFrame, limit: float) -> pd.DataFrame:
     broken = facts.loc[facts["reason"].notna(), ["image_id", "reason"]]
-    broken = broken.merge(manifest[["image_id", "key"]], on="image_id")[["image_id", "key", "reason"]]
     if len(broken) > limit * len(facts):
-        examples = "; ".join(f"{row.key}: {row.reason}" for row in broken.head(3).itertuples())
+        examples = "; ".join(f"{row.image_id}: {row.reason}" for row in broken.head(3).itertuples())
         raise SourceError(
             f"{len(broken)} of {len(facts)} images are broken ({len(broken) / len(facts):.1%}), more than pull.max_quarantine "
-            f"= {limit:.1%}. First: {examples}. Mend the source, or raise the limit if that is what it holds."
+            f"= {limit:.1%}. First: {examples}; `dermlab where ID` names the file. Mend the source, or raise the limit if that is "
+            "what it holds."
         )
     return broken
-
-
-def _catalog(good: pd.DataFrame, manifest: pd.DataFrame, classes: Classes, params: PullParams) -> pd.DataFrame:
-    carried = [c for c in manifest.columns if c.startswith((PREFIX, NOTE_PREFIX))]
-    catalog = manifest[["image_id", "patient_id", "case_id", "diagnosis", "split", *carried]].merge(good, on="image_id")
-    catalog["label"] = catalog["diagnosis"].map(classes.label_of)
-    if catalog["split"].isna().all():
-        catalog["split"] = assign_splits(catalog["patient_id"], catalog["label"], params.test_fraction, params.val_fraction, params.seed)
-    trained = set(catalog.loc[catalog["split"] == "train", "label"])
-    if empty := [name for name in classes.targets if name not in trained]:
-        raise ContractError(
-            f"No training image is labelled {', '.join(empty)}. Nothing could be learnt of an empty class: "
-            "add images or patients, or raise pull.min_class_count so that it joins `other`."
-        )
-    return catalog
 
 
 def _join(parts: list[Path], shard_of: pd.Series, shards: Path) -> None:

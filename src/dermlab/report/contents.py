@@ -11,11 +11,11 @@ import pandas as pd
 from dermlab.data import paths
 from dermlab.data.classes import OTHER
 from dermlab.data.errors import ContractError
-from dermlab.data.params import Params
 from dermlab.data.tables import SPLITS
 from dermlab.report import sentences
 from dermlab.report.examples import Example, examples
 from dermlab.report.inputs import Inputs
+from dermlab.report.params import Params
 from dermlab.report.render import score
 from dermlab.report.training_rows import TrainingCounts, flag_counts, training_counts
 from dermlab.report.truth import score_flags
@@ -100,7 +100,7 @@ def contents(inputs: Inputs) -> Report:
     labels, probs = labels_and_probs(scored)
     by_patient = tally_by_patient(scored, params.evaluate.ece_bins)
     (draws,) = resample([by_patient], params.report.bootstrap, params.seed)
-    training = training_counts(inputs.catalog, inputs.flags, inputs.manifest, targets)
+    training = training_counts(inputs.rows, inputs.flags, inputs.manifest, targets)
     before = np.array([training[name].before for name in targets])
     rare_at, sink_at = rarest_third(before), commonest(before)
     rare, sink = [targets[c] for c in rare_at], targets[sink_at]
@@ -140,7 +140,7 @@ def contents(inputs: Inputs) -> Report:
         flags=flag_counts(inputs.flags, rare),
         issues_lead=sentences.issues(inputs.flags),
         truth=score_flags(inputs.flags, inputs.truth, inputs.manifest),
-        examples=examples(inputs.flags, inputs.catalog, inputs.truth, inputs.shards, params.report.examples),
+        examples=examples(inputs.flags, inputs.rows, inputs.truth, inputs.shards, params.report.examples),
     )
 
 
@@ -161,9 +161,6 @@ def settings(params: Params) -> dict[str, str]:
         "manifest.beta": rebalanced and params.manifest.rebalance == "effective",
         "train.focal_gamma": params.loss == "focal",
         "train.logit_tau": params.loss == "logit_adjusted",
-        "train.workers": False,
-        "embed.batch_size": False,
-        "evaluate.batch_size": False,
     }
     return {key: _setting(value) for key, value in used.items() if needs.get(key, True)}
 
@@ -173,11 +170,11 @@ def _setting(value: object) -> str:
 
 
 def _facts(inputs: Inputs, patients: int) -> dict[str, str]:
-    pull, train = inputs.metrics["pull"], inputs.metrics["train"]
+    train = inputs.metrics["train"]
     facts = {
-        "images pulled": f"{pull.get('images', len(inputs.catalog)):,}",
-        "quarantined": f"{pull.get('quarantined', len(inputs.quarantine)):,}",
-        "patients": f"{pull.get('patients', inputs.catalog['patient_id'].nunique()):,}",
+        "images pulled": f"{len(inputs.rows):,}",
+        "quarantined": f"{len(inputs.quarantine):,}",
+        "patients": f"{inputs.rows['patient_id'].nunique():,}",
         "patients scored": f"{patients:,}",
     }
     if "best_epoch" in train:

@@ -6,19 +6,20 @@ import pandas as pd
 
 from dermlab.data import paths
 from dermlab.data.files import read_json
-from dermlab.data.params import Params
+from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
-from dermlab.data.tables import CATALOG, FLAGS, MANIFEST, PREDICTIONS, QUARANTINE, TRUTH, read_table
+from dermlab.data.tables import FLAGS, MANIFEST, PREDICTIONS, QUARANTINE, TRUTH, read_table
+from dermlab.report.params import Params
 
-METRICS = ("pull", "train", "evaluate", "headline")
+METRICS = ("train", "evaluate", "headline")
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """`metrics`: the metrics files by name. `truth` has no row where the source does not know it."""
+    """`rows`: as `rows.read_rows`. `metrics`: the metrics files by name. `truth` has no row where the source does not know it."""
 
     params: Params
-    catalog: pd.DataFrame
+    rows: pd.DataFrame
     quarantine: pd.DataFrame
     flags: pd.DataFrame
     manifest: pd.DataFrame
@@ -32,7 +33,7 @@ def read_inputs(params: Params) -> Inputs:
     """Raises ContractError where a file is missing or breaks its schema."""
     return Inputs(
         params=params,
-        catalog=read_table(paths.CATALOG, CATALOG),
+        rows=read_rows(),
         quarantine=read_table(paths.QUARANTINE, QUARANTINE),
         flags=read_table(paths.FLAGS, FLAGS),
         manifest=read_table(paths.MANIFEST, MANIFEST),

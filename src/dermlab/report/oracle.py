@@ -28,7 +28,7 @@ def oracle_ledger(flags: pd.DataFrame, truth: pd.DataFrame, budget: float) -> pd
     if truth.empty or rows["true_label"].isna().any():
         raise ContractError(
             "This source does not know the truth, so a simulated review has no answers. Use the phantom, or give labels noise "
-            "(-S pull.noise_rate=0.1)."
+            "(-S catalog.noise_rate=0.1)."
         )
     to_label = rows["true_label"].where(~rows["kind"].isin(GARBAGE), DROP)
     reason = rows["kind"].where(rows["kind"].isin(GARBAGE), "wrong label").where(to_label != rows["given"], "confirmed")

@@ -9,13 +9,14 @@ from ruamel.yaml import YAML
 from dermlab.data import paths
 from dermlab.data.classes import OTHER
 from dermlab.data.errors import ContractError, DermlabError
-from dermlab.data.tables import CATALOG, PREDICTIONS, read_table
+from dermlab.data.rows import read_rows
+from dermlab.data.tables import PREDICTIONS, read_table
 from dermlab.report.paired import Run, flat
 
 WORKSPACE = "workspace"
 LOCK = Path("dvc.lock")
-FILES = (paths.PARAMS, LOCK, paths.PREDICTIONS, paths.CATALOG)
-SCORED_STAGES = ("pull", "embed", "flag", "manifest", "train", "evaluate")
+FILES = (paths.PARAMS, LOCK, paths.PREDICTIONS, paths.CATALOG, paths.IMAGES)
+SCORED_STAGES = ("catalog", "pull", "embed", "flag", "manifest", "train", "evaluate")
 
 
 def load_run(rev: str, repo: Path | str = ".") -> Run:
@@ -39,11 +40,11 @@ def _read(name: str, folder: Path) -> Run:
         if "relabeled" in str(params.get("variant", "")).split("+"):
             params["ledger"] = _ledger_digest(lock)  # two reviews are two recipes, though their params are the same
         predictions = read_table(folder / paths.PREDICTIONS, PREDICTIONS)
-        catalog = read_table(folder / paths.CATALOG, CATALOG, ["label", "split"])
+        rows = read_rows(folder / paths.CATALOG, folder / paths.IMAGES)
     except (ContractError, OSError) as error:
         said = str(error).replace(f"{folder}/", "")
         raise ContractError(f"{name}: {said}") from error
-    counts = catalog.loc[catalog["split"] == "train", "label"].value_counts()
+    counts = rows.loc[rows["split"] == "train", "label"].value_counts()
     return Run(name, predictions, params, {label: int(count) for label, count in counts.items() if label != OTHER})
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from dermlab.data.params import Params
 from dermlab.report.paired import FIELD_NOTE
+from dermlab.report.params import Params
 from dermlab.report.render import percent, score, share
 from dermlab.report.training_rows import TrainingCounts
 

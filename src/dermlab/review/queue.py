@@ -13,7 +13,8 @@ from dermlab.data.classes import Classes, read_classes
 from dermlab.data.errors import ContractError
 from dermlab.data.ledger import read_ledger
 from dermlab.data.questionnaire import Question, Questionnaire, read_questionnaire
-from dermlab.data.tables import CATALOG, FLAGS, read_table
+from dermlab.data.rows import read_rows
+from dermlab.data.tables import FLAGS, read_table
 
 NEIGHBOURS = 3  # shown of each photo
 
@@ -67,8 +68,8 @@ def read_queue(limit: int) -> Queue:
     """The queue of the files in this repository. Raises ContractError, also where the flags have not been raised yet."""
     if not paths.FLAGS.exists():
         raise ContractError(f"{paths.FLAGS} does not exist, so there is nothing to review yet. Run `dvc repro flag`.")
-    flags, catalog, classes = read_table(paths.FLAGS, FLAGS), read_table(paths.CATALOG, CATALOG), read_classes()
-    return build_queue(flags, catalog, read_ledger(paths.RELABELS, catalog, classes), classes, read_questionnaire(), limit)
+    flags, rows, classes = read_table(paths.FLAGS, FLAGS), read_rows(), read_classes()
+    return build_queue(flags, rows, read_ledger(paths.RELABELS, rows, classes), classes, read_questionnaire(), limit)
 
 
 def build_queue(

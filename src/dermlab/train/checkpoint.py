@@ -14,9 +14,9 @@ import dermlab.model
 import dermlab.train
 from dermlab.data import paths
 from dermlab.data.files import atomic_path, sha256_file
-from dermlab.data.params import Params
 from dermlab.data.progress import say
 from dermlab.train.inputs import Inputs
+from dermlab.train.params import Params
 
 
 def recipe_of(params: Params) -> dict[str, Any]:

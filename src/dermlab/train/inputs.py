@@ -11,11 +11,12 @@ from dermlab.data.classes import Classes, read_classes
 from dermlab.data.embeddings import Embeddings, read_embeddings
 from dermlab.data.errors import ContractError, ParamsError
 from dermlab.data.files import sha256_file
-from dermlab.data.params import Params
 from dermlab.data.questionnaire import Questionnaire, read_questionnaire
+from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
-from dermlab.data.tables import CATALOG, MANIFEST, read_table
+from dermlab.data.tables import MANIFEST, read_table
 from dermlab.model.questionnaire import encode
+from dermlab.train.params import Params
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Rows:
 
 @dataclass(frozen=True)
 class Inputs:
-    """`counts`: float64 [K+1], the training rows of each class as they are drawn (`drawn_counts`). `digests`: sha256 of what was read."""
+    """`counts`: float64 [K+1], the training rows of each class as they are drawn (`drawn_counts`). `digests`: sha256 of what
+    was read. `weights`: digest of the backbone that made the features. `loaders`: processes that decode; they change no number."""
 
     train: Rows
     val: Rows
@@ -45,15 +47,19 @@ class Inputs:
     image_size: int
     counts: np.ndarray
     digests: dict[str, str]
+    weights: str
+    loaders: int = 0
 
 
 def read_inputs(
     params: Params,
     source: Path = paths.SOURCE,
     catalog: Path = paths.CATALOG,
+    images: Path = paths.IMAGES,
     shards: Path = paths.SHARDS,
     embeddings: Path = paths.EMBEDDINGS,
     manifest: Path = paths.MANIFEST,
+    loaders: int = 0,
 ) -> Inputs:
     """Raises ContractError or ParamsError where the files do not fit each other or the params."""
     source = Path(source)
@@ -61,11 +67,11 @@ def read_inputs(
     cached = read_embeddings(embeddings)
     if cached.info.backbone != params.backbone:
         raise ContractError(f"{embeddings} was made by {cached.info.backbone}, not {params.backbone}. Run `dvc repro embed`.")
-    used, images = read_table(manifest, MANIFEST), read_table(catalog, CATALOG)
-    rows = used.merge(images.drop(columns=["label", "split"]), on="image_id", how="left", validate="one_to_one")
+    used, known = read_table(manifest, MANIFEST), read_rows(catalog, images)
+    rows = used.merge(known.drop(columns=["label", "split"]), on="image_id", how="left", validate="one_to_one")
     if rows["shard"].isna().any():
         stray = rows.loc[rows["shard"].isna(), "image_id"].iat[0]
-        raise ContractError(f"{manifest} names the image {stray!r}, which {catalog} does not have. Run `dvc repro manifest`.")
+        raise ContractError(f"{manifest} names the image {stray!r}, which {catalog} or {images} does not have. Run `dvc repro manifest`.")
     sides = {split: _rows(rows[rows["split"] == split], classes, questions, cached, manifest) for split in ("train", "val")}
     train, val = sides["train"], sides["val"]
     if len(train) < params.train.batch_size or not len(val):
@@ -74,10 +80,10 @@ def read_inputs(
             f"(train.batch_size is {params.train.batch_size}) and one validation row. Pull more images or lower the batch size."
         )
     counts = drawn_counts(train.labels, train.weights, len(classes.names))
-    read = [source / "classes.json", source / "questionnaire.json", catalog, manifest]
+    read = [source / "classes.json", source / "questionnaire.json", catalog, images, manifest]
     read += [Path(embeddings) / "features.npy", Path(embeddings) / "image_ids.npy", Path(embeddings) / "info.json"]
     digests = {Path(path).name: sha256_file(path) for path in read}
-    return Inputs(train, val, classes, questions, Shards(shards), cached.info.image_size, counts, digests)
+    return Inputs(train, val, classes, questions, Shards(shards), cached.info.image_size, counts, digests, cached.info.weights, loaders)
 
 
 def drawn_counts(labels: np.ndarray, weights: np.ndarray, classes: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from dermlab.data.params import TrainParams
+from dermlab.train.params import TrainParams
 
 Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, TrainParams], torch.Tensor]
 

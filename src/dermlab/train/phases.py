@@ -10,7 +10,6 @@ import torch
 from accelerate import Accelerator
 
 from dermlab.data.errors import BudgetError, DermlabError, ParamsError
-from dermlab.data.params import Params
 from dermlab.data.progress import progress
 from dermlab.model.classifier import FusedClassifier, Head
 from dermlab.model.images import ImageDataset, loader
@@ -20,6 +19,7 @@ from dermlab.model.runtime import Runtime, seed_everything
 from dermlab.train.inputs import Inputs, Rows
 from dermlab.train.losses import LOSSES
 from dermlab.train.memory import checkpoint_if_needed
+from dermlab.train.params import Params
 from dermlab.train.schedule import adamw, epoch_order, rate_at, set_rate
 from dermlab.train.state import State
 
@@ -119,7 +119,7 @@ def finetune(
         order = epoch_order(train.weights, knobs.batch_size, (params.seed, FINETUNE, epoch))
         draws = np.arange(len(order)).reshape(-1, world, share)[:, accelerator.process_index].ravel()
         dataset = ImageDataset(train.table.iloc[order], inputs.shards, inputs.image_size, augment=(params.seed, epoch))
-        batches = loader(dataset, draws.tolist(), share, knobs.workers, drop_last=True)
+        batches = loader(dataset, draws.tolist(), share, inputs.loaders, drop_last=True)
         model.train()
         total = torch.zeros((), device=runtime.device)
         try:
@@ -153,5 +153,5 @@ def validation_logits(module: FusedClassifier, inputs: Inputs, batch_size: int, 
     answers = torch.from_numpy(inputs.val.answers).to(runtime.device)
     return over_images(
         module, lambda images, where: module(images, answers[where]), len(inputs.classes.names), inputs.val.table, inputs.shards,
-        inputs.image_size, batch_size, runtime=runtime, what="Validating",
+        inputs.image_size, batch_size, inputs.loaders, runtime=runtime, what="Validating",
     )  # fmt: skip

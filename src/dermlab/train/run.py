@@ -9,16 +9,16 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from dermlab.data import paths
-from dermlab.data.errors import ParamsError
-from dermlab.data.params import Params
+from dermlab.data.errors import ContractError, ParamsError
 from dermlab.data.progress import say
-from dermlab.model.backbones import Backbone, create_backbone
+from dermlab.model.backbones import Backbone, create_backbone, weights_digest
 from dermlab.model.classifier import FusedClassifier
 from dermlab.model.questionnaire import width_of
 from dermlab.model.runtime import seed_everything, set_up
 from dermlab.model.saved import TrainedModel, save_model
 from dermlab.train.checkpoint import checkpoint_folder, recipe_of, remove_checkpoint
 from dermlab.train.inputs import Inputs
+from dermlab.train.params import Params
 from dermlab.train.phases import finetune, train_head
 from dermlab.train.state import LiveMetrics, State, resumed
 from dermlab.train.validation import fit_temperature
@@ -50,6 +50,7 @@ def run(
     seed_everything(params.seed)
     with accelerator.main_process_first():
         backbone = create(params.backbone, inputs.image_size)
+    _check_weights(backbone, inputs)
     module = FusedClassifier(backbone, width_of(inputs.questions), len(inputs.classes.names), knobs.dropout)
     live = LiveMetrics(Path(live_folder), state.history) if accelerator.is_main_process else None
 
@@ -76,6 +77,15 @@ def run(
     metrics = _keep(module, params, inputs, state.best, len(state.history), Path(model_folder))
     remove_checkpoint(folder)
     return metrics
+
+
+def _check_weights(backbone: Backbone, inputs: Inputs) -> None:
+    """A head that was fitted to the features of one network is worth nothing on another."""
+    if (found := weights_digest(backbone)) != inputs.weights:
+        raise ContractError(
+            f"The weights of {backbone.name} on this machine ({found}) are not those that made {paths.EMBEDDINGS} ({inputs.weights}). "
+            "Install what requirements.lock pins, or name the revision (hf:<name>@<revision>), and run `dvc repro embed`."
+        )
 
 
 def _keep(module: FusedClassifier, params: Params, inputs: Inputs, best: dict[str, Any], epochs: int, folder: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dermlab.data.params import TrainParams
+from dermlab.train.params import TrainParams
 
 
 def rate_at(step: int, steps: int, warmup: float) -> float:

@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import OTHER, Classes
+from dermlab.data.errors import SourceError
 from dermlab.data.questionnaire import Questionnaire
 from dermlab.pull.phantom.conditions import BODY_PARTS, CONDITIONS, POOL, TARGETS, Condition
 from dermlab.pull.phantom.looks import atypical_look, healthy_look, look_of
 from dermlab.pull.phantom.questions import QUESTIONS, Answer, Person, answers_of
 from dermlab.pull.phantom.recipes import VERSION, Look, Recipe
 
+LEAST_IMAGES = 200
 HEAD_TO_TAIL = 40  # images of the commonest class over those of the rarest
 POOL_SHARE = 0.10
 LABEL_ERRORS = 0.04  # of the target images
@@ -31,7 +33,7 @@ _CASES = (0.72, 0.21, 0.07)  # odds of 1..3 cases of a patient
 
 @dataclass(frozen=True)
 class Clinic:
-    """`manifest`: columns of `tables.SOURCE_MANIFEST`, sorted by image_id. `truth`: `tables.TRUTH`, the same rows.
+    """`manifest`: columns of `tables.SOURCE_MANIFEST` but the id, sorted by key. `truth`: the same rows by key, as `lock.Listing` has it.
     `recipes`: one a row; `drawing.draw` makes the file of it."""
 
     manifest: pd.DataFrame
@@ -65,7 +67,9 @@ class _Photo:
 
 
 def simulate(images: int, seed: int) -> Clinic:
-    """A clinic of `images` photos (at least 100). The same numbers give the same clinic, and `draw` the same bytes."""
+    """A clinic of `images` photos, at least LEAST_IMAGES. The same numbers give the same clinic, and `draw` the same bytes."""
+    if images < LEAST_IMAGES:
+        raise SourceError(f"A phantom clinic of {images} images would lack classes. Lock {LEAST_IMAGES} or more (--images).")
     rng = np.random.default_rng([seed, images])
     copies = round(COPIES * images)
     counts = _image_counts(images - copies)
@@ -198,18 +202,17 @@ def _break_files(photos: list[_Photo], images: int, rng: np.random.Generator) ->
 
 def _tables(photos: list[_Photo], rng: np.random.Generator) -> Clinic:
     classes = Classes(tuple(condition.name for condition in TARGETS))
-    image_ids = _opaque("img", len(photos), rng)
+    names = [f"photos/{name}.jpg" for name in _opaque("img", len(photos), rng)]
     patient_ids = _opaque("pat", 1 + max(photo.patient for photo in photos), rng)
     case_ids = _opaque("case", 1 + max(photo.case for photo in photos), rng)
-    order = sorted(range(len(photos)), key=image_ids.__getitem__)
-    ids, rows = [image_ids[i] for i in order], [photos[i] for i in order]
+    order = sorted(range(len(photos)), key=names.__getitem__)
+    keys, rows = [names[i] for i in order], [photos[i] for i in order]
     nothing = np.full(len(rows), None, dtype=object)
     manifest = pd.DataFrame(
         {
-            "image_id": ids,
             "patient_id": [patient_ids[photo.patient] for photo in rows],
             "case_id": [case_ids[photo.case] for photo in rows],
-            "key": [f"photos/{name}.jpg" for name in ids],
+            "key": keys,
             "size": nothing,
             "etag": [etag_of(photo.recipe) for photo in rows],
             "diagnosis": [photo.given.name for photo in rows],
@@ -217,10 +220,10 @@ def _tables(photos: list[_Photo], rng: np.random.Generator) -> Clinic:
             **{q.column: _column(q.kind, [photo.answers[q.column] for photo in rows]) for q in QUESTIONS},
         }
     )
-    sources = [None if photo.copy_of is None else image_ids[photo.copy_of] for photo in rows]
+    sources = [None if photo.copy_of is None else names[photo.copy_of] for photo in rows]
     truth = pd.DataFrame(
         {
-            "image_id": ids,
+            "key": keys,
             "true_label": [photo.true.name if photo.true in TARGETS else OTHER for photo in rows],
             "kind": [photo.kind for photo in rows],
             "duplicate_of": pd.Series(sources, dtype=object),

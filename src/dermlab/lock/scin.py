@@ -5,15 +5,13 @@ The diagnosis is the label of the largest weight; the weights are kept. A case i
 
 import ast
 import json
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pandas as pd
 
 from dermlab.data.errors import SourceError
-from dermlab.data.params import PullParams
 from dermlab.data.questionnaire import Question, Questionnaire
-from dermlab.pull.files import open_files
-from dermlab.pull.sources import FileSource, Listing, frequent_classes, question_of, read_csv
+from dermlab.lock.sources import FileSource, Listing, frequent_classes, question_of, read_csv
 
 MULTI = ("textures", "body_parts", "condition_symptoms", "other_symptoms")
 CHOICES = ("age_group", "sex_at_birth", "related_category", "condition_duration")
@@ -21,9 +19,6 @@ NOT_ANSWERED = ("AGE_UNKNOWN", "OTHER_OR_UNSPECIFIED", "UNKNOWN")
 
 
 class Scin(FileSource):
-    def __init__(self, path: str, params: PullParams) -> None:
-        self.files, self.path, self.params = open_files(Path(path)), path, params
-
     def scan(self) -> Listing:
         keys = self.files.list()
         images = ["image_1_path", "image_2_path", "image_3_path"]
@@ -41,7 +36,6 @@ class Scin(FileSource):
         )
         of_case = one_row_an_image["case_id"].map(weights)
         frame = one_row_an_image[list(answers.columns)].assign(
-            image_id=one_row_an_image["path"].map(lambda path: PurePosixPath(path).stem),
             patient_id=one_row_an_image["case_id"],
             case_id=one_row_an_image["case_id"],
             key=self._keys_of(one_row_an_image["path"], keys),
@@ -49,7 +43,7 @@ class Scin(FileSource):
             split=None,
             note_weights=of_case.map(lambda w: json.dumps(w, sort_keys=True)),
         )
-        return Listing(self.pinned(frame), frequent_classes(frame["diagnosis"], self.params.min_class_count), questions)
+        return Listing(self.pinned(frame), frequent_classes(frame["diagnosis"], self.options.min_class_count), questions)
 
     def _table(self, keys: list[str], name: str, columns: list[str]) -> pd.DataFrame:
         key = next((k for k in keys if PurePosixPath(k).name == name), None)

@@ -1,11 +1,16 @@
-"""Reading a source's objects by key, from a folder or a zip, without ever leaving it."""
+"""Reading a source's objects by key: from a folder or a zip without ever leaving it, or drawn by the phantom."""
 
 import hashlib
 import zipfile
 import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Protocol
 
 from dermlab.data.errors import SourceError
+
+if TYPE_CHECKING:
+    from dermlab.pull.phantom.recipes import Recipe
 
 MAX_OBJECT_BYTES = 256_000_000  # a photo is a few MB; a member that unpacks to more is a zip bomb
 
@@ -43,6 +48,14 @@ class FolderFiles:
     def pin(self, key: str) -> tuple[int, str]:
         data = self.read(key)
         return len(data), self.etag(data)
+
+    def some(self, keys: Sequence[str]) -> "FolderFiles":
+        return self
+
+    def read_many(self, keys: Sequence[str]) -> Iterator[tuple[bytes, str]]:
+        for key in keys:
+            data = self.read(key)
+            yield data, self.etag(data)
 
     def etag(self, data: bytes) -> str:
         return hashlib.sha256(data).hexdigest()
@@ -92,6 +105,14 @@ class ZipFiles:
         member = self._member(key)
         return member.file_size, f"{member.CRC:08x}"
 
+    def some(self, keys: Sequence[str]) -> "ZipFiles":
+        return self
+
+    def read_many(self, keys: Sequence[str]) -> Iterator[tuple[bytes, str]]:
+        for key in keys:
+            data = self.read(key)
+            yield data, self.etag(data)
+
     def etag(self, data: bytes) -> str:
         return f"{zlib.crc32(data):08x}"
 
@@ -99,11 +120,50 @@ class ZipFiles:
         return {"path": self.path, "_zip": None}  # a process that gets a copy opens the zip itself
 
 
+class PhantomFiles:
+    """Objects are drawn when they are read; the etag is the digest of the recipe they are drawn from."""
+
+    def __init__(self, recipes: "dict[str, Recipe]") -> None:
+        self.recipes = recipes
+
+    def some(self, keys: Sequence[str]) -> "PhantomFiles":
+        if missing := [key for key in keys if key not in self.recipes]:
+            raise SourceError(f"The phantom clinic has no {missing[0]}. Lock it again: `dermlab lock phantom`.")
+        return PhantomFiles({key: self.recipes[key] for key in keys})
+
+    def read_many(self, keys: Sequence[str]) -> Iterator[tuple[bytes, str]]:
+        from dermlab.pull.phantom.clinic import etag_of
+        from dermlab.pull.phantom.drawing import draw
+
+        for key in keys:
+            yield draw(self.recipes[key]), etag_of(self.recipes[key])
+
+
 Files = FolderFiles | ZipFiles
+
+
+class Objects(Protocol):
+    """`some`: what a process needs to read these keys alone, small and picklable. `read_many`: each key's bytes and etag, in order."""
+
+    def some(self, keys: Sequence[str]) -> "Objects": ...
+
+    def read_many(self, keys: Sequence[str]) -> Iterator[tuple[bytes, str]]: ...
 
 
 def open_files(path: Path) -> Files:
     """A folder, or one zip."""
+    path = path.expanduser()
     if not path.exists():
         raise SourceError(f"{path} does not exist. Give the path of a folder or a zip.")
     return FolderFiles(path) if path.is_dir() else ZipFiles(path)
+
+
+def open_objects(location: str) -> Objects:
+    """`location`: a path, or phantom:IMAGES:SEED. Raises SourceError for one that is not there."""
+    kind, *numbers = location.split(":")
+    if kind == "phantom" and len(numbers) == 2 and all(number.isdigit() for number in numbers):
+        from dermlab.pull.phantom.clinic import simulate
+
+        clinic = simulate(*map(int, numbers))
+        return PhantomFiles(dict(zip(clinic.manifest["key"], clinic.recipes, strict=True)))
+    return open_files(Path(location))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dermlab.data.errors import DermlabError
 
 
-def run_stage(main: Callable[[], None]) -> None:
+def run_command(main: Callable[[], None]) -> None:
     try:
         main()
     except DermlabError as error:

@@ -4,23 +4,16 @@ Every column of the CSV whose name starts with `q_` is a question of the questio
 are numbers, several answers where they are separated by `;`, a choice otherwise.
 """
 
-from pathlib import Path
-
 import pandas as pd
 
 from dermlab.data.errors import SourceError
-from dermlab.data.params import PullParams
 from dermlab.data.questionnaire import PREFIX, Question, Questionnaire
-from dermlab.pull.files import open_files
-from dermlab.pull.sources import FileSource, Listing, frequent_classes, question_of, read_csv
+from dermlab.lock.sources import FileSource, Listing, frequent_classes, question_of, read_csv
 
 
 class Folder(FileSource):
-    def __init__(self, path: str, params: PullParams) -> None:
-        self.files, self.path, self.params = open_files(Path(path)), path, params
-
     def scan(self) -> Listing:
-        p = self.params
+        p = self.options
         tables = [key for key in self.files.list() if key.lower().endswith(".csv")]
         if len(tables) != 1:
             raise SourceError(f"{self.path} must hold exactly one CSV of labels; it holds {len(tables)}: {', '.join(tables[:5])}.")
@@ -33,7 +26,6 @@ class Folder(FileSource):
         questions, answers = _answers(rows)
         frame = pd.DataFrame(
             {
-                "image_id": rows[p.image_column],
                 "patient_id": rows[p.patient_column],
                 "case_id": rows[p.case_column if p.case_column in rows else p.patient_column],
                 "key": rows[p.image_column],

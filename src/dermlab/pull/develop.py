@@ -14,7 +14,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # no format whose decoder runs
 
 @dataclass(frozen=True)
 class Photo:
-    """`sha256`: of the file as it came. `phash`: 64-bit DCT hash of the upright photo. `width`, `height`: of `jpeg`."""
+    """`sha256`: of `jpeg`. `phash`: 64-bit DCT hash of the upright photo. `width`, `height`: of `jpeg`."""
 
     jpeg: bytes
     width: int
@@ -57,6 +57,6 @@ def develop(data: bytes, short_side: int, max_pixels: int) -> Photo:
         jpeg=encoded.getvalue(),
         width=upright.width,
         height=upright.height,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=hashlib.sha256(encoded.getvalue()).hexdigest(),
         phash=int.from_bytes(bits.tobytes(), "big"),
     )

@@ -3,20 +3,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from ruamel.yaml import YAML
 
+from dermlab.catalog.noise import with_noise
+from dermlab.catalog.params import Params
 from dermlab.data.classes import Classes
-from dermlab.data.params import Params
-from dermlab.pull.noise import with_noise
+from dermlab.data.params import read_params
 
 CLASSES = Classes(("eczema", "psoriasis", "scabies"))
 NO_TRUTH = pd.DataFrame({"image_id": [], "true_label": [], "kind": [], "duplicate_of": []})
 
 
 @pytest.fixture
-def pull():
-    raw = YAML(typ="safe").load((Path(__file__).parents[2] / "params.yaml").read_text())
-    return Params.model_validate(raw).pull
+def knobs():
+    return read_params(Params, Path(__file__).parents[2] / "params.yaml").catalog
 
 
 def catalog(rows: int = 2000) -> pd.DataFrame:
@@ -33,19 +32,19 @@ def catalog(rows: int = 2000) -> pd.DataFrame:
     )
 
 
-def noisy(pull, rate=0.1, kind="pairs", seed=17, truth=NO_TRUTH):
-    return with_noise(catalog(), truth, CLASSES, pull.model_copy(update={"noise_rate": rate, "noise_kind": kind, "seed": seed}))
+def noisy(knobs, rate=0.1, kind="pairs", seed=17, truth=NO_TRUTH):
+    return with_noise(catalog(), truth, CLASSES, knobs.model_copy(update={"noise_rate": rate, "noise_kind": kind, "seed": seed}))
 
 
-def test_without_a_rate_nothing_is_touched(pull):
-    table, truth = noisy(pull, rate=0.0)
+def test_without_a_rate_nothing_is_touched(knobs):
+    table, truth = noisy(knobs, rate=0.0)
     pd.testing.assert_frame_equal(table, catalog())
     assert truth.empty
 
 
 @pytest.mark.parametrize("kind", ["pairs", "uniform"])
-def test_the_asked_share_of_training_labels_is_wrong_and_the_truth_knows_which(pull, kind):
-    table, truth = noisy(pull, kind=kind)
+def test_the_asked_share_of_training_labels_is_wrong_and_the_truth_knows_which(knobs, kind):
+    table, truth = noisy(knobs, kind=kind)
     changed = table["label"] != catalog()["label"]
     eligible = (table["split"] == "train") & (catalog()["label"] != "other")
     assert changed.sum() / eligible.sum() == pytest.approx(0.1, abs=0.003)
@@ -56,33 +55,33 @@ def test_the_asked_share_of_training_labels_is_wrong_and_the_truth_knows_which(p
     assert ((truth["kind"] == "mislabeled") == changed.to_numpy()).all()
 
 
-def test_pairs_go_to_the_next_class_and_uniform_ones_anywhere(pull):
+def test_pairs_go_to_the_next_class_and_uniform_ones_anywhere(knobs):
     before = catalog()["label"]
-    table, _ = noisy(pull)
+    table, _ = noisy(knobs)
     changed = table["label"] != before
     following = {"eczema": "psoriasis", "psoriasis": "scabies", "scabies": "eczema"}
     assert (table["label"][changed] == before[changed].map(following)).all()
-    table, _ = noisy(pull, kind="uniform")
+    table, _ = noisy(knobs, kind="uniform")
     changed = table["label"] != before
     assert set(zip(before[changed], table["label"][changed], strict=True)) >= {("eczema", "psoriasis"), ("eczema", "scabies")}
 
 
-def test_photos_of_a_case_with_one_label_are_mislabeled_together_and_seeds_choose_others(pull):
+def test_photos_of_a_case_with_one_label_are_mislabeled_together_and_seeds_choose_others(knobs):
     before = catalog()
     same = before.groupby("case_id")["label"].transform("nunique") == 1
-    table, _ = noisy(pull)
+    table, _ = noisy(knobs)
     changed = (table["label"] != before["label"]) & same
     assert (changed.groupby(table["case_id"]).nunique() == 1).all()
-    again, _ = noisy(pull)
-    other, _ = noisy(pull, seed=18)
+    again, _ = noisy(knobs)
+    other, _ = noisy(knobs, seed=18)
     pd.testing.assert_frame_equal(table, again)
     assert not table["label"].equals(other["label"])
 
 
-def test_a_truth_that_is_known_is_kept_and_a_wrong_label_made_right_by_luck_is_clean(pull):
+def test_a_truth_that_is_known_is_kept_and_a_wrong_label_made_right_by_luck_is_clean(knobs):
     before = catalog()
     known = pd.DataFrame({"image_id": before["image_id"], "true_label": "psoriasis", "kind": "mislabeled", "duplicate_of": None})
-    table, truth = noisy(pull, truth=known)
+    table, truth = noisy(knobs, truth=known)
     made_right = (table["label"] != before["label"]) & (table["label"] == "psoriasis")
     assert made_right.any()
     assert set(truth.loc[made_right, "kind"]) == {"clean"}

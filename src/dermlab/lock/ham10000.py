@@ -2,24 +2,19 @@
 or one zip of it. Photos of one lesion are one group; age, sex and localization are the questionnaire.
 """
 
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pandas as pd
 
 from dermlab.data.errors import SourceError
-from dermlab.data.params import PullParams
 from dermlab.data.questionnaire import Question
-from dermlab.pull.files import open_files
-from dermlab.pull.sources import FileSource, Listing, frequent_classes, question_of, read_csv
+from dermlab.lock.sources import FileSource, Listing, frequent_classes, question_of, read_csv
 
 METADATA = "HAM10000_metadata.csv"
 COLUMNS = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"]
 
 
 class Ham10000(FileSource):
-    def __init__(self, path: str, params: PullParams) -> None:
-        self.files, self.path = open_files(Path(path)), path
-
     def scan(self) -> Listing:
         keys = self.files.list()
         table = next((key for key in keys if PurePosixPath(key).name == METADATA), None)
@@ -34,7 +29,6 @@ class Ham10000(FileSource):
         answered = rows.replace("unknown", None)
         frame = pd.DataFrame(
             {
-                "image_id": rows["image_id"],
                 "patient_id": rows["lesion_id"],
                 "case_id": rows["lesion_id"],
                 "key": rows["image_id"].map(key_of_image),

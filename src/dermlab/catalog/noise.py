@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from dermlab.catalog.params import CatalogParams
 from dermlab.data.classes import OTHER, Classes
-from dermlab.data.params import PullParams
 
 
-def with_noise(catalog: pd.DataFrame, truth: pd.DataFrame, classes: Classes, params: PullParams) -> tuple[pd.DataFrame, pd.DataFrame]:
+def with_noise(catalog: pd.DataFrame, truth: pd.DataFrame, classes: Classes, params: CatalogParams) -> tuple[pd.DataFrame, pd.DataFrame]:
     """(catalog with `params.noise_rate` of the target training labels wrong, truth of every row); both as they came at rate 0.
 
     Whole cases get a wrong label, as in life: the photos of a case are labelled in one act. Kind `uniform` draws any other target

@@ -1,0 +1,38 @@
+"""How the work is done, not what comes of it: `machine:` in params.yaml, or `DERMLAB_WORKERS=8` and the like. No stage depends on it."""
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from dermlab.data import paths
+from dermlab.data.errors import ParamsError
+from dermlab.data.params import Block, Count, Positive, StageParams, read_params
+
+
+class Machine(Block):
+    """`workers`: processes that decode images in `pull`, 0: one a core. `loaders`: processes that decode for the network, 0: none on
+    a CPU, half the cores on a GPU. `batch_size`: images at once where nothing is trained."""
+
+    workers: Count
+    loaders: Count
+    batch_size: Positive
+
+    @property
+    def processes(self) -> int:
+        return self.workers or len(os.sched_getaffinity(0))
+
+
+class _Params(StageParams):
+    machine: Machine
+
+
+def read_machine(path: Path = paths.PARAMS) -> Machine:
+    """Raises ParamsError, also for a variable that is no whole number."""
+    machine = read_params(_Params, path).machine
+    said = {name: os.environ[f"DERMLAB_{name.upper()}"] for name in Machine.model_fields if f"DERMLAB_{name.upper()}" in os.environ}
+    try:
+        return Machine.model_validate({**machine.model_dump(), **said})
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        raise ParamsError(f"DERMLAB_{name.upper()}: {said[name]!r} is not valid: {error.errors()[0]['msg'].lower()}") from None

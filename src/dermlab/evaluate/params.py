@@ -1,0 +1,14 @@
+"""The knobs of `evaluate`."""
+
+from typing import Literal
+
+from dermlab.data.params import Block, Positive, StageParams
+
+
+class EvaluateParams(Block):
+    tta: Literal["none", "flip"]
+    ece_bins: Positive
+
+
+class Params(StageParams):
+    evaluate: EvaluateParams

@@ -1,0 +1,72 @@
+"""The knobs of `flag`."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from dermlab.data.params import Block, Count, Positive, Share, StageParams, Whole, nearest
+from dermlab.model.names import BackboneName, reads_text
+
+PROBS = ("oof", "in_sample")
+
+
+def joined(value: str) -> tuple[str, ...]:
+    """The texts that a knob joins by `|`: params.yaml holds no lists, which `-S` would reformat."""
+    return tuple(part.strip() for part in value.split("|") if part.strip())
+
+
+def _at_least_one(value: str) -> str:
+    if not joined(value):
+        raise ValueError(f"{value!r} holds no text. Valid: one or more texts joined by |, such as `a rash | a mole`")
+    return value
+
+
+def _with_a_place_for_the_prompt(value: str) -> str:
+    for template in joined(value):
+        if "{}" not in template:
+            raise ValueError(f"{template!r} has no place for the prompt. Valid: texts with {{}}, joined by |, such as `a photo of {{}}`")
+    return value
+
+
+Texts = Annotated[str, AfterValidator(_at_least_one)]
+Templates = Annotated[Texts, AfterValidator(_with_a_place_for_the_prompt)]
+
+
+class FlagParams(Block):
+    method: Literal["posterior", "confident_learning"]
+    probs: str
+    folds: Annotated[Whole, Field(ge=2)]
+    repeats: Positive
+    seed: Count
+    l2: Annotated[float, Field(gt=0)]
+    expected_noise: Annotated[float, Field(gt=0, lt=0.5)]
+    neighbours: Annotated[Positive, Field(le=1000)]
+    phash_bits: Annotated[Whole, Field(ge=0, le=16)]
+    max_leak: Share
+    garbage: Literal["auto", "distance", "prompts"]
+    skin_prompts: Texts
+    not_skin_prompts: Texts
+    prompt_templates: Templates
+
+    @field_validator("probs")
+    @classmethod
+    def _known_probs(cls, value: str) -> str:
+        if value not in PROBS and not value.partition("@")[0].endswith(".parquet"):
+            raise ValueError(f"{value!r} is not valid{nearest(value, PROBS)} Valid: {', '.join(PROBS)}, or PATH.parquet@DIGEST")
+        return value
+
+
+class Params(StageParams):
+    backbone: BackboneName
+    flag: FlagParams
+
+    @field_validator("flag")
+    @classmethod
+    def _prompts_need_text(cls, value: FlagParams, earlier: ValidationInfo) -> FlagParams:
+        backbone = earlier.data.get("backbone", "")
+        if value.garbage == "prompts" and not reads_text(backbone):
+            raise ValueError(
+                f"garbage: prompts needs a backbone that reads text, and {backbone} does not. Valid with it: auto, distance; "
+                "or choose a backbone that reads text: medsiglip, open_clip:<model>/<pretrained>"
+            )
+        return value

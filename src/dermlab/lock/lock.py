@@ -1,0 +1,64 @@
+"""From a source to its pin: key, size and etag of every object, classes, questions, labels, and ids that tell nothing of the keys."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from dermlab.data import paths
+from dermlab.data.errors import SourceError
+from dermlab.data.location import write_location
+from dermlab.data.pin import Pin, write_pin
+from dermlab.lock.sources import Options, open_source
+from dermlab.pull.objects import check_key
+
+
+def lock(uri: str, options: Options, folder: Path = paths.SOURCE, location: Path = paths.LOCATION) -> Pin:
+    """Scans the source, writes `folder`, and notes in `location` where the objects lie. Raises SourceError or ContractError; the old
+    pin then still stands."""
+    source = open_source(uri, options)
+    listing = source.scan()
+    for key in listing.manifest["key"]:
+        check_key(key, uri)
+    _check_patients(listing.manifest, uri)
+    id_of_key = _ids(listing.manifest["key"])
+    manifest = listing.manifest.assign(image_id=listing.manifest["key"].map(id_of_key))
+    manifest = manifest[["image_id", *listing.manifest.columns]]
+    truth = listing.truth.assign(
+        image_id=listing.truth["key"].map(id_of_key), duplicate_of=listing.truth["duplicate_of"].map(id_of_key)
+    ).drop(columns="key")
+    truth["duplicate_of"] = truth["duplicate_of"].astype(object).where(truth["duplicate_of"].notna(), None)
+    pin = write_pin(uri.partition(":")[0], manifest, truth, listing.classes, listing.questions, folder)
+    write_location(source.location, location)
+    return pin
+
+
+def opaque_id(key: str) -> str:
+    """16 hex digits: BLAKE2b of the key, itself keyed by `DERMLAB_KEY` where that is set, so that nobody can try out file names. A path
+    such as `patients/Smith/1.jpg` stays in data/source."""
+    return hashlib.blake2b(key.encode(), digest_size=8, key=os.environ.get("DERMLAB_KEY", "").encode()[:64]).hexdigest()
+
+
+def _ids(keys: pd.Series) -> dict[str, str]:
+    ids = {key: opaque_id(key) for key in keys}
+    if len(ids) != len(keys):
+        twice = keys[keys.duplicated()].iat[0]
+        raise SourceError(f"The source names {twice!r} in two rows. One row an image: remove the one that does not hold.")
+    if len(set(ids.values())) != len(ids):
+        raise SourceError("Two keys have one id. Set DERMLAB_KEY to any other text and lock again.")
+    return ids
+
+
+def _check_patients(manifest: pd.DataFrame, uri: str) -> None:
+    if manifest["split"].isna().all():
+        return
+    if manifest["split"].isna().any():
+        raise SourceError(f"{uri}: some rows have a split and some have none. Give all of them one, or leave the column out.")
+    per_patient = manifest.groupby("patient_id")["split"].nunique()
+    if (crossing := per_patient[per_patient > 1]).size:
+        row = int((manifest["patient_id"] == crossing.index[0]).to_numpy().argmax())
+        raise SourceError(
+            f"{uri}: {crossing.size} patient(s) have images in more than one split (first in row {row}). A model would be tested "
+            "on patients it was trained on: give all images of a patient one split, or leave the column out."
+        )

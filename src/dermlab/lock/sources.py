@@ -1,0 +1,132 @@
+"""Where images come from: `phantom`, `folder:PATH`, `ham10000:PATH`, `scin:PATH`. Adding a source is one class, one line."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+from dermlab.data.classes import OTHER, Classes
+from dermlab.data.errors import SourceError
+from dermlab.data.progress import progress
+from dermlab.data.questionnaire import Question, Questionnaire
+from dermlab.pull.objects import open_files
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source holds. `manifest`: columns of `tables.SOURCE_MANIFEST` but the id, one row an image; `truth`: key, `true_label`,
+    `kind` and `duplicate_of` (a key), without a row where the source does not know it."""
+
+    manifest: pd.DataFrame
+    classes: Classes
+    questions: Questionnaire
+    truth: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({n: [] for n in ("key", "true_label", "kind", "duplicate_of")}))
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `dermlab lock` may be told. `images`, `seed`: of the phantom; the names of a folder's columns; `min_class_count`: diagnoses
+    with fewer images join `other` (folder, scin)."""
+
+    images: int = 4800
+    seed: int = 17
+    image_column: str = "image"
+    label_column: str = "label"
+    patient_column: str = "patient_id"
+    case_column: str = "case_id"
+    split_column: str = "split"
+    min_class_count: int = 20
+
+
+class Source(Protocol):
+    """`location`: what `dermlab.pull.objects.open_objects` needs to find the objects again."""
+
+    location: str
+
+    def scan(self) -> Listing: ...
+
+
+class Phantom:
+    """The embedded simulator; the only source that knows the truth."""
+
+    def __init__(self, path: str, options: Options) -> None:
+        if path:
+            raise SourceError(f"`phantom` takes no path (got {path!r}). Its knobs are --images and --seed.")
+        self.images, self.seed = options.images, options.seed
+        self.location = f"phantom:{self.images}:{self.seed}"
+
+    def scan(self) -> Listing:
+        from dermlab.pull.phantom.clinic import simulate
+
+        clinic = simulate(self.images, self.seed)
+        return Listing(clinic.manifest, clinic.classes, clinic.questions, clinic.truth)
+
+
+class FileSource:
+    """What sources of real files share: pinning, and not knowing the truth."""
+
+    def __init__(self, path: str, options: Options) -> None:
+        self.files, self.path, self.options = open_files(Path(path)), path, options
+        self.location = str(Path(path).resolve())
+
+    def pinned(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows with `size` and `etag` of each key. Raises SourceError where a key has no object."""
+        with progress("lock", len(frame)) as meter:
+            pins = [self.files.pin(key) for key in meter.track(frame["key"])]
+        return frame.assign(size=[size for size, _ in pins], etag=[etag for _, etag in pins])
+
+
+def read_csv(data: bytes, where: str, needed: list[str]) -> pd.DataFrame:
+    """All columns as strings, empty answers as NaN. Raises SourceError naming a missing column."""
+    try:
+        frame = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False, na_values=[""])
+    except (ValueError, UnicodeDecodeError) as error:
+        raise SourceError(f"{where} is not a readable CSV ({error}).") from error
+    missing = [name for name in needed if name not in frame.columns]
+    if missing:
+        raise SourceError(
+            f"{where}: column {', '.join(missing)} is missing; it has {', '.join(frame.columns)}. "
+            "Name the columns (--image-column, --label-column, --patient-column) or correct the header."
+        )
+    return frame
+
+
+def question_of(name: str, column: pd.Series) -> Question:
+    """A choice question whose choices are the values seen, sorted."""
+    return Question(name=name, kind="choice", choices=tuple(sorted(column.dropna().unique())))
+
+
+def frequent_classes(diagnoses: pd.Series, min_count: int) -> Classes:
+    """The diagnoses with at least `min_count` images, commonest first; the rest belongs to `other`."""
+    counts = diagnoses[diagnoses != OTHER].value_counts()
+    targets = sorted(counts[counts >= min_count].index, key=lambda name: (-counts[name], name))
+    if len(targets) < 2:
+        raise SourceError(
+            f"Fewer than two diagnoses have --min-class-count {min_count} images (commonest: "
+            f"{', '.join(f'{n} {c}' for n, c in counts.head(5).items())}). Lower it, or give more images."
+        )
+    return Classes(tuple(targets))
+
+
+def _registry() -> dict[str, Callable[[str, Options], Source]]:
+    from dermlab.lock.folder import Folder
+    from dermlab.lock.ham10000 import Ham10000
+    from dermlab.lock.scin import Scin
+
+    return {"phantom": Phantom, "folder": Folder, "ham10000": Ham10000, "scin": Scin}
+
+
+def open_source(uri: str, options: Options) -> Source:
+    """`uri` is KIND or KIND:PATH. Raises SourceError for an unknown kind or a path that is not there."""
+    kind, _, path = uri.partition(":")
+    known = _registry()
+    if kind not in known:
+        raise SourceError(f"{uri!r} is not a source. Valid: phantom, folder:PATH, ham10000:PATH, scin:PATH.")
+    if kind != "phantom":
+        if not path:
+            raise SourceError(f"`{kind}` needs the path of its files: {kind}:PATH.")
+        path = str(Path(path).expanduser())
+    return known[kind](path, options)

@@ -1,0 +1,54 @@
+"""The knobs of `report`, and the settings of the stages before it, which it shows as they stand."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dermlab.data.params import Block, Count, StageParams, Whole
+from dermlab.model.names import reads_text
+
+
+class ReportParams(Block):
+    examples: Count
+    bootstrap: Annotated[Whole, Field(ge=100)]
+
+
+class Shown(BaseModel):
+    """A block of another stage, which checks it. Named are the knobs that a sentence of the report depends on."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class FlagShown(Shown):
+    garbage: str
+
+
+class ManifestShown(Shown):
+    guard: bool
+    rebalance: str
+
+
+class EvaluateShown(Shown):
+    ece_bins: int
+
+
+class Params(StageParams):
+    variant: str
+    loss: str
+    backbone: str
+    seed: int
+    embed: Shown
+    flag: FlagShown
+    manifest: ManifestShown
+    train: Shown
+    evaluate: EvaluateShown
+    report: ReportParams
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        return tuple(self.variant.split("+"))
+
+    @property
+    def prompts_may_be_used(self) -> bool:
+        """For an `hf` backbone on `auto`, the model's configuration decides."""
+        return self.flag.garbage != "distance" and reads_text(self.backbone)

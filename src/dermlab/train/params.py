@@ -1,0 +1,39 @@
+"""The knobs of `train`."""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dermlab.data.params import Block, Count, Share, StageParams, Whole, choice_of
+from dermlab.model.names import BackboneName
+
+
+def _losses() -> Iterable[str]:
+    from dermlab.train.losses import LOSSES  # which imports this file
+
+    return LOSSES
+
+
+class TrainParams(Block):
+    frozen_epochs: Count
+    finetune_epochs: Count
+    batch_size: Annotated[Whole, Field(ge=2)]
+    head_lr: Annotated[float, Field(gt=0)]
+    lr: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup: Share
+    trainable_blocks: Count
+    dropout: Share
+    question_dropout: Share
+    label_smoothing: Share
+    focal_gamma: Annotated[float, Field(ge=0)]
+    logit_tau: Annotated[float, Field(ge=0)]
+    precision: Literal["auto", "fp32", "bf16"]
+
+
+class Params(StageParams):
+    loss: Annotated[str, choice_of(_losses)]
+    backbone: BackboneName
+    seed: Count
+    train: TrainParams

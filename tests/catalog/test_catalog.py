@@ -1,0 +1,49 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dermlab.catalog.build import build_catalog
+from dermlab.catalog.params import Params
+from dermlab.data.errors import ContractError
+from dermlab.data.params import read_params
+from dermlab.data.tables import CATALOG, TRUTH, WANTED, write_table
+from dermlab.lock.lock import lock
+from dermlab.lock.sources import Options
+
+KNOBS = read_params(Params, Path(__file__).parents[2] / "params.yaml").catalog
+
+
+@pytest.fixture(scope="module")
+def pin(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pin")
+    return lock("phantom", Options(images=600), folder / "source", folder / ".location")
+
+
+def test_the_three_tables_are_in_contract(pin, tmp_path):
+    made = build_catalog(pin, KNOBS)
+    write_table(tmp_path / "catalog.parquet", made.catalog, CATALOG, pin.questions)
+    write_table(tmp_path / "wanted.parquet", made.wanted, WANTED)
+    write_table(tmp_path / "truth.parquet", made.truth, TRUTH)
+    assert len(made.catalog) == len(made.wanted) == len(made.truth) == 600
+
+
+def test_noise_another_split_or_a_corrected_label_leave_what_is_wanted_as_it_was(pin, tmp_path):
+    diagnosis = pin.manifest["diagnosis"].replace({"eczema": "psoriasis", "psoriasis": "eczema"})
+    changed = [
+        build_catalog(pin, KNOBS.model_copy(update={"noise_rate": 0.1})),
+        build_catalog(pin, KNOBS.model_copy(update={"seed": 18})),
+        build_catalog(replace(pin, manifest=pin.manifest.assign(diagnosis=diagnosis)), KNOBS),
+    ]
+    before = build_catalog(pin, KNOBS)
+    write_table(tmp_path / "before.parquet", before.wanted, WANTED)
+    for number, made in enumerate(changed):
+        assert not made.catalog.equals(before.catalog)
+        write_table(tmp_path / f"{number}.parquet", made.wanted, WANTED)
+        assert (tmp_path / f"{number}.parquet").read_bytes() == (tmp_path / "before.parquet").read_bytes()
+
+
+def test_a_class_without_a_training_row_is_refused_with_its_name(pin):
+    manifest = pin.manifest.assign(split=["test" if name == "scabies" else "train" for name in pin.manifest["diagnosis"]])
+    with pytest.raises(ContractError, match="No training image is labelled scabies"):
+        build_catalog(replace(pin, manifest=manifest), KNOBS)

@@ -1,0 +1,160 @@
+import os
+import zipfile
+
+import pytest
+from photos import folder_source, jpeg
+
+from dermlab.data.errors import ContractError, SourceError
+from dermlab.data.location import read_location
+from dermlab.data.pin import read_pin
+from dermlab.lock.lock import lock, opaque_id
+from dermlab.lock.sources import Options, open_source
+from dermlab.pull.objects import FolderFiles, ZipFiles
+
+OPTIONS = Options(min_class_count=2)
+
+
+def locked(tmp_path, uri, options=OPTIONS):
+    return lock(uri, options, tmp_path / "source", tmp_path / ".location")
+
+
+def test_a_folder_is_pinned_with_its_questions_under_ids_that_do_not_show_its_paths(tmp_path):
+    pin = locked(tmp_path, folder_source(tmp_path / "in"))
+    assert [(q.name, q.kind) for q in pin.questions] == [("age", "number"), ("parts", "multi"), ("sex", "choice")]
+    assert pin.classes.targets == ("nevus", "melanoma")
+    by_key = pin.manifest.set_index("key")["image_id"]
+    assert by_key["07.jpg"] == opaque_id("07.jpg") != "07.jpg"
+    assert not pin.manifest["image_id"].str.contains("jpg").any()
+    assert pin.truth.empty
+
+
+def test_a_key_of_the_environment_gives_other_ids(monkeypatch):
+    plain = opaque_id("patients/Smith/1.jpg")
+    monkeypatch.setenv("DERMLAB_KEY", "a secret")
+    assert opaque_id("patients/Smith/1.jpg") != plain
+
+
+def test_the_same_photos_under_another_path_give_the_same_pin(tmp_path):
+    first = locked(tmp_path, folder_source(tmp_path / "in"))
+    (tmp_path / "in").rename(tmp_path / "moved")
+    again = locked(tmp_path, f"folder:{tmp_path / 'moved'}")
+    assert again.digest == first.digest
+    assert read_location(tmp_path / ".location") == str(tmp_path / "moved")
+    assert not any(str(tmp_path).encode() in path.read_bytes() for path in (tmp_path / "source").iterdir())
+
+
+def test_where_the_objects_lie_may_be_said_by_the_environment_and_must_be_said_by_somebody(tmp_path, monkeypatch):
+    with pytest.raises(SourceError, match="Set DERMLAB_SOURCE"):
+        read_location(tmp_path / ".location")
+    monkeypatch.setenv("DERMLAB_SOURCE", "/mnt/photos")
+    assert read_location(tmp_path / ".location") == "/mnt/photos"
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"image": ["00.jpg"] * 40}, "names '00.jpg' in two rows"),
+        ({"split": ["train", "test"] * 20}, "20 patient.s. have images in more than one split"),
+        ({"patient_id": [None] * 40}, "line 2, column patient_id: is empty"),
+        ({"label": ["nevus"] * 40}, "Fewer than two diagnoses"),
+        ({"image": ["../x.jpg"] + [f"{i:02d}.jpg" for i in range(1, 40)]}, "points outside"),
+    ],
+)
+def test_bad_tables_are_refused_and_leave_no_pin(tmp_path, columns, says):
+    with pytest.raises(SourceError, match=says):
+        locked(tmp_path, folder_source(tmp_path / "in", **columns))
+    assert not (tmp_path / "source").exists()
+
+
+def test_a_missing_column_is_named_with_those_there_are(tmp_path):
+    uri = folder_source(tmp_path / "in")
+    with pytest.raises(SourceError, match=r"column diagnosis is missing; it has image, label"):
+        locked(tmp_path, uri, Options(label_column="diagnosis"))
+
+
+def test_a_pin_that_was_altered_or_never_made_is_refused(tmp_path):
+    with pytest.raises(SourceError, match="nothing is pinned yet"):
+        read_pin(tmp_path / "source")
+    locked(tmp_path, folder_source(tmp_path / "in"))
+    (tmp_path / "source" / "classes.json").write_text('{"targets": ["a", "b"]}')
+    with pytest.raises(ContractError, match="altered since it was locked"):
+        read_pin(tmp_path / "source")
+
+
+def test_the_phantom_is_pinned_with_its_truth(tmp_path):
+    pin = locked(tmp_path, "phantom", Options(images=300, seed=3))
+    assert len(pin.manifest) == len(pin.truth) == 300
+    assert set(pin.truth["duplicate_of"].dropna()) <= set(pin.manifest["image_id"])
+    assert read_location(tmp_path / ".location") == "phantom:300:3"
+
+
+def test_an_unknown_source_lists_the_valid_ones():
+    with pytest.raises(SourceError, match="Valid: phantom, folder:PATH, ham10000:PATH, scin:PATH"):
+        open_source("s4://bucket", OPTIONS)
+
+
+def test_ham10000_groups_by_lesion_and_keeps_how_the_diagnosis_was_made(tmp_path):
+    with zipfile.ZipFile(tmp_path / "ham.zip", "w") as archive:
+        rows = [f"L{i // 2},I{i},{'nv' if i % 3 else 'mel'},histo,{40 + i}.0,{'male' if i % 2 else 'unknown'},back" for i in range(12)]
+        archive.writestr("HAM10000_metadata.csv", "\n".join(["lesion_id,image_id,dx,dx_type,age,sex,localization", *rows]))
+        for i in range(12):
+            archive.writestr(f"HAM10000_images_part_{i % 2 + 1}/I{i}.jpg", jpeg(i))
+    listing = open_source(f"ham10000:{tmp_path / 'ham.zip'}", OPTIONS).scan()
+    assert listing.classes.targets == ("nv", "mel")
+    assert listing.manifest["patient_id"].tolist()[:3] == ["L0", "L0", "L1"]
+    assert set(listing.manifest["note_dx_type"]) == {"histo"}
+    assert listing.manifest["q_sex"].isna().tolist()[:2] == [True, False]
+    assert [q.name for q in listing.questions] == ["age", "sex", "localization"]
+
+
+def test_scin_takes_the_heaviest_label_and_keeps_the_weights(tmp_path):
+    (tmp_path / "images").mkdir()
+    cases, labels = [], []
+    for i in range(6):
+        (tmp_path / "images" / f"{i}.png").write_bytes(jpeg(i))
+        second = f"dataset/images/{i}b.png" if i == 0 else ""
+        cases.append(f"c{i},AGE_18_TO_29,FEMALE,RASH,ONE_DAY,YES,,YES,,dataset/images/{i}.png,{second},")
+        name = "Eczema" if i % 2 else "Tinea"
+        labels.append(f"\"c{i}\",\"{{'{name}': 0.7, 'Urticaria': 0.3}}\"")
+    (tmp_path / "images" / "0b.png").write_bytes(jpeg(100))
+    header = (
+        "case_id,age_group,sex_at_birth,related_category,condition_duration,textures_flat,body_parts_arm,"
+        "condition_symptoms_itching,other_symptoms_fever,image_1_path,image_2_path,image_3_path"
+    )
+    (tmp_path / "scin_cases.csv").write_text("\n".join([header, *cases]))
+    (tmp_path / "scin_labels.csv").write_text("\n".join(["case_id,weighted_skin_condition_label", *labels]))
+    listing = open_source(f"scin:{tmp_path}", OPTIONS).scan()
+    of_case = listing.manifest.set_index(listing.manifest["key"].str.removeprefix("images/").str.removesuffix(".png"))
+    assert of_case.loc["0b", "case_id"] == of_case.loc["0", "case_id"] == "c0"
+    assert of_case.loc["0", "diagnosis"] == "Tinea"
+    assert of_case.loc["1", "note_weights"] == '{"Eczema": 0.7, "Urticaria": 0.3}'
+    assert of_case.loc["0", "q_textures"] == ("flat",)
+    assert of_case.loc["0", "q_body_parts"] is None
+
+
+@pytest.mark.parametrize("key", ["../secret.jpg", "/etc/passwd", "a/../../b.jpg", "C:/x.jpg", "a\\..\\b.jpg"])
+def test_a_key_that_climbs_out_of_the_folder_is_refused(tmp_path, key):
+    with pytest.raises(SourceError, match="points outside the source's folder"):
+        FolderFiles(tmp_path).read(key)
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "secret").write_text("x")
+    os.symlink(tmp_path / "secret", tmp_path / "in" / "a.jpg")
+    with pytest.raises(SourceError, match="leads out of"):
+        FolderFiles(tmp_path / "in").read("a.jpg")
+
+
+def test_a_zip_bomb_is_refused_by_the_size_it_states(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.jpg", "w") as member:
+        for _ in range(300):
+            member.write(bytes(1_000_000))
+    with pytest.raises(SourceError, match="Refused as a zip bomb"):
+        ZipFiles(tmp_path / "bomb.zip").read("a.jpg")
+
+
+def test_a_file_that_is_no_zip_is_named(tmp_path):
+    (tmp_path / "x.zip").write_text("no")
+    with pytest.raises(SourceError, match=r"x.zip is not a readable zip"):
+        open_source(f"ham10000:{tmp_path / 'x.zip'}", OPTIONS)
