@@ -14,6 +14,7 @@ from dermlab.data.files import write_json
 from dermlab.data.last_run import last_run
 from dermlab.data.location import read_location
 from dermlab.data.machine import read_machine
+from dermlab.data.memory import keep_memory
 from dermlab.data.params import read_params
 from dermlab.data.progress import say
 from dermlab.data.tables import IMAGES, QUARANTINE, WANTED, read_table, write_table
@@ -28,7 +29,8 @@ def main() -> None:
     wanted = read_table(paths.WANTED, WANTED)
     earlier = earlier_photos(wanted, last_run("pull", but=paths.WANTED))
     objects = open_objects(read_location())
-    with ProcessPoolExecutor(read_machine().processes, multiprocessing.get_context("spawn")) as executor:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(read_machine().processes, spawn, initializer=keep_memory, initargs=(16 * 2**20,)) as executor:
         pulled = pack(wanted, objects, params, executor, earlier)
     write_table(paths.IMAGES, pulled.images, IMAGES)
     write_table(paths.QUARANTINE, pulled.quarantine, QUARANTINE)

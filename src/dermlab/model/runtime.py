@@ -1,19 +1,16 @@
 """Which device and number format the work runs in, and what makes it fast there. The choice and its reason are said once."""
 
-import ctypes
 import functools
 import os
 import random
-import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from dermlab.data.memory import keep_memory
 from dermlab.data.progress import say
-
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # <malloc.h>
 
 
 @dataclass(frozen=True)
@@ -80,22 +77,6 @@ def multiplies_bfloat16() -> bool:
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-
-
-@functools.cache
-def keep_memory() -> bool:
-    """Makes glibc keep freed memory: otherwise every large activation is mapped, faulted in and given back again.
-
-    Inference of EfficientNet-Lite0 at 128 px: 140 -> 364 images/s on 2 cores. False where there is no glibc.
-    """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return False
-    settings = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1, M_TOP_PAD: 256 * 2**20}
-    return all(mallopt(setting, value) == 1 for setting, value in settings.items())
 
 
 def seed_everything(*parts: int) -> None:

@@ -7,9 +7,10 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFilter
 
 from dermlab.pull.phantom.lesions import paint_lesions, spots_of
+from dermlab.pull.phantom.noise import noise
 from dermlab.pull.phantom.nonskin import draw_document, draw_no_skin
 from dermlab.pull.phantom.recipes import Look, Recipe
-from dermlab.pull.phantom.skin import background, draw_hair, planes, scene_of, view_of
+from dermlab.pull.phantom.skin import background, draw_hair, planes, planes_of, scene_of, view_of
 
 _SHORT_SIDES = (168, 180, 192)  # pixels
 _ASPECTS = (4 / 3, 4 / 3, 4 / 3, 1.5, 16 / 9, 1.0)
@@ -58,18 +59,16 @@ def _draw_skin(look: Look, shape: tuple[int, int], rng: np.random.Generator) -> 
     view = view_of(shape, centre, float(rng.normal(0, 0.15 if upright else 0.6)), zoom)
     scene = scene_of(look, view, rng)
     albedo, height, cover = paint_lesions(scene, look, view, rng)
-    towards = rng.uniform(0, 2 * np.pi)
-    shade = _relief_shade(height + scene.relief, towards)
-    light = scene.light * (1 + np.clip(0.16 * shade, -0.35, 0.3))
+    shade = _relief_shade(height + scene.relief, rng.uniform(0, 2 * np.pi))
+    light = scene.light * (1 + np.clip(np.float32(0.16) * shade, -0.35, 0.3))
     photo = albedo * light
-    shine = np.clip(shade - 0.9, 0, 2) * np.float32(0.04 + 0.3 * look.style.gloss)
-    photo += np.clip(shine, 0, 0.4)
+    photo += np.clip(np.clip(shade - np.float32(0.9), 0, 2) * np.float32(0.04 + 0.3 * look.style.gloss), 0, 0.4)  # shine
     if scene.body.min() < 1:
         behind = background(shape, rng)
         photo = behind + scene.body * (photo - behind)
     bald = cover if look.style.relief < 0.1 else np.zeros_like(cover)  # a bald patch is flat; hair grows through the rest
-    drawn = draw_hair(Image.fromarray(_bytes_of(photo)), look, view, rng, bald, scene.body)
-    return np.asarray(drawn, np.float32).transpose(2, 0, 1) / np.float32(255)
+    drawn = draw_hair(_image_of(photo), look, view, rng, bald, scene.body)
+    return planes_of(drawn)
 
 
 def _relief_shade(height: np.ndarray, towards: float) -> np.ndarray:
@@ -80,9 +79,10 @@ def _relief_shade(height: np.ndarray, towards: float) -> np.ndarray:
     return shade
 
 
-def _bytes_of(photo: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, 3]"""
-    return np.ascontiguousarray((np.clip(photo, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0))
+def _image_of(photo: np.ndarray) -> Image.Image:
+    """RGB, of planes [3, H, W] in 0..1."""
+    scaled = photo * np.float32(255) + np.float32(0.5)
+    return Image.merge("RGB", [Image.fromarray(plane) for plane in np.clip(scaled, 0, 255, out=scaled).astype(np.uint8)])
 
 
 def _camera(photo: np.ndarray, rng: np.random.Generator) -> Image.Image:
@@ -90,17 +90,19 @@ def _camera(photo: np.ndarray, rng: np.random.Generator) -> Image.Image:
     height, width = photo.shape[1:]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-    turn, falloff = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.22)
-    light = 1 + falloff * (x * np.cos(turn) + y * np.sin(turn)) - rng.uniform(0, 0.16) * (x * x + y * y)
+    turn, falloff, vignette = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.22), np.float32(rng.uniform(0, 0.16))
+    light = (1 + x * np.float32(falloff * np.cos(turn)) - vignette * x * x) + (y * np.float32(falloff * np.sin(turn)) - vignette * y * y)
     warm = rng.normal(0, 0.05)
-    cast = np.exp(rng.normal(0, 0.1)) * planes(1 + warm, 1 + rng.normal(0, 0.015), 1 - warm)
-    photo = photo * light.astype(np.float32) * cast.astype(np.float32)
+    cast = np.float32(np.exp(rng.normal(0, 0.1))) * planes(1 + warm, 1 + rng.normal(0, 0.015), 1 - warm)
+    photo *= light
+    photo *= cast
     blur = max(0.0, rng.normal(0.35, 0.4))
-    image = Image.fromarray(_bytes_of(photo))
+    image = _image_of(photo)
     if blur > 0.15:
         image = image.filter(ImageFilter.BoxBlur(blur))
-    grain = rng.standard_normal((height, width), dtype=np.float32) * np.float32(255 * rng.uniform(0.004, 0.022))
-    return Image.fromarray(np.clip(np.asarray(image, np.float32) + grain[..., None], 0, 255).astype(np.uint8))
+    grain = (noise(rng, (height, width), 1) * np.float32(255 * rng.uniform(0.004, 0.022))).astype(np.int16).repeat(3, axis=1)
+    grain += np.asarray(image).reshape(height, 3 * width)
+    return Image.fromarray(np.clip(grain, 0, 255, out=grain).astype(np.uint8).reshape(height, width, 3))
 
 
 def _encode(image: Image.Image, rng: np.random.Generator) -> bytes:

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from dermlab.pull.phantom.noise import fractal
+from dermlab.pull.phantom.noise import noise
 from dermlab.pull.phantom.skin import background
 
 _WORDS = (  # noqa: SIM905 - a text is easier to read than a list
@@ -64,7 +64,7 @@ def _wall(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """With a skirting board, a floor, and a socket."""
     x, y = _grid(shape)
     paint = np.clip(rng.uniform(0.55, 0.9) + rng.normal(0, 0.07, 3), 0, 1)
-    photo = np.ones((*shape, 3), np.float32) * paint.astype(np.float32) * (1 + 0.02 * fractal(rng, shape, (8, 4)))[..., None]
+    photo = np.ones((*shape, 3), np.float32) * paint.astype(np.float32) * (1 + 0.02 * noise(rng, shape, 8, 4))[..., None]
     board, slope = rng.uniform(0.6, 0.75), rng.normal(0, 0.05)
     line = y - board - slope * x
     floor = np.array([0.42, 0.3, 0.2], np.float32) * rng.uniform(0.6, 1.3) * (1 + 0.08 * np.sin(x * 40 + 3 * y))[..., None]
@@ -81,7 +81,7 @@ def _table(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """Planks, and a mug seen from above."""
     x, y = _grid(shape)
     plank = np.floor(y / 0.22)
-    grain = np.sin((y + 0.015 * fractal(rng, shape, (64, 16))) * 170 + plank * 2.1) * 0.07
+    grain = np.sin((y + 0.015 * noise(rng, shape, 64, 16)) * 170 + plank * 2.1) * 0.07
     photo = np.array([0.56, 0.36, 0.2], np.float32) * (1 + grain + 0.1 * np.sin(plank * 7.3))[..., None] * np.float32(rng.uniform(0.7, 1.4))
     photo = np.where(((y % 0.22) < 0.008)[..., None], photo * 0.35, photo)
     d = np.hypot(x - rng.uniform(0.3, 1.0), y - rng.uniform(0.3, 0.7)) / 0.22
@@ -120,7 +120,7 @@ def _tiles(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     u, v = (x * np.cos(angle) + y * np.sin(angle)) / 0.26, (y * np.cos(angle) - x * np.sin(angle)) / 0.26
     even = ((np.floor(u) + np.floor(v)) % 2)[..., None]
     first, second = (np.clip(rng.uniform(0.2, 0.95) + rng.normal(0, 0.08, 3), 0, 1).astype(np.float32) for _ in range(2))
-    photo = (even * first + (1 - even) * second) * (1 + 0.03 * fractal(rng, shape, (32, 8)))[..., None]
+    photo = (even * first + (1 - even) * second) * (1 + 0.03 * noise(rng, shape, 32, 8))[..., None]
     return np.where(((u % 1 < 0.04) | (v % 1 < 0.04))[..., None], np.float32(0.6), photo)
 
 
