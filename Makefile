@@ -24,6 +24,10 @@ test: setup ## everything the tests need, then the tests
 	@bash tests/needs.sh
 	@pytest -n 2 --dist loadfile
 
+soak: setup ## long tests: a study killed at ten moments a signal
+	@bash tests/needs.sh
+	@DERMLAB_KILLS=10 pytest tests/pipeline/test_study.py
+
 check: setup ## style, params and tests
 	@ruff check . && ruff format --check . && dermlab check
 	@$(MAKE) --no-print-directory test
@@ -35,4 +39,4 @@ bench: setup ## every benchmark this machine can run, in one table
 	@pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	@python benchmarks/run.py
 
-.PHONY: help setup run test check deps bench
+.PHONY: help setup run test soak check deps bench

@@ -1,9 +1,11 @@
 """manifest: which images are used, with which label and weight. Variants change training rows only; test rows are frozen.
 
-Reads   data/source/ (classes), data/catalog.parquet, data/images.parquet, data/flags.parquet, data/relabels.csv
+Reads   data/source/ (classes), data/catalog.parquet, data/images.parquet, data/flags.parquet, manifest.ledger (data/relabels.csv)
 Writes  data/manifest.parquet, metrics/manifest.json
 Run     dvc repro manifest        (another variant: dvc exp run -S variant=cleaned+rebalanced)
 """
+
+from pathlib import Path
 
 import pandas as pd
 
@@ -11,7 +13,7 @@ from dermlab.data import paths
 from dermlab.data.classes import read_classes
 from dermlab.data.command import run_command
 from dermlab.data.files import write_json
-from dermlab.data.ledger import HEADER, read_ledger
+from dermlab.data.ledger import HEADER, lines_only_in_commit, read_ledger
 from dermlab.data.params import read_params
 from dermlab.data.progress import say
 from dermlab.data.rows import read_rows
@@ -23,9 +25,10 @@ from dermlab.manifest.params import Params
 def main() -> None:
     params = read_params(Params)
     rows, flags, classes = read_rows(), read_table(paths.FLAGS, FLAGS), read_classes()
+    decisions = Path(params.manifest.ledger)
     ledger = pd.DataFrame(columns=list(HEADER))  # other variants do not stop at a line of the ledger
     if "relabeled" in params.variants:
-        ledger = read_ledger(paths.RELABELS, rows, classes)
+        ledger = read_ledger(decisions, rows, classes)
     manifest, numbers = build_manifest(rows, flags, ledger, classes, params.variants, params.manifest, params.seed)
     write_table(paths.MANIFEST, manifest, MANIFEST)
     write_json(paths.metrics_of("manifest"), numbers)
@@ -35,8 +38,10 @@ def main() -> None:
         f"{numbers['dropped']} dropped, {saved} saved by the guard, {numbers['relabeled']} relabeled, "
         f"{numbers['leaks_left_out']} leaks left out"
     )
+    if "relabeled" in params.variants and (missing := lines_only_in_commit(decisions)):
+        say(f"      {decisions} lacks {missing} lines of the last commit; `git checkout {decisions}` brings them back")
     if "relabeled" in params.variants and not len(ledger):
-        say(f"      {paths.RELABELS} has no lines, so `relabeled` changes nothing")
+        say(f"      {decisions} has no lines, so `relabeled` changes nothing")
 
 
 if __name__ == "__main__":

@@ -65,16 +65,35 @@ def where(image_id: Annotated[str, typer.Argument(help="as it stands in a table,
 
 
 @app.command()
-def study(recipe: Annotated[str, typer.Argument(help="a name in recipes/, or a path")] = "demo") -> None:
+def study(
+    recipe: Annotated[str, typer.Argument(help="a name in recipes/, or a path")] = "demo",
+    replace: Annotated[bool, typer.Option(help="also experiments of these names that have other params")] = False,
+) -> None:
     """Run every experiment of a recipe as a real `dvc exp run`, then compare them. Run again to go on after a stop."""
-    from dermlab.report.study import read_recipe, run_study
+    from dermlab.study.recipe import read_recipe
+    from dermlab.study.run import run_study
 
-    path = Path(recipe) if recipe.endswith(".yaml") else RECIPES / f"{recipe}.yaml"
-    check_params()
-    experiments = read_recipe(path)
-    run_study(experiments)
-    baseline, *others = experiments
+    planned = read_recipe(Path(recipe) if recipe.endswith(".yaml") else RECIPES / f"{recipe}.yaml")
+    run_study(planned, replace)
+    baseline, *others = [experiment.name for experiment in planned]
     compare(baseline, others)
+
+
+@app.command()
+def reset() -> None:
+    """Put params.yaml and results back to what is committed, also after a run that was killed. Code and ledger stay as they are."""
+    from dermlab.study.workspace import reset as reset_workspace
+
+    reset_workspace()
+
+
+@app.command()
+def apply(experiment: Annotated[str, typer.Argument(help="its name in `dvc exp show`")]) -> None:
+    """Bring an experiment's params and results into the workspace, as `dvc exp apply`, but keep the ledger's lines of today."""
+    from dermlab.study.workspace import apply as apply_experiment
+
+    apply_experiment(experiment, keep=[str(paths.RELABELS)])
+    say(f"params.yaml and results are those of {experiment}; {paths.RELABELS} is as it was")
 
 
 @app.command()
@@ -116,6 +135,7 @@ def review(
 ) -> None:
     """Write a page on which a person reviews doubtful labels, or merge the decisions it exported into data/relabels.csv."""
     from dermlab.data.classes import read_classes
+    from dermlab.data.ledger import lines_only_in_commit
     from dermlab.data.rows import read_rows
     from dermlab.data.shards import Shards
     from dermlab.review.merge import merge_decisions
@@ -130,6 +150,8 @@ def review(
         )
         say(f"Next: commit {paths.RELABELS}, then dvc exp run -S variant=relabeled; dermlab review asks what is left")
         return
+    if missing := lines_only_in_commit(paths.RELABELS):
+        say(f"review: {paths.RELABELS} lacks {missing} lines of the last commit; `git checkout {paths.RELABELS}` brings them back")
     queue = read_queue(limit)
     if not queue.cards:
         say(f"review: nothing to review; {queue.reviewed} doubtful labels are settled in {paths.RELABELS}")

@@ -1,3 +1,4 @@
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -5,7 +6,7 @@ import pytest
 
 from dermlab.data.classes import Classes
 from dermlab.data.errors import ContractError
-from dermlab.data.ledger import HEADER, read_ledger
+from dermlab.data.ledger import HEADER, lines_only_in_commit, read_ledger
 
 CLASSES = Classes(("eczema", "psoriasis"))
 CATALOG = pd.DataFrame(
@@ -64,3 +65,15 @@ def test_a_wrong_header_and_a_missing_file_say_what_belongs_there(tmp_path):
         read_ledger(ledger(tmp_path, header="image;from;to"), CATALOG, CLASSES)
     with pytest.raises(ContractError, match=expected):
         read_ledger(tmp_path / "absent.csv", CATALOG, CLASSES)
+
+
+def test_lines_of_the_last_commit_that_the_file_lost_are_counted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ledger = Path("relabels.csv")
+    assert subprocess.run(["git", "init", "-q"], check=False).returncode == 0
+    ledger.write_text("header\none\ntwo\n")
+    assert lines_only_in_commit(ledger) == 0
+    subprocess.run(["git", "add", "relabels.csv"], check=True)
+    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t", "commit", "-qm", "two"], check=True)
+    ledger.write_text("header\none\nthree\nfour\n")
+    assert lines_only_in_commit(ledger) == 1

@@ -3,10 +3,8 @@
 import csv
 import io
 import json
-import subprocess
 from contextlib import chdir
 
-import psutil
 import pytest
 from clones import Clone, environment
 from dvc.repo import Repo
@@ -142,42 +140,5 @@ def test_no_git_tracked_file_is_data(clinic):
     assert sorted(tracked) == ["data/relabels.csv", "data/source.dvc"]
 
 
-def test_a_study_may_ask_a_simulated_reviewer_and_leaves_params_and_ledger_as_they_were(clinic, tmp_path):
-    recipe = tmp_path / "reviews.yaml"
-    recipe.write_text("experiments:\n  baseline: {variant: baseline}\n  reviewed: {variant: relabeled, review: 0.05}\n")
-    clinic.run("git", "checkout", "--", ".")
-    said = clinic.run("dermlab", "study", str(recipe)).stdout
-    rows = json.loads((clinic.folder / "metrics" / "flag.json").read_text())["rows"]
-    assert f"answered the first {round(0.05 * rows)} questions" in said
-    assert clinic.run("git", "status", "--porcelain", "data", "params.yaml").stdout == ""
-    refs = clinic.run("git", "for-each-ref", "refs/exps", "--format=%(refname)").stdout.split()
-    (reviewed,) = [ref for ref in refs if ref.endswith("/reviewed")]
-    ledger = clinic.run("git", "show", f"{reviewed}:data/relabels.csv").stdout
-    assert len(ledger.splitlines()) == 1 + round(0.05 * rows)
-    assert "simulated review: wrong label,oracle" in ledger
-
-
 def test_a_leak_beyond_what_is_allowed_fails_the_run_with_the_pairs_named(clinic):
     assert "are copies of val or test images, more than flag.max_leak = 0.00%" in refused(clinic, "flag.max_leak=0")
-
-
-def test_a_study_that_is_stopped_leaves_no_process_and_a_workspace_fit_to_go_on(clinic, tmp_path):
-    recipe = tmp_path / "stopped.yaml"
-    recipe.write_text("experiments:\n  stopped: {seed: 99}\n")
-    clinic.run("git", "checkout", "--", ".")
-    study = subprocess.Popen(
-        ["dermlab", "study", str(recipe)], cwd=clinic.folder, env=clinic.environment | {"PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    for line in study.stdout:
-        if "stages/train.py" in line:
-            break
-    started = psutil.Process(study.pid).children(recursive=True)
-    study.terminate()
-    study.communicate(timeout=100)
-    assert study.returncode == 130
-    assert not [process for process in started if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
-    assert clinic.run("git", "symbolic-ref", "--short", "HEAD").stdout == "main\n"
-    assert clinic.run("git", "status", "--porcelain", "params.yaml", "data").stdout == ""
-    assert "Comparison: " in clinic.run("dermlab", "study", str(recipe)).stdout
-    clinic.run("dvc", "exp", "apply", "focal")

@@ -8,6 +8,9 @@ from dermlab.data.params import Block, Count, Share, StageParams, nearest
 
 
 class ManifestParams(Block):
+    """`ledger`: the file of decisions that `relabeled` applies; a study names a simulated reviewer's."""
+
+    ledger: Annotated[str, Field(pattern=r"^data/.+\.csv$")]
     other_ratio: Share
     guard: bool
     max_drop: Share

@@ -36,8 +36,8 @@ def _read(name: str, folder: Path) -> Run:
     try:
         params = _yaml(folder / paths.PARAMS)
         lock = _yaml(folder / LOCK) if (folder / LOCK).exists() else {}
-        _check_params_were_run(params, lock)
-        if "relabeled" in str(params.get("variant", "")).split("+"):
+        check_params_were_run(params, lock)
+        if "relabeled" in str(params.get("variant", "")).split("+") and params["manifest"]["ledger"] == str(paths.RELABELS):
             params["ledger"] = _ledger_digest(lock)  # two reviews are two recipes, though their params are the same
         predictions = read_table(folder / paths.PREDICTIONS, PREDICTIONS)
         rows = read_rows(folder / paths.CATALOG, folder / paths.IMAGES)
@@ -52,7 +52,7 @@ def _yaml(path: Path) -> dict[str, Any]:
     return YAML(typ="safe").load(path.read_text(encoding="utf-8")) or {}
 
 
-def _check_params_were_run(params: dict, lock: dict) -> None:
+def check_params_were_run(params: dict, lock: dict) -> None:
     """A commit can hold a params.yaml that nobody ran; its results would then be credited to the wrong recipe."""
     now = flat(params)
     for stage in SCORED_STAGES:

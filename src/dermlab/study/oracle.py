@@ -1,10 +1,11 @@
 """A reviewer who is always right, for studies: what would a review of the first rows of the queue have been worth?
 
-Answers come from the truth table, which only the report room may read.
+Answers come from the truth table, which only the rooms report and study may read.
 """
 
 import csv
 import io
+from pathlib import Path
 
 import pandas as pd
 
@@ -40,11 +41,11 @@ def oracle_ledger(flags: pd.DataFrame, truth: pd.DataFrame, budget: float) -> pd
     )[list(HEADER)]  # fmt: skip
 
 
-def write_oracle_ledger(budget: float) -> int:
-    """Writes data/relabels.csv from the flags and the truth of the workspace; returns its lines."""
+def write_oracle_ledger(budget: float, path: Path) -> int:
+    """Writes the ledger from the flags and the truth of the workspace; returns its lines."""
     ledger = oracle_ledger(read_table(paths.FLAGS, FLAGS), read_table(paths.TRUTH, TRUTH), budget)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([HEADER, *ledger.itertuples(index=False)])
-    write_text(paths.RELABELS, text.getvalue())
+    write_text(path, text.getvalue())
     return len(ledger)

@@ -3,12 +3,8 @@
 import pandas as pd
 import pytest
 
-from dermlab.data import paths
-from dermlab.data.classes import Classes
 from dermlab.data.errors import ContractError
-from dermlab.data.ledger import read_ledger
-from dermlab.data.tables import CATALOG, FLAGS, TRUTH, read_table
-from dermlab.report.oracle import oracle_ledger, write_oracle_ledger
+from dermlab.study.oracle import oracle_ledger
 
 FLAGS_ROWS = pd.DataFrame(
     {
@@ -40,14 +36,3 @@ def test_a_budget_beyond_the_queue_asks_what_there_is():
 def test_without_a_truth_there_are_no_answers():
     with pytest.raises(ContractError, match="-S catalog.noise_rate=0.1"):
         oracle_ledger(FLAGS_ROWS, TRUTH_ROWS.head(0), budget=0.5)
-
-
-def test_the_ledger_written_is_one_that_the_manifest_reads(world):
-    lines = write_oracle_ledger(0.05)
-    flags = read_table(paths.FLAGS, FLAGS)
-    assert lines == round(0.05 * len(flags))
-    classes = Classes(tuple(sorted(set(world.catalog["label"]) - {"other"})))
-    ledger = read_ledger(paths.RELABELS, read_table(paths.CATALOG, CATALOG), classes)
-    truth = read_table(paths.TRUTH, TRUTH).set_index("image_id")["true_label"]
-    relabeled = ledger[~ledger["to_label"].isin(["drop"])]
-    assert (relabeled["image_id"].map(truth) == relabeled["to_label"]).all()

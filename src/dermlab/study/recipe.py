@@ -1,0 +1,75 @@
+"""A recipe, recipes/NAME.yaml: the experiments of a study and the params of each."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from dermlab.data.errors import ParamsError
+from dermlab.data.params import nearest
+
+BUDGET = "review"  # the one key of an experiment that is no param: the share of the training rows that a simulated reviewer looks at
+LEDGER = "manifest.ledger"  # the param that names his answers
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """`overrides`: params by dotted key, over those that are committed. `budget`: of a simulated reviewer, None without one."""
+
+    name: str
+    overrides: Mapping[str, Any]
+    budget: float | None = None
+
+    @property
+    def ledger(self) -> Path:
+        """Of the simulated reviewer. Named after the budget alone, so that the seeds of one policy are one recipe."""
+        return Path(f"data/simulated/review-{self.budget:g}.csv")
+
+
+def read_recipe(path: Path) -> list[Experiment]:
+    """In order, the baseline first; with `seeds:` once a seed (`name-s18`), the first seed under the plain name. Raises ParamsError."""
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
+        raise ParamsError(f"There is no recipe {path}. Recipes there: {known}.")
+    recipe = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    experiments = recipe.get("experiments") if isinstance(recipe, dict) else None
+    if not isinstance(experiments, dict) or not experiments:
+        raise ParamsError(f"{path} must hold `experiments:`, a name and its overrides a line, the baseline first.")
+    unknown = set(recipe) - {"experiments", "set", "seeds"}
+    if unknown:
+        raise ParamsError(f"{path}: {', '.join(sorted(unknown))} is not known. Valid: experiments, set, seeds.")
+    planned = {str(name): {**(recipe.get("set") or {}), **(overrides or {})} for name, overrides in experiments.items()}
+    first, *others = recipe.get("seeds") or [None]
+    if first is not None:
+        named = {name: {**overrides, "seed": first} for name, overrides in planned.items()}
+        planned = named | {f"{name}-s{seed}": {**overrides, "seed": seed} for seed in others for name, overrides in planned.items()}
+    return [_experiment(name, overrides) for name, overrides in planned.items()]
+
+
+def _experiment(name: str, values: dict[str, Any]) -> Experiment:
+    budget = values.pop(BUDGET, None)
+    experiment = Experiment(name, values, None if budget is None else float(budget))
+    return experiment if budget is None else Experiment(name, {**values, LEDGER: experiment.ledger.as_posix()}, float(budget))
+
+
+def params_of(experiment: Experiment, committed: str) -> str:
+    """The whole params.yaml of an experiment: the `committed` text with the experiment's values. Raises ParamsError for a key that is
+    not there."""
+    yaml = YAML()
+    yaml.width = 4096  # a long line stays one
+    yaml.preserve_quotes = True
+    values = yaml.load(committed)
+    for key, value in experiment.overrides.items():
+        *blocks, name = key.split(".")
+        block = values
+        for part in blocks:
+            block = block.get(part, {})
+        if name not in block:
+            raise ParamsError(f"{experiment.name}: {key} is not a param{nearest(name, block)} Valid there: {', '.join(block) or 'nothing'}")
+        block[name] = value
+    with io.StringIO() as buffer:
+        yaml.dump(values, buffer)
+        return buffer.getvalue()

@@ -1,0 +1,126 @@
+"""A study: a plain loop of `dvc exp run` in the workspace, one named experiment after another.
+
+Not `dvc queue`: it can hang, lose failed runs and rerun finished ones. Going on after a stop needs no state of our own:
+stages that have already run come back from DVC's run cache in seconds.
+"""
+
+import signal
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from dermlab.data import paths
+from dermlab.data.errors import DermlabError, ParamsError
+from dermlab.data.files import write_text
+from dermlab.data.params import check_params
+from dermlab.data.progress import say
+from dermlab.report.runs import check_params_were_run
+from dermlab.report.seeds import flat
+from dermlab.study.dvc import dvc, experiments, git, ref_of
+from dermlab.study.oracle import write_oracle_ledger
+from dermlab.study.recipe import Experiment, params_of
+from dermlab.study.workspace import LOCK, UNFINISHED, alone, apply, mend, remember, tracked_but_results, write_before
+
+
+def run_study(planned: Sequence[Experiment], replace_others: bool = False) -> None:
+    """Each experiment with every param as committed but for its own; afterwards params.yaml and ledger are as they were and the results of
+    the first experiment are in the workspace. Nothing runs before all params are checked.
+
+    `replace_others`: also experiments of these names that have other params, which somebody may have run by hand. Raises ParamsError,
+    DermlabError where one fails; those before it are kept.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: a pod that is taken away leaves a workspace fit to go on
+    with alone():
+        mend()
+        committed = _committed_params()
+        texts = {experiment.name: params_of(experiment, committed) for experiment in planned}
+        _check(texts)
+        if not replace_others:
+            _refuse_others(texts)
+        before = remember()
+        _say_what_is_not_committed(before.params, committed)
+        try:
+            for position, experiment in enumerate(planned, 1):
+                started = time.perf_counter()
+                where = f"[{position}/{len(planned)}] {experiment.name}"
+                said = " ".join(f"{key}={value}" for key, value in experiment.overrides.items())
+                say(f"{where}: {said or 'as params.yaml is committed'}")
+                _run(experiment, texts[experiment.name], lambda group: write_before(replace(before, group=group)))
+                say(f"{where}: done in {time.perf_counter() - started:.0f} s")
+            apply(planned[0].name, keep=tracked_but_results())
+        finally:
+            mend()
+
+
+def _run(experiment: Experiment, params: str, started) -> None:
+    """Under a name of its own until it is done and proved: an older result of that name stands until then."""
+    unfinished = experiment.name + UNFINISHED
+    write_text(paths.PARAMS, params)
+    if experiment.budget is not None:
+        dvc("repro", "flag", "--quiet", started=started)  # the queue is that of the experiment's own flags
+        lines = write_oracle_ledger(experiment.budget, experiment.ledger)
+        git("add", "--force", str(experiment.ledger))  # so that the experiment's commit holds it
+        say(f"      a simulated reviewer answered the first {lines} questions, {experiment.budget:.0%} of the training rows")
+    dvc("exp", "run", "--name", unfinished, started=started)
+    wrong = differences(_params_in(ref_of(unfinished)), _values(params))
+    if wrong:
+        raise DermlabError(
+            f"{experiment.name} ran with other params than its recipe's: {wrong}. Was params.yaml edited meanwhile? Run the study again."
+        )
+    check_params_were_run(_values(params), _values(git("show", f"{ref_of(unfinished)}:{LOCK}")))
+    dvc("exp", "rename", "--force", "--quiet", unfinished, experiment.name)
+
+
+def _committed_params() -> str:
+    text = git("show", f"HEAD:{paths.PARAMS}", check=False)
+    if not text:
+        raise DermlabError(
+            f"HEAD holds no {paths.PARAMS}. A study starts from what is committed: run from the repository's root, and commit."
+        )
+    return text + "\n"
+
+
+def _check(texts: Mapping[str, str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in texts.items():
+            path = Path(folder) / paths.PARAMS.name
+            path.write_text(text, encoding="utf-8")
+            try:
+                check_params(path)
+            except ParamsError as error:
+                raise ParamsError(f"{name}: {str(error).replace(str(path), str(paths.PARAMS))}") from None
+
+
+def _refuse_others(texts: Mapping[str, str]) -> None:
+    for name in experiments() & set(texts):
+        if wrong := differences(_params_in(ref_of(name)), _values(texts[name])):
+            raise DermlabError(
+                f"There is an experiment {name} already, with other params than this recipe's ({wrong}). Keep it under another name "
+                f"(`dvc exp rename {name} NAME`), remove it (`dvc exp remove {name}`), or say --replace."
+            )
+
+
+def _say_what_is_not_committed(params: str, committed: str) -> None:
+    if changed := differences(_values(params), _values(committed)):
+        say(f"      params.yaml is not as committed ({changed}); a study runs with what is committed. `dermlab reset` undoes the change.")
+
+
+def differences(these: Mapping[str, Any], those: Mapping[str, Any]) -> str:
+    """The first params that differ, as `key=this, not that`; empty where none does."""
+    these, those = flat(these), flat(those)
+    absent = object()
+    keys = [key for key in {**those, **these} if these.get(key, absent) != those.get(key, absent)]
+    return "; ".join(f"{key}={these.get(key, 'absent')}, not {those.get(key, 'absent')}" for key in keys[:3])
+
+
+def _params_in(ref: str) -> dict[str, Any]:
+    return _values(git("show", f"{ref}:{paths.PARAMS}"))
+
+
+def _values(text: str) -> dict[str, Any]:
+    return YAML(typ="safe").load(text) or {}

@@ -1,0 +1,161 @@
+"""A study with a real `dvc`, and what is left when it is killed."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+
+import psutil
+import pytest
+from clones import Clone, clone_of_working_tree
+from ruamel.yaml import YAML
+
+RECIPE = """\
+experiments:
+  baseline: {variant: baseline}
+  reviewed: {variant: relabeled, loss: focal, review: 0.05}
+"""
+EXPECTED = {
+    "baseline": {"variant": "baseline", "loss": "ce", "ledger": "data/relabels.csv"},
+    "reviewed": {"variant": "relabeled", "loss": "focal", "ledger": "data/simulated/review-0.05.csv"},
+}
+KILLS = int(os.environ.get("DERMLAB_KILLS", "1"))  # moments a signal; `make soak` asks for ten
+LONGEST = 30  # seconds; about what the killed study takes
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Clone:
+    """A clone in which the study has run once, with a line in the ledger that a reviewer has not committed yet."""
+    clone = clone_of_working_tree(tmp_path_factory.mktemp("study"))
+    params = clone.folder / "params.yaml"
+    params.write_text(params.read_text().replace("finetune_epochs: 1", "finetune_epochs: 0"))
+    (clone.folder / "recipes" / "small.yaml").write_text(RECIPE)
+    clone.commit("a small study")
+    clone.run("dermlab", "study", "small")
+    clone.line = _line_of_a_reviewer(clone)
+    with (clone.folder / "data" / "relabels.csv").open("a") as ledger:
+        ledger.write(clone.line)
+    return clone
+
+
+def _line_of_a_reviewer(clone: Clone) -> str:
+    code = (
+        "from dermlab.data.rows import read_rows\n"
+        "rows = read_rows(); row = rows[(rows.split == 'train')].iloc[0]\n"
+        "print(row.image_id, row.label, row.label, 'looked again', 'me', '2026-01-01', sep=',')"
+    )
+    return clone.run("python", "-c", code).stdout
+
+
+def params_in(clone: Clone, name: str) -> dict:
+    head = clone.run("git", "rev-parse", "main").stdout.strip()
+    params = YAML(typ="safe").load(clone.run("git", "show", f"refs/exps/{head[:2]}/{head[2:]}/{name}:params.yaml").stdout)
+    return {"variant": params["variant"], "loss": params["loss"], "ledger": params["manifest"]["ledger"]}
+
+
+def loss_of_the_workspace(clone: Clone) -> str:
+    lock = YAML(typ="safe").load((clone.folder / "dvc.lock").read_text())
+    return lock["stages"]["train"]["params"]["params.yaml"]["loss"]
+
+
+def check_all_is_well(clone: Clone) -> None:
+    assert {name: params_in(clone, name) for name in EXPECTED} == EXPECTED
+    assert clone.run("dvc", "exp", "list", "--name-only").stdout.split() == sorted(EXPECTED)
+    assert clone.run("git", "symbolic-ref", "--short", "HEAD").stdout == "main\n"
+    changed = clone.run("git", "status", "--porcelain").stdout.splitlines()
+    assert sorted(line[3:] for line in changed) == ["data/relabels.csv", "dvc.lock"]
+    assert (clone.folder / "data" / "relabels.csv").read_text().endswith(clone.line)
+    assert loss_of_the_workspace(clone) == "ce"
+
+
+def start(clone: Clone) -> subprocess.Popen:
+    return subprocess.Popen(
+        ["dermlab", "study", "small"], cwd=clone.folder, env=clone.environment, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def forget_runs(clone: Clone) -> None:
+    """So that a study has to train again, and there is time to kill it."""
+    for folder in (".dvc/cache/runs", ".checkpoints"):
+        subprocess.run(["rm", "-rf", str(clone.folder / folder)], check=True)
+    text = (clone.folder / "dvc.lock").read_text()
+    lock = YAML(typ="safe").load(text)
+    for stage in ("manifest", "train", "evaluate", "report"):
+        lock["stages"].pop(stage, None)
+    with (clone.folder / "dvc.lock").open("w") as file:
+        YAML().dump(lock, file)
+
+
+def test_a_study_leaves_its_experiments_and_the_workspace_as_it_was(clone):
+    check_all_is_well(clone)
+
+
+def test_the_answers_of_a_simulated_reviewer_are_in_his_experiment_alone(clone):
+    head = clone.run("git", "rev-parse", "HEAD").stdout.strip()
+    answers = clone.run("git", "show", f"refs/exps/{head[:2]}/{head[2:]}/reviewed:data/simulated/review-0.05.csv").stdout
+    rows = json.loads((clone.folder / "metrics" / "flag.json").read_text())["rows"]
+    assert len(answers.splitlines()) == 1 + round(0.05 * rows)
+    assert not (clone.folder / "data" / "simulated").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
+@pytest.mark.parametrize("moment", range(KILLS))
+def test_a_study_killed_at_any_moment_ends_as_if_it_had_not_been(clone, how, moment):
+    """Whatever params.yaml says that is not committed: it is kept, and no experiment runs with it."""
+    before = clone.metrics()
+    forget_runs(clone)
+    params = clone.folder / "params.yaml"
+    committed = params.read_text()
+    params.write_text(committed.replace("loss: ce", "loss: bce"))
+    study = start(clone)
+    time.sleep(random.Random(f"{how} {moment}").uniform(1, LONGEST))
+    study.send_signal(how)  # the study alone: with SIGKILL the dvc that it started works on
+    study.wait(120)
+    said = clone.run("dermlab", "study", "small").stdout
+    assert "params.yaml is not as committed (loss=bce, not ce)" in said
+    assert "loss: bce" in params.read_text()
+    params.write_text(committed)
+    check_all_is_well(clone)
+    assert clone.metrics() == before
+    assert not [p for p in psutil.process_iter(["cmdline"]) if any(str(clone.folder) in word for word in p.info["cmdline"] or ())]
+
+
+def test_after_a_killed_run_reset_brings_head_params_and_results_back(clone):
+    run = subprocess.Popen(
+        ["dvc", "exp", "run", "-S", "loss=bce"], cwd=clone.folder, env=clone.environment, stdout=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    for line in run.stdout:
+        if "stages/train.py" in line:
+            break
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert clone.run("git", "symbolic-ref", "-q", "HEAD", ok=False).returncode, "the kill came where HEAD is detached"
+    (clone.folder / ".dvc" / "tmp" / "rwlock").write_text("")
+    said = clone.run("dermlab", "reset").stdout
+    assert "HEAD detached; it is on main again" in said
+    assert clone.run("git", "symbolic-ref", "--short", "HEAD").stdout == "main\n"
+    assert clone.run("git", "diff", "--stat", "HEAD", "--", "params.yaml").stdout == ""
+    assert (clone.folder / "data" / "relabels.csv").read_text().endswith(clone.line)
+    clone.run("dermlab", "apply", "baseline")
+    check_all_is_well(clone)
+
+
+def test_an_experiment_of_the_same_name_that_somebody_ran_by_hand_is_not_replaced(clone):
+    clone.run("dvc", "exp", "rename", "reviewed", "kept")
+    clone.run("dvc", "exp", "rename", "baseline", "reviewed")
+    refused = clone.run("dermlab", "study", "small", ok=False)
+    said = " ".join(refused.stderr.split())
+    assert "There is an experiment reviewed already, with other params than this recipe's (variant=baseline, not relabeled; loss=ce" in said
+    clone.run("dvc", "exp", "rename", "reviewed", "baseline")
+    clone.run("dvc", "exp", "rename", "kept", "reviewed")
+    check_all_is_well(clone)
+
+
+def test_apply_keeps_the_lines_that_a_reviewer_wrote_since(clone):
+    clone.run("dermlab", "apply", "reviewed")
+    assert (clone.folder / "data" / "relabels.csv").read_text().endswith(clone.line)
+    assert loss_of_the_workspace(clone) == "focal"

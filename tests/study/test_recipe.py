@@ -1,0 +1,72 @@
+"""Recipes: which experiments a study runs, and with which params."""
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from dermlab.data.errors import ParamsError
+from dermlab.data.params import check_params
+from dermlab.study.recipe import Experiment, params_of, read_recipe
+
+ROOT = Path(__file__).parents[2]
+COMMITTED = """\
+variant: baseline # what is trained on
+loss: ce
+model:
+  prompt: a photo of {}, as a patient would take it at home with a telephone in the light of a lamp, and then send to a doctor
+  note: "quoted: with a colon"
+"""
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_holds_valid_params_and_starts_with_a_baseline(recipe, tmp_path):
+    planned = read_recipe(recipe)
+    assert planned[0].name == "baseline"
+    for experiment in planned:
+        (tmp_path / "params.yaml").write_text(params_of(experiment, (ROOT / "params.yaml").read_text()))
+        check_params(tmp_path / "params.yaml")
+
+
+def test_a_recipe_with_seeds_runs_every_experiment_once_a_seed_the_first_seed_under_the_plain_name(tmp_path):
+    recipe = tmp_path / "policies.yaml"
+    recipe.write_text(
+        "seeds: [17, 18]\nset: {catalog.noise_rate: 0.1}\n"
+        "experiments:\n  baseline: {variant: baseline}\n  some: {variant: relabeled, review: 0.01}\n"
+    )
+    planned = {experiment.name: experiment for experiment in read_recipe(recipe)}
+    assert list(planned) == ["baseline", "some", "baseline-s18", "some-s18"]
+    assert planned["baseline"].overrides == {"catalog.noise_rate": 0.1, "variant": "baseline", "seed": 17}
+    assert planned["some-s18"].budget == 0.01
+    assert planned["some-s18"].overrides["seed"] == 18
+
+
+def test_a_simulated_review_has_a_ledger_of_its_own_the_same_for_every_seed(tmp_path):
+    recipe = tmp_path / "reviews.yaml"
+    recipe.write_text("seeds: [17, 18]\nexperiments:\n  one: {review: 0.01}\n  five: {review: 0.05}\n")
+    ledgers = [experiment.overrides["manifest.ledger"] for experiment in read_recipe(recipe)]
+    assert ledgers == ["data/simulated/review-0.01.csv", "data/simulated/review-0.05.csv"] * 2
+
+
+def test_an_unknown_key_of_a_recipe_is_refused(tmp_path):
+    recipe = tmp_path / "policies.yaml"
+    recipe.write_text("seed: [17]\nexperiments: {baseline: {}}\n")
+    with pytest.raises(ParamsError, match="seed is not known. Valid: experiments, set, seeds"):
+        read_recipe(recipe)
+
+
+def test_an_experiment_is_the_committed_params_but_for_its_own():
+    text = params_of(Experiment("focal", {"loss": "focal"}), COMMITTED)
+    assert text == COMMITTED.replace("loss: ce", "loss: focal")
+
+
+@pytest.mark.parametrize("value", ["nævus, (blue) and \"quoted\" = 'so'", "a\nb", 1e-4, True, 0, "off", "1e3"])
+def test_a_value_may_hold_anything(value):
+    text = params_of(Experiment("any", {"model.prompt": value}), COMMITTED)
+    assert YAML(typ="safe").load(text)["model"]["prompt"] == value
+
+
+@pytest.mark.parametrize("key", ["los", "model.prompts", "modell.prompt"])
+def test_a_key_that_params_yaml_lacks_is_refused(key):
+    with pytest.raises(ParamsError, match=f"any: {key} is not a param"):
+        params_of(Experiment("any", {key: 1}), COMMITTED)
