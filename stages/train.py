@@ -28,6 +28,8 @@ def main() -> None:
         f"train: best epoch {metrics['best_epoch']} of phase {metrics['best_phase']}, validation top-1 {metrics['val_top1']:.4f}, "
         f"macro F1 {metrics['val_macro_f1']:.4f}, on {metrics['train_rows']} rows"
     )
+    if params.train.finetune_epochs and metrics["best_phase"] == "frozen":
+        say("       the frozen head was kept: fine-tuning did not win on validation")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from dermlab.train import checkpoint, state
 from dermlab.train.checkpoint import checkpoint_folder
 from dermlab.train.inputs import drawn_counts
 from dermlab.train.losses import LOSSES
+from dermlab.train.objective import Objective
 from dermlab.train.run import run
 from dermlab.train.validation import validate
 
@@ -179,10 +180,9 @@ def test_every_loss_trains_where_other_has_no_rows_and_rows_have_weights(clinic,
 
 
 def test_the_questionnaire_is_hidden_from_the_share_of_rows_asked_for(clinic):
-    from dermlab.train.phases import Objective
-
     params = clinic.params(question_dropout=0.25)
-    objective = Objective(params, clinic.inputs(params), torch.device("cpu"))
+    inputs = clinic.inputs(params)
+    objective = Objective(params, inputs.counts, inputs.questions, torch.device("cpu"))
     torch.manual_seed(0)
     answers = torch.tensor([0.0, 1.0, 0.0]).repeat(4000, 1)
     seen = objective.hide(answers)

@@ -10,10 +10,13 @@ from typing import Any
 
 import torch
 
+import dermlab.data
 import dermlab.model
+import dermlab.scores
 import dermlab.train
 from dermlab.data import paths
-from dermlab.data.files import atomic_path, sha256_file
+from dermlab.data.code import code_digest
+from dermlab.data.files import atomic_path
 from dermlab.data.progress import say
 from dermlab.train.inputs import Inputs
 from dermlab.train.params import Params
@@ -27,14 +30,16 @@ def recipe_of(params: Params) -> dict[str, Any]:
 
 def checkpoint_folder(params: Params, inputs: Inputs, root: Path | None = None) -> Path:
     """`root`: where `.checkpoints` lies; DVC tells its root to the stages it runs."""
-    code = {f"{room.__name__}/{path.name}": sha256_file(path) for room in (dermlab.model, dermlab.train) for path in _sources(room)}
-    described = {"recipe": recipe_of(params), "inputs": inputs.digests, "code": code, "torch": torch.__version__}
+    described = {"recipe": recipe_of(params), "inputs": inputs.digests, "code": _code()}
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
     return Path(root or os.environ.get("DVC_ROOT", ".")) / paths.CHECKPOINTS / digest
 
 
-def _sources(package: Any) -> list[Path]:
-    return sorted(Path(package.__file__).parent.glob("*.py"))
+def _code() -> str:
+    """What decides the numbers of a training beside recipe and inputs: this room, the floors under it, and the libraries that compute."""
+    rooms = (dermlab.data, dermlab.model, dermlab.scores, dermlab.train)
+    files = [path for room in rooms for path in Path(room.__file__).parent.glob("*.py")]
+    return code_digest(files, ("accelerate", "numpy", "pillow", "timm", "torch", "transformers"))
 
 
 def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """One training, from what the stages before wrote to a model that predicts elsewhere."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ from dermlab.model.questionnaire import width_of
 from dermlab.model.runtime import seed_everything, set_up
 from dermlab.model.saved import TrainedModel, save_model
 from dermlab.train.checkpoint import checkpoint_folder, recipe_of, remove_checkpoint
+from dermlab.train.curves import Curves
 from dermlab.train.inputs import Inputs
+from dermlab.train.loop import run_phase
+from dermlab.train.objective import Objective
 from dermlab.train.params import Params
-from dermlab.train.phases import finetune, train_head
-from dermlab.train.state import LiveMetrics, State, resumed
+from dermlab.train.phases import finetune_phase, head_phase
+from dermlab.train.state import State, resumed
 from dermlab.train.validation import fit_temperature
 
 
@@ -42,9 +46,10 @@ def run(
     runtime = set_up(knobs.precision)
     mixed = "bf16" if runtime.train_dtype == torch.bfloat16 else "no"
     accelerator = Accelerator(mixed_precision=mixed, cpu=runtime.device.type == "cpu")
+    first = accelerator.is_main_process
     folder = checkpoint_folder(params, inputs, checkpoint_root)
-    state = _shared(resumed(folder) if accelerator.is_main_process else None, accelerator)
-    if state.history and accelerator.is_main_process:
+    state = _shared(resumed(folder) if first else None, accelerator)
+    if state.history and first:
         say(f"train: goes on after epoch {state.epoch} of phase {state.phase}")
 
     seed_everything(params.seed)
@@ -52,23 +57,25 @@ def run(
         backbone = create(params.backbone, inputs.image_size)
     _check_weights(backbone, inputs)
     module = FusedClassifier(backbone, width_of(inputs.questions), len(inputs.classes.names), knobs.dropout)
-    live = LiveMetrics(Path(live_folder), state.history) if accelerator.is_main_process else None
+    curves = Curves(Path(live_folder), state.history) if first else None
 
-    def finished(state: State) -> None:
-        live.log(state.history[-1])
+    def finished() -> None:
+        curves.log(state.history[-1])
         state.write(folder)
 
+    objective = Objective(params, inputs.counts, inputs.questions, runtime.device)
+    train = partial(run_phase, inputs=inputs, objective=objective, params=params, state=state, finished=finished)
     if state.phase == "frozen":
-        if accelerator.is_main_process:  # seconds of work: sharing it would cost more
-            train_head(module.head, params, inputs, runtime, state, finished)
+        if first:
+            train(head_phase(module.head, inputs, knobs, runtime, state))
             if state.best:
                 module.head.load_state_dict(state.best["weights"])
         state.begin("finetune")
     if state.epoch < knobs.finetune_epochs:
-        finetune(module, params, inputs, runtime, accelerator, state, finished)
-    if not accelerator.is_main_process:
+        train(finetune_phase(module, inputs, params, runtime, accelerator, state))
+    if not first:
         return {}
-    live.end()
+    curves.end()
     if state.best["phase"] == "frozen":
         module.backbone = create(params.backbone, inputs.image_size)  # fine-tuning changed it, and to no avail
         module.head.load_state_dict(state.best["weights"])
