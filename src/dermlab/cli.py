@@ -19,28 +19,42 @@ RECIPES = Path("recipes")
 
 @app.command()
 def lock(
-    source: Annotated[str, typer.Argument(help="phantom | folder:PATH | ham10000:PATH | scin:PATH")],
+    source: Annotated[str, typer.Argument(help="phantom | folder:PATH | s3://BUCKET/PREFIX | ham10000:PATH | scin:PATH")],
     images: Annotated[int, typer.Option(help="phantom: photos to simulate", min=200)] = 4800,
     seed: Annotated[int, typer.Option(help="phantom: of the simulation", min=0)] = 17,
-    image_column: Annotated[str, typer.Option(help="folder: the CSV's column of image paths")] = "image",
-    label_column: Annotated[str, typer.Option(help="folder: of labels")] = "label",
-    patient_column: Annotated[str, typer.Option(help="folder: of patients")] = "patient_id",
-    case_column: Annotated[str, typer.Option(help="folder: of cases; may be absent")] = "case_id",
-    split_column: Annotated[str, typer.Option(help="folder: of train, val and test; may be absent")] = "split",
-    min_class_count: Annotated[int, typer.Option(help="folder, scin: rarer diagnoses join `other`", min=1)] = 20,
+    labels: Annotated[str | None, typer.Option(help="folder, s3: the table of labels where there are several")] = None,
+    image_column: Annotated[str | None, typer.Option(help="its column of image paths; like the next, found by the usual names")] = None,
+    label_column: Annotated[str | None, typer.Option(help="of labels")] = None,
+    patient_column: Annotated[str | None, typer.Option(help="of patients")] = None,
+    case_column: Annotated[str | None, typer.Option(help="of cases; may be absent")] = None,
+    split_column: Annotated[str | None, typer.Option(help="of train, val and test; may be absent")] = None,
+    no_patients: Annotated[bool, typer.Option("--no-patients", help="each photo is of another person, or nobody knows")] = False,
+    ignore_splits: Annotated[bool, typer.Option("--ignore-splits", help="let dermlab split by patient")] = False,
+    skip_missing: Annotated[bool, typer.Option("--skip-missing", help="leave rows out whose image is not there")] = False,
+    min_class_count: Annotated[int, typer.Option(help="diagnoses with fewer images join `other`", min=1)] = 20,
+    endpoint_url: Annotated[str | None, typer.Option(help="s3: a server that is not Amazon's", envvar="AWS_ENDPOINT_URL")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be pinned, and write nothing")] = False,
 ) -> None:
     """Pin what will be pulled: writes data/source/ and tracks it with DVC."""
     from dvc.repo import Repo
 
     from dermlab.lock.lock import lock as pin_source
+    from dermlab.lock.lock import preview
     from dermlab.lock.sources import Options
 
-    options = Options(images, seed, image_column, label_column, patient_column, case_column, split_column, min_class_count)
+    options = Options(
+        images, seed, labels, image_column, label_column, patient_column, case_column, split_column, no_patients, ignore_splits,
+        skip_missing, min_class_count, endpoint_url,
+    )  # fmt: skip
+    if dry_run:
+        preview(source, options)
+        return
     pin = pin_source(source, options)
-
     with Repo() as repo:
         repo.add(str(paths.SOURCE))
     say(f"lock: {len(pin.manifest)} images, {len(pin.classes.targets)} classes, {len(pin.questions)} questions in {paths.SOURCE}")
+    if no_patients:
+        say("      patients are not known: photos of one person may lie on both sides of the split, and scores be too good")
     say(f"      digest {pin.digest[:16]}; commit {paths.SOURCE}.dvc")
 
 

@@ -1,51 +1,143 @@
-"""`folder:PATH`: images and one CSV of labels in a folder or zip; the CSV's columns are named in params.yaml.
+"""`folder:PATH` and `s3://BUCKET/PREFIX`: images and one table of labels in a folder, a zip or a bucket; or folders that are classes.
 
-Every column of the CSV whose name starts with `q_` is a question of the questionnaire: a number where all its answers
+Every column of the table whose name starts with `q_` is a question of the questionnaire: a number where all its answers
 are numbers, several answers where they are separated by `;`, a choice otherwise.
 """
+
+import re
 
 import pandas as pd
 
 from dermlab.data.errors import SourceError
+from dermlab.data.progress import say
 from dermlab.data.questionnaire import PREFIX, Question, Questionnaire
-from dermlab.lock.sources import FileSource, Listing, frequent_classes, question_of, read_csv
+from dermlab.lock.columns import column_of, nearest_column
+from dermlab.lock.keys import is_photo, keys_of
+from dermlab.lock.label_table import TABLES, LabelTable, plain, read_label_table
+from dermlab.lock.layout import SPLITS, rows_of_folders
+from dermlab.lock.people import joined_labels, joined_patients
+from dermlab.lock.sources import FileSource, Listing, frequent_classes, question_of
 
 
 class Folder(FileSource):
     def scan(self) -> Listing:
-        p = self.options
-        tables = [key for key in self.files.list() if key.lower().endswith(".csv")]
-        if len(tables) != 1:
-            raise SourceError(f"{self.path} must hold exactly one CSV of labels; it holds {len(tables)}: {', '.join(tables[:5])}.")
-        where = f"{self.path}: {tables[0]}"
-        rows = read_csv(self.files.read(tables[0]), where, [p.image_column, p.label_column, p.patient_column])
-        for name in (p.image_column, p.label_column, p.patient_column):
-            if rows[name].isna().any():
-                line = int(rows[name].isna().argmax()) + 2
-                raise SourceError(f"{where}, line {line}, column {name}: is empty. Every image needs one; without patients a split leaks.")
-        questions, answers = _answers(rows)
-        frame = pd.DataFrame(
-            {
-                "patient_id": rows[p.patient_column],
-                "case_id": rows[p.case_column if p.case_column in rows else p.patient_column],
-                "key": rows[p.image_column],
-                "diagnosis": rows[p.label_column].str.strip(),
-                "split": rows.get(p.split_column, None),
-                **answers,
-            }
+        keys = self.files.list()
+        name = self._table(keys)
+        where = f"{self.path}: {name}" if name else self.path
+        table = read_label_table(self.files.read(name), where) if name else LabelTable(rows_of_folders(keys, self.path))
+        frame, said = self._rows(table, where)
+        photos = [key for key in keys if is_photo(key)] if name else frame["image"].tolist()
+        frame, more = self._found(frame, photos or keys, where)
+        for line in (*table.said, *said, *more):
+            say(f"      {line}")
+        questions, answers = _answers(table.frame.loc[frame.index], table.delimiter)
+        manifest = frame.drop(columns="image").assign(**answers).reset_index(drop=True)
+        return Listing(self.pinned(manifest), frequent_classes(manifest["diagnosis"], self.options.min_class_count), questions)
+
+    def _table(self, keys: list[str]) -> str | None:
+        """The key of the table of labels, None where there is none."""
+        tables = [key for key in keys if key.lower().endswith(TABLES)]
+        if self.options.labels is not None:
+            named = [key for key in tables if key == self.options.labels or key.endswith(f"/{self.options.labels}")]
+            if len(named) != 1:
+                raise SourceError(f"{self.path} holds {len(named)} tables {self.options.labels!r}. Tables there: {', '.join(tables[:9])}.")
+            return named[0]
+        if len(tables) > 1:
+            raise SourceError(
+                f"{self.path} holds {len(tables)} tables: {', '.join(tables[:9])}. Say which names the labels: --labels {tables[0]}"
+            )
+        return tables[0] if tables else None
+
+    def _rows(self, table: LabelTable, where: str) -> tuple[pd.DataFrame, list[str]]:
+        """Columns image, diagnosis, patient_id, case_id, split; the index is the line in the table."""
+        o, raw, said = self.options, table.frame, []
+        given = {
+            "image": o.image_column, "label": o.label_column, "patient": o.patient_column, "case": o.case_column, "split": o.split_column,
+        }  # fmt: skip
+        column = {role: column_of(role, name, raw, where) for role, name in given.items()}
+        if o.no_patients:
+            column["patient"] = None
+        for role in ("image", "label"):
+            if column[role] is None:
+                raise SourceError(
+                    f"{where}: no column is known as the {role}; it has {', '.join(raw.columns)}. Say which: --{role}-column "
+                    f"{nearest_column(role, raw)!r}"
+                )
+        if column["patient"] is None and not o.no_patients:
+            has = f"; it has {', '.join(raw.columns)}. Say which: --patient-column {nearest_column('patient', raw)!r}" if column else ""
+            raise SourceError(
+                f"{where}: nothing tells the patients apart{has}. A split that does not know them tests a model on people it was trained "
+                "on. Where each photo is of another person, or nobody knows, say --no-patients."
+            )
+        used = {role: name for role, name in column.items() if name}
+        for role in ("image", "label", "patient"):
+            if role in used and (empty := raw[used[role]].isna()).any():
+                raise SourceError(
+                    f"{where}, line {raw.index[empty][0]}, column {used[role]}: is empty, in {empty.sum()} rows. Every image needs "
+                    f"{'its path' if role == 'image' else 'one'}: fill it in, or remove the rows."
+                )
+        renamed = [f"{role} from {name}" for role, name in used.items() if plain(name) not in (role, f"{role}_id")]
+        ignored = [name for name in raw.columns if name not in used.values() and not name.startswith(PREFIX)]
+        said += [f"columns: {', '.join(renamed)}"] * bool(renamed) + [f"columns passed over: {', '.join(ignored)}"] * bool(ignored)
+        labels, more = joined_labels(raw[used["label"]])
+        said += more
+        frame = pd.DataFrame({"image": raw[used["image"]], "diagnosis": labels})
+        frame["patient_id"] = None
+        if "patient" in used:
+            frame["patient_id"], more = joined_patients(raw[used["patient"]], where)
+            said += more
+        frame["case_id"] = raw[used["case"]].fillna(frame["patient_id"]) if "case" in used else frame["patient_id"]
+        frame["split"] = _splits(raw[used["split"]], where) if "split" in used and not o.ignore_splits else None
+        return frame, said
+
+    def _found(self, frame: pd.DataFrame, photos: list[str], where: str) -> tuple[pd.DataFrame, list[str]]:
+        keys, said = keys_of(frame["image"], photos, where)
+        if (absent := keys.isna()).any():
+            line = keys.index[absent][0]
+            if not self.options.skip_missing:
+                raise SourceError(
+                    f"{where}: {absent.sum()} of {len(frame)} images are not there (first: line {line}, {frame.at[line, 'image']!r}). "
+                    f"Restore them, correct the paths, or leave those rows out with --skip-missing. The source holds {len(photos)} photos, "
+                    f"such as {photos[0]!r}."
+                )
+            said.append(f"{absent.sum()} rows whose image is not there are left out")
+        twice = keys[keys.notna() & keys.duplicated(keep=False)]
+        if len(twice):
+            raise SourceError(
+                f"{where}, lines {' and '.join(map(str, twice.index[twice == twice.iloc[0]][:2]))}: name {twice.iloc[0]!r} in two rows. "
+                "One row an image: remove the one that does not hold."
+            )
+        if extra := len(set(photos) - set(keys.dropna())):
+            said.append(f"{extra} photos have no row and are left out")
+        return frame.assign(key=keys)[keys.notna()], said
+
+
+def _splits(column: pd.Series, where: str) -> pd.Series:
+    splits = column.map(lambda name: SPLITS.get(name.casefold(), name), na_action="ignore")
+    if (unknown := splits.dropna()[~splits.dropna().isin(SPLITS.values())]).size:
+        raise SourceError(
+            f"{where}, line {unknown.index[0]}: the split {unknown.iloc[0]!r} is not known. Valid: train, val, test; or --ignore-splits, "
+            "and dermlab splits by patient."
         )
-        return Listing(self.pinned(frame), frequent_classes(frame["diagnosis"], p.min_class_count), questions)
+    if (lacking := {"train", "val", "test"} - set(splits.dropna())) and splits.notna().any():
+        raise SourceError(
+            f"{where}: has no rows of split {', '.join(sorted(lacking))}. All three are needed; or --ignore-splits, and dermlab splits "
+            "by patient."
+        )
+    return splits
 
 
-def _answers(rows: pd.DataFrame) -> tuple[Questionnaire, dict[str, pd.Series]]:
+def _answers(rows: pd.DataFrame, delimiter: str) -> tuple[Questionnaire, dict[str, pd.Series]]:
     questions, answers = [], {}
     for column in [c for c in rows.columns if c.startswith(PREFIX)]:
         name, given = column.removeprefix(PREFIX), rows[column].dropna()
+        if delimiter != "," and len(given) and given.map(lambda v: re.fullmatch(r"[+-]?\d+(,\d+)?", v) is not None).all():
+            given = given.str.replace(",", ".")  # where commas do not part values they are decimal points
         numbers = pd.to_numeric(given, errors="coerce")
         if len(given) and numbers.notna().all():
             low, high = float(numbers.min()), float(numbers.max())
             questions.append(Question(name=name, kind="number", low=low, high=high if high > low else low + 1))
-            answers[column] = pd.to_numeric(rows[column])
+            answers[column] = numbers.reindex(rows.index).astype(float)
         elif given.str.contains(";").any():
             several = rows[column].map(lambda v: tuple(sorted({a.strip() for a in v.split(";")} - {""})), na_action="ignore")
             questions.append(Question(name=name, kind="multi", choices=tuple(sorted({a for v in several.dropna() for a in v}))))

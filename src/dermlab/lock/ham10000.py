@@ -8,20 +8,20 @@ import pandas as pd
 
 from dermlab.data.errors import SourceError
 from dermlab.data.questionnaire import Question
-from dermlab.lock.sources import FileSource, Listing, frequent_classes, question_of, read_csv
+from dermlab.lock.sources import FileSource, Listing, frequent_classes, question_of, read_known_table
 
-METADATA = "HAM10000_metadata.csv"
+METADATA = ("HAM10000_metadata.csv", "HAM10000_metadata", "HAM10000_metadata.tab")  # the archive's own name has no ending
 COLUMNS = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"]
 
 
 class Ham10000(FileSource):
     def scan(self) -> Listing:
         keys = self.files.list()
-        table = next((key for key in keys if PurePosixPath(key).name == METADATA), None)
+        table = next((key for key in keys if PurePosixPath(key).name in METADATA), None)
         if table is None:
-            raise SourceError(f"{self.path} holds no {METADATA}. Give the folder or zip that has it beside the image folders.")
+            raise SourceError(f"{self.path} holds no {METADATA[0]}. Give the folder or zip that has it beside the image folders.")
         where = f"{self.path}: {table}"
-        rows = read_csv(self.files.read(table), where, COLUMNS)
+        rows = read_known_table(self.files.read(table), where, COLUMNS)
         key_of_image = {PurePosixPath(key).stem: key for key in keys if key.lower().endswith((".jpg", ".jpeg", ".png"))}
         absent = rows.loc[~rows["image_id"].isin(list(key_of_image)), "image_id"]
         if len(absent):

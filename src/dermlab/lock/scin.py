@@ -11,7 +11,7 @@ import pandas as pd
 
 from dermlab.data.errors import SourceError
 from dermlab.data.questionnaire import Question, Questionnaire
-from dermlab.lock.sources import FileSource, Listing, frequent_classes, question_of, read_csv
+from dermlab.lock.sources import FileSource, Listing, frequent_classes, question_of, read_known_table
 
 MULTI = ("textures", "body_parts", "condition_symptoms", "other_symptoms")
 CHOICES = ("age_group", "sex_at_birth", "related_category", "condition_duration")
@@ -49,7 +49,7 @@ class Scin(FileSource):
         key = next((k for k in keys if PurePosixPath(k).name == name), None)
         if key is None:
             raise SourceError(f"{self.path} holds no {name}. Give the folder that has scin_cases.csv, scin_labels.csv and the images.")
-        return read_csv(self.files.read(key), f"{self.path}: {key}", columns)
+        return read_known_table(self.files.read(key), f"{self.path}: {key}", columns)
 
     def _keys_of(self, image_paths: pd.Series, keys: list[str]) -> list[str]:
         """The tables say `dataset/images/1.png`; the images may lie under another folder of the same file name."""

@@ -1,6 +1,5 @@
 """Where images come from: `phantom`, `folder:PATH`, `ham10000:PATH`, `scin:PATH`. Adding a source is one class, one line."""
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from dermlab.data.classes import OTHER, Classes
 from dermlab.data.errors import SourceError
 from dermlab.data.progress import progress
 from dermlab.data.questionnaire import Question, Questionnaire
+from dermlab.lock.label_table import read_label_table
 from dermlab.pull.objects import open_files
 
 
@@ -28,17 +28,24 @@ class Listing:
 
 @dataclass(frozen=True)
 class Options:
-    """What `dermlab lock` may be told. `images`, `seed`: of the phantom; the names of a folder's columns; `min_class_count`: diagnoses
-    with fewer images join `other` (folder, scin)."""
+    """What `dermlab lock` may be told. `images`, `seed`: of the phantom. Of a folder or bucket: `labels`, the table where there are
+    several; the names of its columns, None: found by the usual names; `no_patients`: each photo is taken for another person;
+    `ignore_splits`: dermlab splits by patient; `skip_missing`: rows without an image are left out. `min_class_count`: diagnoses with
+    fewer images join `other` (all but the phantom). `endpoint_url`: of an S3 server that is not Amazon's."""
 
     images: int = 4800
     seed: int = 17
-    image_column: str = "image"
-    label_column: str = "label"
-    patient_column: str = "patient_id"
-    case_column: str = "case_id"
-    split_column: str = "split"
+    labels: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    patient_column: str | None = None
+    case_column: str | None = None
+    split_column: str | None = None
+    no_patients: bool = False
+    ignore_splits: bool = False
+    skip_missing: bool = False
     min_class_count: int = 20
+    endpoint_url: str | None = None
 
 
 class Source(Protocol):
@@ -79,19 +86,12 @@ class FileSource:
         return frame.assign(size=[size for size, _ in pins], etag=[etag for _, etag in pins])
 
 
-def read_csv(data: bytes, where: str, needed: list[str]) -> pd.DataFrame:
-    """All columns as strings, empty answers as NaN. Raises SourceError naming a missing column."""
-    try:
-        frame = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False, na_values=[""])
-    except (ValueError, UnicodeDecodeError) as error:
-        raise SourceError(f"{where} is not a readable CSV ({error}).") from error
-    missing = [name for name in needed if name not in frame.columns]
-    if missing:
-        raise SourceError(
-            f"{where}: column {', '.join(missing)} is missing; it has {', '.join(frame.columns)}. "
-            "Name the columns (--image-column, --label-column, --patient-column) or correct the header."
-        )
-    return frame
+def read_known_table(data: bytes, where: str, needed: list[str]) -> pd.DataFrame:
+    """A table whose columns its publisher has fixed, as strings, empty answers as None. Raises SourceError naming a missing column."""
+    frame = read_label_table(data, where).frame
+    if missing := [name for name in needed if name not in frame.columns]:
+        raise SourceError(f"{where}: column {', '.join(missing)} is missing; it has {', '.join(frame.columns)}. Download the table again.")
+    return frame.reset_index(drop=True)
 
 
 def question_of(name: str, column: pd.Series) -> Question:

@@ -22,21 +22,32 @@ def check_key(key: str, where: str) -> None:
         raise SourceError(f"{where}: the key {key!r} points outside the source's folder. Keys are relative paths without `..`.")
 
 
+def is_data(key: str) -> bool:
+    """False for what systems leave beside data: `__MACOSX/`, `._1.jpg`, `.DS_Store`, `Thumbs.db`."""
+    parts = PurePosixPath(key).parts
+    return not any(part.startswith(".") or part == "__MACOSX" for part in parts) and parts[-1].lower() not in ("thumbs.db", "desktop.ini")
+
+
 class FolderFiles:
-    """Objects are files below `root`; the etag is the SHA-256 of the content."""
+    """Objects are files below `root`; the etag is the SHA-256 of the content. A folder directly in `root` may be a link: the user put it
+    there. Any other link that leads out is refused."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
         if not self.root.is_dir():
             raise SourceError(f"The source folder {self.root} does not exist. Mount or copy it there, or lock another source.")
+        self.linked = [entry for entry in self.root.iterdir() if entry.is_symlink() and entry.is_dir()]
+        self.allowed = [path.resolve() for path in (self.root, *self.linked)]
 
     def list(self) -> "list[str]":
-        return sorted(p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file())
+        found = {p.relative_to(self.root).as_posix() for top in (self.root, *self.linked) for p in top.rglob("*") if p.is_file()}
+        return sorted(filter(is_data, found))
 
     def read(self, key: str) -> bytes:
         check_key(key, str(self.root))
         path = self.root / key
-        if not path.resolve().is_relative_to(self.root.resolve()):
+        resolved = path.resolve()
+        if not any(resolved.is_relative_to(root) for root in self.allowed):
             raise SourceError(f"{path} is a link that leads out of {self.root}. Copy the file into the folder instead.")
         try:
             if path.stat().st_size > MAX_OBJECT_BYTES:
@@ -78,7 +89,7 @@ class ZipFiles:
         return self._zip
 
     def list(self) -> "list[str]":
-        return sorted(name for name in self._open().namelist() if not name.endswith("/"))
+        return sorted(name for name in self._open().namelist() if not name.endswith("/") and is_data(name))
 
     def _member(self, key: str) -> zipfile.ZipInfo:
         check_key(key, str(self.path))

@@ -1,0 +1,82 @@
+"""From the image that a table names to the object that the source holds: exactly, else as people and systems write paths differently."""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+
+import pandas as pd
+
+from dermlab.data.errors import SourceError
+
+PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif", ".jfif")
+
+
+def is_photo(key: str) -> bool:
+    return key.lower().endswith(PHOTOS)
+
+
+def keys_of(named: pd.Series, keys: Sequence[str], where: str) -> tuple[pd.Series, list[str]]:
+    """The key of each row (None where no object answers to it), and what to say of how they were found. `named`: index is the line.
+
+    In order: the same text; `\\` for `/` and a leading `./` removed; composed and decomposed accents; upper and lower case; without the
+    extension; the end of the path. Each only where one object alone answers. Raises SourceError where several do.
+    """
+    if (climbs := named.map(lambda name: ".." in PurePosixPath(name.replace("\\", "/")).parts)).any():
+        line = named.index[climbs][0]
+        raise SourceError(f"{where}, line {line}: {named[line]!r} points outside the source. Write paths without `..`.")
+    found, said = pd.Series(None, index=named.index, dtype=object), []
+    for what, form in FORMS.items():
+        open_rows = named[found.isna()]
+        if open_rows.empty:
+            break
+        of_form: dict[str, list[str]] = {}
+        for key in keys:
+            of_form.setdefault(form(key), []).append(key)
+        answers = open_rows.map(lambda name, of_form=of_form, form=form: of_form.get(form(name), []))
+        several = answers[answers.map(len) > 1]
+        if len(several):
+            line, candidates = several.index[0], several.iloc[0]
+            raise SourceError(
+                f"{where}, line {line}: {named[line]!r} may be {candidates[0]!r} or {candidates[1]!r}. Write the path as the source has it."
+            )
+        one = answers[answers.map(len) == 1]
+        found.loc[one.index] = one.map(lambda candidates: candidates[0])
+        if len(one) and what:
+            said.append(f"{len(one)} images are found {what}")
+    return found, said
+
+
+def _slashes(name: str) -> str:
+    return name.replace("\\", "/").removeprefix("./").lstrip("/")
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", _slashes(name))
+
+
+def _without_case(name: str) -> str:
+    return _composed(name).casefold()
+
+
+def _without_extension(name: str) -> str:
+    name = _without_case(name)
+    return name.rpartition(".")[0] if is_photo(name) else name
+
+
+def _last_part(name: str) -> str:
+    return PurePosixPath(_without_case(name)).name
+
+
+def _last_part_without_extension(name: str) -> str:
+    return _without_extension(_last_part(name))
+
+
+FORMS: dict[str, Callable[[str], str]] = {
+    "": lambda name: name,
+    "with / for \\ in their paths": _slashes,
+    "by their accents written the other way": _composed,
+    "by their names in other case": _without_case,
+    "without their extension": _without_extension,
+    "under another folder": _last_part,
+    "under another folder and without their extension": _last_part_without_extension,
+}

@@ -1,0 +1,168 @@
+"""A table of labels as people export it: whatever its delimiter, encoding and blanks, every row is read, or the file is refused with the
+line that does not fit. What was passed over or guessed is said.
+"""
+
+import csv
+import io
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from dermlab.data.errors import SourceError
+
+DELIMITERS = ",;\t|"
+TABLES = (".csv", ".tsv", ".parquet")
+SPREADSHEETS = {b"PK\x03\x04": "an Excel workbook (or another zip)", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}
+BLANK = " \t\r\n\x0b\x0c\u00a0\u200b\ufeff"
+csv.field_size_limit(10_000_000)
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """`frame`: strings, None where empty, blanks around them removed, in Unicode's composed form (NFC); the index is the line in the file
+    (of a Parquet file the row). `said`: what a person should hear of how it was read."""
+
+    frame: pd.DataFrame
+    delimiter: str = ","
+    said: list[str] = field(default_factory=list)
+
+
+def read_label_table(data: bytes, where: str) -> LabelTable:
+    """Raises SourceError naming the line."""
+    if data[:4] == b"PAR1":
+        return LabelTable(_clean(_parquet(data, where)))
+    text, said = _decoded(data, where)
+    text, delimiter, skipped = _dialect(text)
+    lines = _lines(text, delimiter, skipped, where)
+    if not lines:
+        raise SourceError(f"{where} is empty. It must hold a header and one row an image.")
+    header = [name.strip(BLANK) for name in lines[0][1]]
+    rows, repeated = [], 0
+    for number, values in lines[1:]:
+        if [value.strip(BLANK) for value in values] == header:
+            repeated += 1
+            continue
+        rows.append((number, _fitting(values, len(header), f"{where}, line {number}")))
+    if repeated:
+        said.append(f"the header stands there {repeated + 1} times; the later ones are passed over")
+    if not rows:
+        raise SourceError(f"{where} has a header ({', '.join(header)}) and no rows. It must hold one row an image.")
+    frame = pd.DataFrame([values for _, values in rows], index=pd.Index([number for number, _ in rows], name="line"), dtype=str)
+    keep = [position for position, name in enumerate(header) if name]
+    unnamed = [position for position, name in enumerate(header) if not name and (frame[position].str.strip(BLANK) != "").any()]
+    if unnamed:
+        said.append(f"{len(unnamed)} column(s) without a name are passed over")
+    names = [header[position] for position in keep]
+    _check_names(names, where)
+    return LabelTable(_clean(frame[keep].set_axis(names, axis=1)), delimiter, said)
+
+
+def plain(name: str) -> str:
+    """A column's name as it is compared: `Patient ID` is `patient_id`."""
+    return re.sub(r"[\s\-.]+", "_", unicodedata.normalize("NFC", name).strip(BLANK).casefold()).strip("_")
+
+
+def _decoded(data: bytes, where: str) -> tuple[str, list[str]]:
+    for magic, what in SPREADSHEETS.items():
+        if data.startswith(magic):
+            raise SourceError(f"{where} is {what}, not a CSV. Save the sheet as CSV (UTF-8) and lock again.")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+    elif data.startswith(b"\xef\xbb\xbf"):
+        encoding = "utf-8-sig"
+    elif data[1:2] == b"\0" or data[:1] == b"\0":  # every second byte of UTF-16 text is 0
+        encoding = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
+    else:
+        encoding = "utf-8"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        if encoding != "utf-8":
+            raise SourceError(f"{where} is not the {encoding} text that it begins as (byte {error.start}). Save it as UTF-8.") from error
+        encoding, text = _guessed(data, where)
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise SourceError(f"{where}, line {line}: holds a zero byte, so it is no text. Export the table again, as CSV (UTF-8).")
+    other = encoding not in ("utf-8", "utf-8-sig")
+    return text, [f"read as {encoding}, since it is not UTF-8"] if other else []
+
+
+def _guessed(data: bytes, where: str) -> tuple[str, str]:
+    """cp1252 is what Excel writes in the West; where it has no such character, the most likely encoding."""
+    try:
+        return "cp1252", data.decode("cp1252")
+    except UnicodeDecodeError:
+        from charset_normalizer import from_bytes
+
+        best = from_bytes(data).best()
+        if best is None:
+            raise SourceError(f"{where} is no text in any encoding that we know. Save it as CSV (UTF-8).") from None
+        return best.encoding, str(best)
+
+
+def _dialect(text: str) -> tuple[str, str, int]:
+    """The text from the header on, its delimiter and how many lines stand before. Excel may state it in a first line, `sep=;`."""
+    skipped = 0
+    if stated := re.match(r'\ufeff?"?sep=(.)"?[,;\t|]*\r?\n', text, re.IGNORECASE):
+        return text[stated.end() :], stated.group(1), 1
+    body = text.lstrip("\ufeff\r\n")
+    skipped = text[: len(text) - len(body)].count("\n")
+    header = body.splitlines()[0] if body else ""
+    widths = {delimiter: len(next(csv.reader([header], delimiter=delimiter), [])) for delimiter in DELIMITERS}
+    return body, max(DELIMITERS, key=lambda delimiter: widths[delimiter]), skipped
+
+
+def _lines(text: str, delimiter: str, skipped: int, where: str) -> list[tuple[int, list[str]]]:
+    """(line in the file, values) of every row that is not blank."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines, begins = [], skipped + 1
+    try:
+        for values in reader:
+            if any(value.strip(BLANK) for value in values):
+                lines.append((begins, values))
+            begins = skipped + reader.line_num + 1
+    except csv.Error as error:
+        raise SourceError(f"{where}, line {begins}: a quoted value does not end as it should ({error}). Correct the quotes.") from error
+    return lines
+
+
+def _fitting(values: list[str], width: int, where: str) -> list[str]:
+    beyond = [value for value in values[width:] if value.strip(BLANK)]
+    if beyond or len(values) < width:
+        raise SourceError(
+            f"{where}: has {len(values)} values, the header names {width}. Quote a value that holds the delimiter, or correct the line."
+        )
+    return values[:width]  # a delimiter at the end of each line adds empty ones
+
+
+def _check_names(names: list[str], where: str) -> None:
+    seen: dict[str, str] = {}
+    for name in names:
+        if plain(name) in seen:
+            raise SourceError(f"{where}: two columns are named {name!r}. Which one holds is yours to say: rename or remove the other.")
+        seen[plain(name)] = name
+
+
+def _clean(frame: pd.DataFrame) -> pd.DataFrame:
+    def cleaned(value: object) -> object:
+        if not isinstance(value, str):
+            return None if pd.isna(value) else cleaned(str(value))
+        return unicodedata.normalize("NFC", value).strip(BLANK) or None
+
+    columns = {name: pd.Series([cleaned(value) for value in frame[name]], frame.index, dtype=object) for name in frame.columns}
+    return pd.DataFrame(columns, index=frame.index)
+
+
+def _parquet(data: bytes, where: str) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(io.BytesIO(data))
+        flat = {name: table[name].cast(pa.string()).to_pylist() for name in table.column_names if not pa.types.is_nested(table[name].type)}
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{where} cannot be read as Parquet ({error}). Write it again.") from error
+    _check_names(list(flat), where)
+    return pd.DataFrame(flat, dtype=object).rename_axis("line")

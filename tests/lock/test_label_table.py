@@ -1,0 +1,138 @@
+"""Tables as people export them: read rightly, or refused with the line."""
+
+import contextlib
+import csv
+import io
+import unicodedata
+
+import pandas as pd
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from dermlab.data.errors import SourceError
+from dermlab.lock.label_table import BLANK, read_label_table
+
+ROWS = [["1.jpg", "nævus", "P1"], ["2.jpg", "eczema, dry", "P2"], ["3.jpg", "", "P3"]]
+HEADER = ["image", "label", "patient_id"]
+
+
+def written(rows=ROWS, delimiter=",", header=HEADER, encoding="utf-8", before="", end="\r\n") -> bytes:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator=end).writerows([header, *rows])
+    return (before + text.getvalue()).encode(encoding)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_any_delimiter_encoding_and_line_end_gives_the_same_rows(delimiter, encoding, end):
+    table = read_label_table(written(delimiter=delimiter, encoding=encoding, end=end), "labels.csv")
+    assert table.frame.columns.tolist() == HEADER
+    assert table.frame.values.tolist() == [["1.jpg", "nævus", "P1"], ["2.jpg", "eczema, dry", "P2"], ["3.jpg", None, "P3"]]
+    assert table.frame.index.tolist() == [2, 3, 4]
+
+
+def test_an_encoding_that_is_not_utf8_is_said():
+    assert read_label_table(written(encoding="cp1252"), "labels.csv").said == ["read as cp1252, since it is not UTF-8"]
+
+
+@pytest.mark.parametrize("stated", ["sep=;\r\n", '"sep=;"\r\n', "SEP=;\n"])
+def test_the_delimiter_that_excel_states_holds(stated):
+    table = read_label_table(written(delimiter=";", before=stated), "labels.csv")
+    assert table.frame["label"].tolist() == ["nævus", "eczema, dry", None]
+    assert table.frame.index.tolist() == [3, 4, 5]
+
+
+def test_a_delimiter_at_the_end_of_each_line_shifts_nothing():
+    data = b"image,label,patient_id\n1.jpg,nevus,P1,\n2.jpg,eczema,P2,,\n"
+    assert read_label_table(data, "labels.csv").frame["image"].tolist() == ["1.jpg", "2.jpg"]
+    data = b"image,label,patient_id,\n1.jpg,nevus,P1,\n"
+    assert read_label_table(data, "labels.csv").frame.columns.tolist() == HEADER
+
+
+def test_blanks_around_headers_and_cells_go_and_accents_are_composed():
+    data = ' image ,\ufefflabel\u00a0, "patient_id"\n 1.jpg ,nae\u0301vus,P1\u00a0\n'.encode()
+    table = read_label_table(data.replace(b', "patient_id"', b",patient_id"), "labels.csv").frame
+    assert table.columns.tolist() == HEADER
+    assert table.iloc[0].tolist() == ["1.jpg", "na\u00e9vus", "P1"]
+
+
+def test_blank_lines_repeated_headers_and_an_index_without_a_name_are_passed_over_and_said():
+    data = b",image,label,patient_id\n0,1.jpg,nevus,P1\n\n,,,\n,image,label,patient_id\n1,2.jpg,eczema,P2\n"
+    table = read_label_table(data, "labels.csv")
+    assert table.frame.index.tolist() == [2, 6]
+    assert table.said == [
+        "the header stands there 2 times; the later ones are passed over",
+        "1 column(s) without a name are passed over",
+    ]
+
+
+def test_a_quoted_value_may_hold_delimiters_quotes_and_line_ends():
+    data = b'image,label,patient_id\n1.jpg,"dry, ""scaly""\neczema",P1\n2.jpg,nevus,P2\n'
+    table = read_label_table(data, "labels.csv").frame
+    assert table["label"].tolist() == ['dry, "scaly"\neczema', "nevus"]
+    assert table.index.tolist() == [2, 4]
+
+
+def test_words_that_other_readers_take_for_nothing_are_values():
+    data = b"image,label,patient_id\n1.jpg,NA,null\n2.jpg,None,nan\n"
+    assert read_label_table(data, "labels.csv").frame["label"].tolist() == ["NA", "None"]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "is empty"),
+        (b"\n \n", "is empty"),
+        (b"image,label\n", "has a header .image, label. and no rows"),
+        (b"image,label,patient_id\n1.jpg,dry, scaly,P1\n", "line 2: has 4 values, the header names 3"),
+        (b"image,label,patient_id\n1.jpg,dry,P1\n2.jpg,dry\n", "line 3: has 2 values, the header names 3"),
+        (b"image,label,label\n1.jpg,a,b\n", "two columns are named 'label'"),
+        (b"image,label, Label \n1.jpg,a,b\n", "two columns are named 'Label'"),
+        (b'image,label\n1.jpg,"dry\n2.jpg,wet\n', "line 2: a quoted value does not end"),
+        (b"PK\x03\x04rest", "Excel workbook.*Save the sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0rest", "old Excel workbook"),
+        (b"image,label\n1.jpg,a\x00b\n", "line 2: holds a zero byte"),
+        (b"PAR1rest", "cannot be read as Parquet"),
+    ],
+)
+def test_what_cannot_be_a_table_of_labels_is_refused(data, says):
+    with pytest.raises(SourceError, match=f"labels.csv.*{says}"):
+        read_label_table(data, "labels.csv")
+
+
+def test_parquet_is_read_as_text(tmp_path):
+    frame = pd.DataFrame({"image": ["1.jpg", "2.jpg"], "label": ["a", None], "patient_id": [1, 2], "when": [1.5, None]})
+    frame.to_parquet(tmp_path / "labels.parquet")
+    table = read_label_table((tmp_path / "labels.parquet").read_bytes(), "labels.parquet").frame
+    assert table["patient_id"].tolist() == ["1", "2"]
+    assert table["label"].tolist() == ["a", None]
+
+
+CELL = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=12)
+
+
+@given(
+    st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=8),
+    st.sampled_from(",;\t|"),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+def test_whatever_the_cells_hold_each_row_is_read_back(rows, delimiter, encoding):
+    data = written([list(row) for row in rows], delimiter, encoding=encoding)
+    clean = [[unicodedata.normalize("NFC", cell).strip(BLANK) or None for cell in row] for row in rows]
+    clean = [row for row in clean if any(row) and row != HEADER]
+    if not clean:
+        return
+    assert read_label_table(data, "labels.csv").frame.values.tolist() == clean
+
+
+@given(st.binary(max_size=300))
+@example(b"\xff\xfe")
+@example(b"\xff\xfeabc")
+@example(b"sep=,\n")
+@example(b"\x81\x8d\x8f,\x90\n\x9d,\x81\n")
+@example(b'"')
+def test_any_bytes_are_a_table_or_an_error_in_words(data):
+    with contextlib.suppress(SourceError):
+        assert len(read_label_table(data, "labels.csv").frame)
