@@ -54,7 +54,7 @@ def scores_of(source: str, options: Options, who: CatalogParams, pixels: PullPar
     pin = lock(source, options, folder / "source", folder / "location")
     made = build_catalog(pin, who)
     with ProcessPoolExecutor(read_machine(PARAMS).processes, multiprocessing.get_context("spawn")) as executor:
-        objects = open_objects(read_location(folder / "location"))
+        objects = open_objects(*read_location(folder / "location"))
         pulled = pack(made.wanted, objects, pixels, executor, shards=folder / "shards", checkpoints=folder / "checkpoints")
     embedding, knobs = read_params(EmbedPart, PARAMS), read_params(FlagPart, PARAMS).flag
     size = embedding.embed.image_size

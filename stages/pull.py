@@ -18,6 +18,7 @@ from dermlab.data.memory import keep_memory
 from dermlab.data.params import read_params
 from dermlab.data.progress import say
 from dermlab.data.tables import IMAGES, QUARANTINE, WANTED, read_table, write_table
+from dermlab.pull.budget import check_disk
 from dermlab.pull.objects import open_objects
 from dermlab.pull.pack import pack
 from dermlab.pull.params import Params
@@ -28,9 +29,11 @@ def main() -> None:
     params = read_params(Params, check_all=True).pull
     wanted = read_table(paths.WANTED, WANTED)
     earlier = earlier_photos(wanted, last_run("pull", but=paths.WANTED))
-    objects = open_objects(read_location())
+    machine = read_machine()
+    check_disk(wanted.drop(wanted.index[wanted["image_id"].isin(earlier.index)]), len(wanted), params.image_size, machine.disk_budget_gb)
+    objects = open_objects(*read_location(), machine.connections)
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(read_machine().processes, spawn, initializer=keep_memory, initargs=(16 * 2**20,)) as executor:
+    with ProcessPoolExecutor(machine.processes, spawn, initializer=keep_memory, initargs=(16 * 2**20,)) as executor:
         pulled = pack(wanted, objects, params, executor, earlier)
     write_table(paths.IMAGES, pulled.images, IMAGES)
     write_table(paths.QUARANTINE, pulled.quarantine, QUARANTINE)

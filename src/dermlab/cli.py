@@ -33,6 +33,7 @@ def lock(
     skip_missing: Annotated[bool, typer.Option("--skip-missing", help="leave rows out whose image is not there")] = False,
     min_class_count: Annotated[int, typer.Option(help="diagnoses with fewer images join `other`", min=1)] = 20,
     endpoint_url: Annotated[str | None, typer.Option(help="s3: a server that is not Amazon's", envvar="AWS_ENDPOINT_URL")] = None,
+    pseudonymise: Annotated[bool, typer.Option("--pseudonymise", help="patients and cases as digests keyed by DERMLAB_KEY")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be pinned, and write nothing")] = False,
 ) -> None:
     """Pin what will be pulled: writes data/source/ and tracks it with DVC."""
@@ -44,7 +45,7 @@ def lock(
 
     options = Options(
         images, seed, labels, image_column, label_column, patient_column, case_column, split_column, no_patients, ignore_splits,
-        skip_missing, min_class_count, endpoint_url,
+        skip_missing, min_class_count, endpoint_url, pseudonymise,
     )  # fmt: skip
     if dry_run:
         preview(source, options)

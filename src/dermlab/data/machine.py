@@ -2,8 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from dermlab.data import paths
 from dermlab.data.errors import ParamsError
@@ -11,10 +12,13 @@ from dermlab.data.params import Block, Count, Positive, StageParams, read_params
 
 
 class Machine(Block):
-    """`workers`: processes that decode images in `pull`, 0: one a core. `loaders`: processes that decode for the network, 0: none on
+    """`workers`: processes that decode images in `pull`, 0: one a core. `connections`: S3 requests under way at once in each of them.
+    `disk_budget_gb`: what `pull` may fill, in 10^9 bytes; 0: what is free. `loaders`: processes that decode for the network, 0: none on
     a CPU, half the cores on a GPU. `batch_size`: images at once where nothing is trained."""
 
     workers: Count
+    connections: Positive
+    disk_budget_gb: Annotated[float, Field(ge=0)]
     loaders: Count
     batch_size: Positive
 

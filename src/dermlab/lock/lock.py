@@ -25,8 +25,10 @@ def lock(uri: str, options: Options, folder: Path = paths.SOURCE, location: Path
         check_key(key, uri)
     id_of_key = _ids(listing.manifest["key"])
     manifest = listing.manifest.assign(image_id=listing.manifest["key"].map(id_of_key))
-    for column in ("patient_id", "case_id"):  # where nobody knows the patients each photo is one
-        manifest[column] = manifest[column].fillna(manifest["image_id"])
+    for column in ("patient_id", "case_id"):
+        if options.pseudonymise:
+            manifest[column] = manifest[column].map(_pseudonym, na_action="ignore")
+        manifest[column] = manifest[column].fillna(manifest["image_id"])  # where nobody knows the patients each photo is one
     _check_patients(manifest, uri)
     manifest = manifest[["image_id", *listing.manifest.columns]]
     truth = listing.truth.assign(
@@ -34,7 +36,7 @@ def lock(uri: str, options: Options, folder: Path = paths.SOURCE, location: Path
     ).drop(columns="key")
     truth["duplicate_of"] = truth["duplicate_of"].astype(object).where(truth["duplicate_of"].notna(), None)
     pin = write_pin(uri.partition(":")[0], manifest, truth, listing.classes, listing.questions, folder)
-    write_location(source.location, location)
+    write_location(source.location, options.endpoint_url if source.location.startswith("s3://") else None, location)
     return pin
 
 
@@ -65,6 +67,12 @@ def opaque_id(key: str) -> str:
     """16 hex digits: BLAKE2b of the key, itself keyed by `DERMLAB_KEY` where that is set, so that nobody can try out file names. A path
     such as `patients/Smith/1.jpg` stays in data/source."""
     return hashlib.blake2b(key.encode(), digest_size=8, key=os.environ.get("DERMLAB_KEY", "").encode()[:64]).hexdigest()
+
+
+def _pseudonym(name: str) -> str:
+    if not os.environ.get("DERMLAB_KEY"):
+        raise SourceError("--pseudonymise needs a secret: set DERMLAB_KEY, the same each time, or whoever guesses a name could check it.")
+    return opaque_id(f"person\0{name}")
 
 
 def _ids(keys: pd.Series) -> dict[str, str]:

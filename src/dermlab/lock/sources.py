@@ -1,4 +1,5 @@
-"""Where images come from: `phantom`, `folder:PATH`, `ham10000:PATH`, `scin:PATH`. Adding a source is one class, one line."""
+"""Where images come from: `phantom`, `folder:PATH`, `s3://BUCKET/PREFIX`, `ham10000:PATH`, `scin:PATH`; PATH may be s3:// too. Adding
+a source is one class, one line."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from dermlab.data.errors import SourceError
 from dermlab.data.progress import progress
 from dermlab.data.questionnaire import Question, Questionnaire
 from dermlab.lock.label_table import read_label_table
-from dermlab.pull.objects import open_files
+from dermlab.pull.objects import ObjectError, open_files
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Options:
     """What `dermlab lock` may be told. `images`, `seed`: of the phantom. Of a folder or bucket: `labels`, the table where there are
     several; the names of its columns, None: found by the usual names; `no_patients`: each photo is taken for another person;
     `ignore_splits`: dermlab splits by patient; `skip_missing`: rows without an image are left out. `min_class_count`: diagnoses with
-    fewer images join `other` (all but the phantom). `endpoint_url`: of an S3 server that is not Amazon's."""
+    fewer images join `other` (all but the phantom). `endpoint_url`: of an S3 server that is not Amazon's. `pseudonymise`: patients and
+    cases become digests keyed by DERMLAB_KEY."""
 
     images: int = 4800
     seed: int = 17
@@ -46,6 +48,7 @@ class Options:
     skip_missing: bool = False
     min_class_count: int = 20
     endpoint_url: str | None = None
+    pseudonymise: bool = False
 
 
 class Source(Protocol):
@@ -76,13 +79,16 @@ class FileSource:
     """What sources of real files share: pinning, and not knowing the truth."""
 
     def __init__(self, path: str, options: Options) -> None:
-        self.files, self.path, self.options = open_files(Path(path)), path, options
-        self.location = str(Path(path).resolve())
+        self.files, self.path, self.options = open_files(path, options.endpoint_url), path, options
+        self.location = path if path.startswith("s3://") else str(Path(path).resolve())
 
     def pinned(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The rows with `size` and `etag` of each key. Raises SourceError where a key has no object."""
-        with progress("lock", len(frame)) as meter:
-            pins = [self.files.pin(key) for key in meter.track(frame["key"])]
+        try:
+            with progress("lock", len(frame)) as meter:
+                pins = [self.files.pin(key) for key in meter.track(frame["key"])]
+        except ObjectError as error:
+            raise SourceError(f"{self.path}: {error.key!r} {error.why}.") from error
         return frame.assign(size=[size for size, _ in pins], etag=[etag for _, etag in pins])
 
 
@@ -116,7 +122,7 @@ def _registry() -> dict[str, Callable[[str, Options], Source]]:
     from dermlab.lock.ham10000 import Ham10000
     from dermlab.lock.scin import Scin
 
-    return {"phantom": Phantom, "folder": Folder, "ham10000": Ham10000, "scin": Scin}
+    return {"phantom": Phantom, "folder": Folder, "s3": Folder, "ham10000": Ham10000, "scin": Scin}
 
 
 def open_source(uri: str, options: Options) -> Source:
@@ -124,9 +130,11 @@ def open_source(uri: str, options: Options) -> Source:
     kind, _, path = uri.partition(":")
     known = _registry()
     if kind not in known:
-        raise SourceError(f"{uri!r} is not a source. Valid: phantom, folder:PATH, ham10000:PATH, scin:PATH.")
-    if kind != "phantom":
+        raise SourceError(f"{uri!r} is not a source. Valid: phantom, folder:PATH, s3://BUCKET/PREFIX, ham10000:PATH, scin:PATH.")
+    if kind == "s3":
+        path = uri
+    elif kind != "phantom":
         if not path:
             raise SourceError(f"`{kind}` needs the path of its files: {kind}:PATH.")
-        path = str(Path(path).expanduser())
+        path = path if path.startswith("s3://") else str(Path(path).expanduser())
     return known[kind](path, options)

@@ -1,4 +1,4 @@
-"""Reading a source's objects by key: from a folder or a zip without ever leaving it, or drawn by the phantom."""
+"""Reading a source's objects by key: from a folder or a zip without ever leaving it, from S3 (`s3`), or drawn by the phantom."""
 
 import hashlib
 import zipfile
@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from dermlab.pull.phantom.recipes import Recipe
 
 MAX_OBJECT_BYTES = 256_000_000  # a photo is a few MB; a member that unpacks to more is a zip bomb
+
+
+class ObjectError(SourceError):
+    """One object cannot be read. The message does not name it: a key may name a patient. Who knows the image's id adds it."""
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(f"An object {why}.")
+        self.key, self.why = key, why
+
+
+def check_size(size: int, key: str) -> None:
+    if size > MAX_OBJECT_BYTES:
+        raise ObjectError(key, f"is {size:,} bytes; no photo is larger than {MAX_OBJECT_BYTES:,}. Refused as a bomb")
 
 
 def check_key(key: str, where: str) -> None:
@@ -50,11 +63,10 @@ class FolderFiles:
         if not any(resolved.is_relative_to(root) for root in self.allowed):
             raise SourceError(f"{path} is a link that leads out of {self.root}. Copy the file into the folder instead.")
         try:
-            if path.stat().st_size > MAX_OBJECT_BYTES:
-                raise SourceError(f"{path} is {path.stat().st_size:,} bytes; no photo is larger than {MAX_OBJECT_BYTES:,}.")
+            check_size(path.stat().st_size, key)
             return path.read_bytes()
         except OSError as error:
-            raise SourceError(f"{path} cannot be read ({error.strerror}). Restore it, or lock the source again.") from error
+            raise ObjectError(key, f"cannot be read ({error.strerror}). Restore it, or lock the source again") from error
 
     def pin(self, key: str) -> tuple[int, str]:
         data = self.read(key)
@@ -96,9 +108,8 @@ class ZipFiles:
         try:
             member = self._open().getinfo(key)
         except KeyError as error:
-            raise SourceError(f"{self.path} holds no {key}. Lock the source again, or restore the zip.") from error
-        if member.file_size > MAX_OBJECT_BYTES:
-            raise SourceError(f"{self.path}: {key} would unpack to {member.file_size:,} bytes; no photo does. Refused as a zip bomb.")
+            raise ObjectError(key, f"is not in {self.path}. Lock the source again, or restore the zip") from error
+        check_size(member.file_size, key)
         return member
 
     def read(self, key: str) -> bytes:
@@ -107,9 +118,9 @@ class ZipFiles:
             with self._open().open(member) as file:
                 data = file.read(member.file_size + 1)  # a member may lie about its size
         except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
-            raise SourceError(f"{self.path}: {key} cannot be unpacked ({error}). Download the zip again.") from error
+            raise ObjectError(key, f"of {self.path} cannot be unpacked ({type(error).__name__}). Download the zip again") from error
         if len(data) != member.file_size:
-            raise SourceError(f"{self.path}: {key} unpacks to another size than it states. Refused as a zip bomb.")
+            raise ObjectError(key, f"of {self.path} unpacks to another size than it states. Refused as a bomb")
         return data
 
     def pin(self, key: str) -> tuple[int, str]:
@@ -150,9 +161,6 @@ class PhantomFiles:
             yield draw(self.recipes[key]), etag_of(self.recipes[key])
 
 
-Files = FolderFiles | ZipFiles
-
-
 class Objects(Protocol):
     """`some`: what a process needs to read these keys alone, small and picklable. `read_many`: each key's bytes and etag, in order."""
 
@@ -161,20 +169,34 @@ class Objects(Protocol):
     def read_many(self, keys: Sequence[str]) -> Iterator[tuple[bytes, str]]: ...
 
 
-def open_files(path: Path) -> Files:
-    """A folder, or one zip."""
-    path = path.expanduser()
+class Files(Objects, Protocol):
+    """Objects that can be listed and pinned, too."""
+
+    def list(self) -> "list[str]": ...
+
+    def read(self, key: str) -> bytes: ...
+
+    def pin(self, key: str) -> tuple[int, str]: ...
+
+
+def open_files(location: str, endpoint_url: str | None = None, connections: int = 16) -> Files:
+    """`location`: a folder, a zip or s3://BUCKET/PREFIX. Raises SourceError."""
+    if location.startswith("s3://"):
+        from dermlab.pull.s3 import S3Files
+
+        return S3Files(location, endpoint_url, connections)
+    path = Path(location).expanduser()
     if not path.exists():
         raise SourceError(f"{path} does not exist. Give the path of a folder or a zip.")
     return FolderFiles(path) if path.is_dir() else ZipFiles(path)
 
 
-def open_objects(location: str) -> Objects:
-    """`location`: a path, or phantom:IMAGES:SEED. Raises SourceError for one that is not there."""
+def open_objects(location: str, endpoint_url: str | None = None, connections: int = 16) -> Objects:
+    """`location`: as of `open_files`, or phantom:IMAGES:SEED. Raises SourceError for one that is not there."""
     kind, *numbers = location.split(":")
     if kind == "phantom" and len(numbers) == 2 and all(number.isdigit() for number in numbers):
         from dermlab.pull.phantom.clinic import simulate
 
         clinic = simulate(*map(int, numbers))
         return PhantomFiles(dict(zip(clinic.manifest["key"], clinic.recipes, strict=True)))
-    return open_files(Path(location))
+    return open_files(location, endpoint_url, connections)

@@ -22,7 +22,7 @@ from dermlab.data.files import atomic_path
 from dermlab.data.progress import progress
 from dermlab.data.shards import read_shard, shard_name, shard_of_rows, write_shard
 from dermlab.pull.develop import BrokenImageError, develop
-from dermlab.pull.objects import Objects
+from dermlab.pull.objects import ObjectError, Objects
 from dermlab.pull.params import PullParams
 from dermlab.pull.reuse import COLUMNS as EARLIER
 
@@ -104,7 +104,11 @@ def _fresh(rows: pd.DataFrame) -> pd.DataFrame:
 def _pack_part(objects: Objects, rows: pd.DataFrame, path: Path, short_side: int, max_pixels: int) -> None:
     fresh = _fresh(rows)
     read = zip(fresh.itertuples(index=False), objects.read_many(fresh["key"].tolist()), strict=True)
-    packed = {row.image_id: _photo(row, data, etag, short_side, max_pixels) for row, (data, etag) in read}
+    try:
+        packed = {row.image_id: _photo(row, data, etag, short_side, max_pixels) for row, (data, etag) in read}
+    except ObjectError as error:
+        image_id = fresh.loc[fresh["key"] == error.key, "image_id"].iat[0]
+        raise SourceError(f"The object of image {image_id} {error.why}. `dermlab where {image_id}` names it.") from error
     opened = {name: read_shard(Path(name)) for name in rows["shard_file"].dropna().unique()}
     for row in rows.drop(fresh.index).itertuples(index=False):
         if pd.isna(row.shard_file):
