@@ -40,6 +40,8 @@ def main() -> None:
     write_json(paths.metrics_of("pull"), {"images": len(pulled.images), "quarantined": len(pulled.quarantine)})
     reused = f", {len(earlier)} of them from the last run" if len(earlier) else ""
     say(f"pull: {len(pulled.images)} images, {len(pulled.quarantine)} quarantined{reused}")
+    for note, count in pulled.notes.items():
+        say(f"      {count} files: {note}")
 
 
 if __name__ == "__main__":

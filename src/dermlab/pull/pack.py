@@ -30,17 +30,19 @@ PART_ROWS = 64
 PART_SCHEMA = pa.schema(
     [
         ("image_id", pa.string()), ("jpeg", pa.binary()), ("width", pa.int32()), ("height", pa.int32()),
-        ("sha256", pa.string()), ("phash", pa.uint64()), ("reason", pa.string()),
+        ("sha256", pa.string()), ("phash", pa.uint64()), ("reason", pa.string()), ("note", pa.string()),
     ]
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """`images`: one row an image, as `tables.IMAGES`; `quarantine`: image_id and reason of those that could not be used."""
+    """`images`: one row an image, as `tables.IMAGES`; `quarantine`: image_id and reason of those that could not be used; `notes`: how many
+    of the photos that were read now are not all that their files hold, by what is left out."""
 
     images: pd.DataFrame
     quarantine: pd.DataFrame
+    notes: dict[str, int]
 
 
 def pack(
@@ -77,12 +79,12 @@ def pack(
             raise
     facts = _facts(parts)
     quarantine = _quarantine(facts, params.max_quarantine)
-    good = facts[facts["reason"].isna()].drop(columns="reason")
+    good = facts[facts["reason"].isna()].drop(columns=["reason", "note"])
     good["shard"] = shard_of_rows(good["size"])
     good["row"] = good.groupby("shard").cumcount().astype(np.int32)
     _join(parts, good.set_index("image_id")["shard"], shards)
     shutil.rmtree(workspace)
-    return Pulled(good.drop(columns="size"), quarantine)
+    return Pulled(good.drop(columns="size"), quarantine, facts["note"].value_counts().to_dict())
 
 
 def _settings_digest(params: PullParams) -> str:
@@ -112,10 +114,10 @@ def _pack_part(objects: Objects, rows: pd.DataFrame, path: Path, short_side: int
     opened = {name: read_shard(Path(name)) for name in rows["shard_file"].dropna().unique()}
     for row in rows.drop(fresh.index).itertuples(index=False):
         if pd.isna(row.shard_file):
-            packed[row.image_id] = (None, None, None, None, None, row.reason)
+            packed[row.image_id] = (None, None, None, None, None, row.reason, None)
         else:
             jpeg = opened[row.shard_file]["jpeg"][int(row.row)].as_py()
-            packed[row.image_id] = (jpeg, int(row.width), int(row.height), row.sha256, int(row.phash), None)
+            packed[row.image_id] = (jpeg, int(row.width), int(row.height), row.sha256, int(row.phash), None, None)
     ordered = [(image_id, *packed[image_id]) for image_id in rows["image_id"]]
     columns = [pa.array(column, kind) for column, kind in zip(zip(*ordered, strict=True), PART_SCHEMA.types, strict=True)]
     with atomic_path(path) as unfinished, pa.OSFile(str(unfinished), "wb") as file, pa.ipc.new_file(file, PART_SCHEMA) as writer:
@@ -133,8 +135,8 @@ def _photo(row, data: bytes, etag: str, short_side: int, max_pixels: int) -> tup
     try:
         photo = develop(data, short_side, max_pixels)
     except BrokenImageError as error:
-        return None, None, None, None, None, str(error)
-    return photo.jpeg, photo.width, photo.height, photo.sha256, photo.phash, None
+        return None, None, None, None, None, str(error), None
+    return photo.jpeg, photo.width, photo.height, photo.sha256, photo.phash, None, photo.note
 
 
 def _read_part(path: Path) -> pa.Table:

@@ -1,0 +1,72 @@
+"""Whatever a file calls colour, as sRGB with 8 bits a channel."""
+
+import io
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image, ImageCms
+
+# Skin lies inside sRGB; this intent leaves what lies inside as it was measured, and the flag keeps shadows from closing.
+INTENT, FLAGS = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "LAB": "LAB"}
+RANGES = (255, 4095, 65535)  # greatest values of 8, 12 and 16 bits: cameras write 12 bits into 16
+
+
+def to_srgb(image: Image.Image) -> Image.Image:
+    """Mode RGB. In this order: more than 8 bits are scaled to 8, an embedded profile is converted from (one that is broken or does not fit
+    is as none), what is transparent lies on white."""
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _eight_bits(image)
+    alpha = None
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+    transform = _transform(profile) if profile else None
+    if transform is None and image.mode == "LAB":
+        transform = _from_lab()
+    rgb = image.convert("RGB") if image.mode != "LAB" else image
+    if transform is not None:
+        source = image if image.mode == transform.input_mode else rgb
+        if source.mode == transform.input_mode:
+            rgb = transform.apply(source)
+        elif transform.input_mode == "L" and image.mode in ("1", "P", "RGBA"):
+            rgb = transform.apply(image.convert("L"))
+    if alpha is None:
+        return rgb
+    white = Image.new("RGB", rgb.size, "white")
+    white.paste(rgb, mask=alpha)
+    return white
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of more than 8 bits, or float, from the range that it uses: of 8, 12 or 16 bits, 0 to 1, or what it holds."""
+    values = np.asarray(image, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("values that are no numbers")
+    low, high = float(values.min()), float(values.max())
+    if image.mode == "F" and low >= 0 and high <= 1:
+        bottom, top = 0.0, 1.0
+    elif low >= 0 and high <= RANGES[-1]:
+        bottom, top = 0.0, float(next(full for full in RANGES if high <= full))
+    else:
+        bottom, top = low, max(high, low + 1)
+    return Image.fromarray(np.round((values - bottom) * (255 / (top - bottom))).astype(np.uint8))
+
+
+@lru_cache(maxsize=16)  # a camera writes the same profile into each photo
+def _transform(profile: bytes) -> ImageCms.ImageCmsTransform | None:
+    """None where the profile is sRGB itself, broken, or of a space that no photo has."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in (ImageCms.getProfileDescription(source) or "").lower():
+            return None
+        mode = MODE_OF_SPACE.get(source.profile.xcolor_space.strip())
+        return mode and ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB", INTENT, FLAGS)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+
+
+@lru_cache(maxsize=1)
+def _from_lab() -> ImageCms.ImageCmsTransform:
+    return ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB", INTENT, FLAGS)
