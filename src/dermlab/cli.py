@@ -127,10 +127,13 @@ def compare(
     runs = [comparing.load_run(name) for name in (baseline, *others)]
     comparison = comparing.compare(runs[0], runs[1:], read_params(Params).report.bootstrap)
     comparing.write_html(comparison, page)
+    comparing.write_json(comparison, page.with_suffix(".json"))
     if markdown:
         print(comparing.as_markdown(comparison))
         return
     console = Console(width=None if Console().is_terminal else 130)
+    for line in comparing.as_text(comparison):
+        console.print(line, highlight=False)
     console.print(comparing.as_table(comparison))
     if not comparison.is_study:  # a column a run is for a few runs; the page has them all
         console.print(comparing.per_class_table(comparison))

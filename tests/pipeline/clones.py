@@ -13,7 +13,7 @@ SMALL = {
     "  max_quarantine: 0.01": "  max_quarantine: 0.05",
     "  image_size: 160": "  image_size: 64",
     "  image_size: 128": "  image_size: 64",
-    "  bootstrap: 2000": "  bootstrap: 200",
+    "  bootstrap: 10000": "  bootstrap: 200",
 }
 
 

@@ -105,7 +105,7 @@ def make_world(folder: Path, images: int = 600, targets=TARGETS, seed: int = 0, 
     )
     write_json(folder / paths.HEADLINE, {name: round(float(value), 4) for name, value in found.items()})
     text = (ROOT / "params.yaml").read_text().replace("variant: baseline", "variant: cleaned", 1)
-    (folder / "params.yaml").write_text(text.replace("bootstrap: 2000", "bootstrap: 200"))
+    (folder / "params.yaml").write_text(text.replace("bootstrap: 10000", "bootstrap: 200"))
     return World(folder, catalog, predictions, flags, truth)
 
 

@@ -17,12 +17,12 @@ stages:
     cmd: {python} make.py
     deps: [make.py]
     params: [loss, evaluate]
-    outs: [data/predictions.parquet, data/catalog.parquet, data/images.parquet]
+    outs: [data/predictions.parquet, data/catalog.parquet, data/images.parquet, data/manifest.parquet, data/flags.parquet]
 """
 MAKE = """
 from pathlib import Path
 import pandas as pd
-from dermlab.data.tables import CATALOG, IMAGES, PREDICTIONS, write_table
+from dermlab.data.tables import CATALOG, FLAGS, IMAGES, MANIFEST, PREDICTIONS, write_table
 sure = 0.9 if "loss: focal" in Path("params.yaml").read_text() else 0.6
 write_table(Path("data/predictions.parquet"), pd.DataFrame({
     "image_id": ["i1", "i2"], "patient_id": ["p1", "p2"], "diagnosis": ["a", "b"], "label": ["a", "b"],
@@ -36,6 +36,14 @@ write_table(Path("data/catalog.parquet"), pd.DataFrame({
 write_table(Path("data/images.parquet"), pd.DataFrame({
     "image_id": ids, "width": 1, "height": 1, "sha256": "", "phash": pd.Series([0] * 6, dtype="uint64"), "shard": 0, "row": 0,
 }), IMAGES)
+write_table(Path("data/manifest.parquet"), pd.DataFrame({
+    "image_id": ids[1:], "label": labels[1:], "split": ["train"] * 4 + ["test"], "weight": 1.0, "origin": "kept",
+}), MANIFEST)
+write_table(Path("data/flags.parquet"), pd.DataFrame({
+    "image_id": ids[:5], "given": labels[:5], "suggested": "a", "suggested_prob": 0.5, "quality": 0.5, "spread": 0.0, "agreement": 0.5,
+    "issue": "none", "label_issue": [True, False, True, False, False], "neighbours": [[]] * 5, "duplicate_of": None, "outlier_score": 0.0,
+    "not_skin_score": 0.0, "leak": False, "protected": False, "review_rank": None,
+}), FLAGS)
 """
 
 

@@ -3,7 +3,20 @@ import pytest
 from scipy.stats import binomtest, t
 
 from dermlab.scores.bootstrap import MIN_PATIENTS
-from dermlab.scores.differences import difference, difference_of_means, goodness, mcnemar, welch_interval
+from dermlab.scores.differences import (
+    BETTER,
+    NOT_APART,
+    Difference,
+    bootstrap_p,
+    difference,
+    difference_of_means,
+    goodness,
+    holm,
+    mcnemar,
+    seeds_needed,
+    welch_interval,
+    with_correction,
+)
 
 DRAWS = np.linspace(0.4, 0.6, 1001)
 
@@ -35,7 +48,7 @@ def test_welchs_interval_in_closed_form():
 
 
 def test_recipes_without_any_spread_are_not_told_apart():
-    found = difference_of_means("top1", np.array([0.1 + 0.2, 0.3]), np.array([0.7, 0.7]))
+    found = difference_of_means("top1", {17: 0.1 + 0.2, 18: 0.3}, {17: 0.7, 19: 0.7})
     assert (found.bounds, found.verdict, found.delta) == (None, "not told apart", pytest.approx(0.4))
 
 
@@ -48,3 +61,48 @@ def test_mcnemar_is_the_exact_binomial_test():
     right, base = np.array([1] * 9 + [0] * 2 + [1] * 30, bool), np.array([0] * 9 + [1] * 2 + [1] * 30, bool)
     assert mcnemar(right, base) == (9, 2, pytest.approx(binomtest(2, 11, 0.5).pvalue))
     assert mcnemar(base, base) == (0, 0, 1.0)
+
+
+def test_holms_correction_is_that_of_its_worked_example():
+    assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm(np.array([0.5, np.nan, 0.9])) == pytest.approx([1.0, np.nan, 1.0], nan_ok=True)
+
+
+def test_a_bootstrap_p_counts_the_smaller_side_twice_and_is_never_zero():
+    assert bootstrap_p(np.arange(1.0, 100.0)) == pytest.approx(2 / 100)
+    assert bootstrap_p(np.array([-1.0] * 10 + [1.0] * 89)) == pytest.approx(22 / 100)
+    assert bootstrap_p(np.zeros(99)) == 1
+
+
+def test_of_many_classes_only_what_holds_after_correction_keeps_its_verdict():
+    each = {f"class {i}": Difference(0.5, 0.6, (0.01, 0.2), BETTER) for i in range(20)}
+    corrected = with_correction(each, {name: 0.001 if name == "class 3" else 0.04 for name in each})
+    assert [name for name, d in corrected.items() if d.verdict == BETTER] == ["class 3"]
+    assert corrected["class 4"].verdict == NOT_APART
+
+
+def test_under_the_null_a_study_of_many_classes_finds_something_in_one_of_twenty():
+    rng = np.random.default_rng(5)
+    found = sum((holm(rng.uniform(size=25)) <= 0.05).any() for _ in range(2000)) / 2000
+    assert found == pytest.approx(0.05, abs=0.015)
+
+
+def test_equal_seeds_are_paired_and_the_interval_is_that_of_scipy():
+    from scipy.stats import ttest_rel
+
+    old, new = {17: 0.60, 18: 0.64, 19: 0.62}, {17: 0.61, 18: 0.655, 19: 0.628}
+    found = difference_of_means("top1", old, new)
+    expected = ttest_rel(list(new.values()), list(old.values())).confidence_interval(0.95)
+    assert found.bounds == pytest.approx((expected.low, expected.high))
+    assert found.verdict == BETTER
+    assert difference_of_means("top1", old, {17: 0.61, 18: 0.655, 20: 0.628}).verdict == NOT_APART  # Welch: the spread hides it
+
+
+def test_the_seeds_that_are_said_to_be_needed_find_the_difference_four_times_in_five():
+    from scipy.stats import ttest_1samp
+
+    rng, delta, deviation = np.random.default_rng(1), 0.01, 0.01
+    seeds = seeds_needed(delta, deviation)
+    found = [ttest_1samp(rng.normal(delta, deviation, seeds), 0).pvalue < 0.05 for _ in range(2000)]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.05)
+    assert seeds_needed(0, 0.01) is None

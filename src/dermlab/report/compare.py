@@ -3,14 +3,18 @@
 `load_run` reads an experiment (`report/runs.py`), `compare` computes (`report/paired.py`); here stand the views.
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from dermlab.data.files import write_text
+from dermlab.report.finding import RULES, findings
 from dermlab.report.paired import Comparison, Row, Run, compare
 from dermlab.report.render import SCORE_LABELS, markdown_table, points, points_bounds, render, score
 from dermlab.report.runs import load_run
@@ -19,12 +23,12 @@ from dermlab.scores.bootstrap import MIN_PATIENTS
 from dermlab.scores.differences import BETTER, NOT_APART, TOO_FEW, WORSE, Difference
 from dermlab.scores.headline import HEADLINE
 
-__all__ = ["Comparison", "Run", "as_markdown", "as_table", "compare", "load_run", "per_class_table", "write_html"]
+__all__ = ["Comparison", "Run", "as_markdown", "as_table", "as_text", "compare", "load_run", "per_class_table", "write_html", "write_json"]
 
 ARROWS = {BETTER: "▲", WORSE: "▼", NOT_APART: "", TOO_FEW: "?"}
 STYLES = {BETTER: "green", WORSE: "red", NOT_APART: "", TOO_FEW: "dim"}
 LEGEND = (
-    "▲ better, ▼ worse: the 95 % interval leaves out zero. No arrow: not told apart. "
+    "▲ better, ▼ worse: the 95 % interval leaves out zero (of a class: also after Holm's correction). No arrow: not told apart. "
     f"?: fewer than {MIN_PATIENTS} patients, so no interval."
 )
 NAME_WIDTH = 16
@@ -50,7 +54,7 @@ def as_table(comparison: Comparison) -> Table:
             table.add_section()
     for recipe in comparison.recipes:
         name = Text(f"{recipe.name}\nover {len(recipe.seeds)} seed{'s' if len(recipe.seeds) > 1 else ''}")
-        told = _told(recipe.differences["top1"], " (Welch)") if recipe.differences else "baseline" if comparison.is_study else ""
+        told = _told(recipe.differences["top1"], " (seeds)") if recipe.differences else "baseline" if comparison.is_study else ""
         table.add_row(name, _mean(recipe, "top1"), told, *(_mean(recipe, metric) for metric in others))
     return table
 
@@ -96,9 +100,11 @@ def as_markdown(comparison: Comparison) -> str:
     return render(
         "comparison.md.j2",
         comparison=comparison,
+        findings=findings(comparison),
+        rules=RULES,
         compared=_compared(comparison),
         headline=markdown_table(header, rows),
-        recipes=markdown_table(["recipe", "seeds", *labels, "Δ top-1 [Welch 95 %]", "top-1"], recipes) if recipes else "",
+        recipes=markdown_table(["recipe", "seeds", *labels, "Δ top-1 [95 %]", "top-1"], recipes) if recipes else "",
         per_class=markdown_table(["class", "images", comparison.baseline, *(row.name for row in comparison.rows)], per_class),
         legend=LEGEND,
         changed={row.name: changes(row) for row in comparison.rows},
@@ -110,6 +116,8 @@ def write_html(comparison: Comparison, path: Path | str) -> None:
     page = render(
         "comparison.html.j2",
         comparison=comparison,
+        findings=findings(comparison),
+        rules=RULES,
         classes=_by_images(comparison),
         reach=(_reach([row.headline for row in comparison.rows]), _reach([row.per_class for row in comparison.rows])),
         recipe_scores=RECIPE_SCORES,
@@ -120,6 +128,20 @@ def write_html(comparison: Comparison, path: Path | str) -> None:
         headline_names=HEADLINE,
     )
     write_text(path, page)
+
+
+def as_text(comparison: Comparison) -> list[str]:
+    """What was found, for a terminal: a verdict, its reasons and the advice of each run or recipe."""
+    return [
+        line for f in findings(comparison) for line in (f"[bold]{escape(f.verdict)}[/bold]", *map(escape, f.reasons), escape(f.advice), "")
+    ]
+
+
+def write_json(comparison: Comparison, path: Path | str) -> None:
+    """Findings and every number behind them."""
+    write_text(
+        path, json.dumps({"findings": [asdict(f) for f in findings(comparison)], **asdict(comparison)}, indent=2, default=str) + "\n"
+    )
 
 
 def _compared(comparison: Comparison) -> list[str]:

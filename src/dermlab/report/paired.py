@@ -13,8 +13,8 @@ import pandas as pd
 from dermlab.data.errors import ContractError
 from dermlab.report.seeds import Recipe, by_recipe, flat
 from dermlab.scores.bootstrap import resample
-from dermlab.scores.counts import f1
-from dermlab.scores.differences import Difference, difference, mcnemar
+from dermlab.scores.counts import f1, mean_of_present
+from dermlab.scores.differences import Difference, bootstrap_p, difference, mcnemar, with_correction
 from dermlab.scores.headline import HEADLINE, headline, patients_behind
 from dermlab.scores.predictions import labels_and_probs, scored_rows, tally_by_patient, target_names
 from dermlab.scores.rare import commonest, rarest_third
@@ -27,23 +27,29 @@ FIELD_NOTE = (
 
 @dataclass(frozen=True)
 class Run:
-    """One experiment. `predictions`: as `tables.PREDICTIONS`; `params`: params.yaml; `train_counts`: rows a target class."""
+    """One experiment. `predictions`: as `tables.PREDICTIONS`; `params`: params.yaml; `train_counts`: the catalog's training rows of each
+    target class; `trained`: those that the run trained on; `flagged`: share of each class's rows whose label was doubted."""
 
     name: str
     predictions: pd.DataFrame
     params: dict
     train_counts: dict[str, int]
+    trained: dict[str, int] = field(default_factory=dict)
+    flagged: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A run against the baseline. `changed`: param -> (baseline's, this run's). `gained`, `lost`: test images that only
+    """A run against the baseline. `changed`: param -> (baseline's, this run's). `per_class`: of F1, verdicts corrected for the number of
+    classes (Holm). `rare_f1`: the mean F1 of the rarest third. `trained`: as of `Run`. `gained`, `lost`: test images that only
     this run, or only the baseline, has right; `mcnemar_p`: exact, two-sided, treats images as independent."""
 
     name: str
     changed: dict[str, tuple[Any, Any]]
     headline: dict[str, Difference]
     per_class: dict[str, Difference]
+    rare_f1: Difference
+    trained: dict[str, int]
     gained: int
     lost: int
     mcnemar_p: float
@@ -51,8 +57,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`headline`, `per_class`: the baseline's scores. `patients_of`, `images_of`: of each class in the test split.
-    `recipes`: the baseline's first; empty where no recipe has a second seed."""
+    """`headline`, `per_class`: the baseline's scores; `trained`, `flagged`: as of `Run`, the baseline's. `patients_of`, `images_of`: of
+    each class in the test split. `recipes`: the baseline's first; empty where no recipe has a second seed."""
 
     baseline: str
     headline: dict[str, float]
@@ -65,6 +71,8 @@ class Comparison:
     patients_of: dict[str, int]
     rare: tuple[str, ...]
     sink: str
+    trained: dict[str, int]
+    flagged: dict[str, float]
     bootstrap: int
     notes: tuple[str, ...] = field(default=())
 
@@ -104,7 +112,17 @@ def compare(baseline: Run, others: list[Run], bootstrap: int = 2000, seed: int =
             for c, name in enumerate(targets)
             if patients_of[c]
         }
-        rows.append(Row(run.name, changed_params(baseline.params, run.params), scores, per_class, gained, lost, p))
+        p_values = {
+            name: bootstrap_p(drawn_f1[i][:, c] - drawn_f1[0][:, c])
+            for c, name in enumerate(targets)
+            if name in per_class and per_class[name].bounds
+        }
+        rare_f1 = difference(
+            "f1", *(float(mean_of_present(f[rare])) for f in (whole_f1[0], whole_f1[i])),
+            *(mean_of_present(f[:, rare]) for f in (drawn_f1[0], drawn_f1[i])), behind["rare_recall"],
+        )  # fmt: skip
+        changed = changed_params(baseline.params, run.params)
+        rows.append(Row(run.name, changed, scores, with_correction(per_class, p_values), rare_f1, run.trained, gained, lost, p))
     recipes = by_recipe([run.name for run in runs], [run.params for run in runs], heads)
     return Comparison(
         baseline=baseline.name,
@@ -118,6 +136,8 @@ def compare(baseline: Run, others: list[Run], bootstrap: int = 2000, seed: int =
         patients_of=dict(zip(targets, patients_of.tolist(), strict=True)),
         rare=tuple(targets[c] for c in rare),
         sink=targets[sink],
+        trained=baseline.trained,
+        flagged=baseline.flagged,
         bootstrap=bootstrap,
         notes=_notes(bootstrap, patients, len(targets), recipes),
     )
@@ -142,14 +162,18 @@ def _notes(bootstrap: int, patients: int, classes: int, recipes: tuple[Recipe, .
     if recipes:
         said = ", ".join(f"{recipe.name} {len(recipe.seeds)}" for recipe in recipes)
         notes.append(
-            f"Rows over seeds compare recipes: mean and standard deviation over seeds ({said}), and Welch's t interval of the difference "
-            "where both recipes have two seeds or more. To choose between recipes, read these. They speak of other trainings on this test "
-            "set, not of other patients: a difference should hold in both."
+            f"Rows over seeds compare recipes: mean and standard deviation over seeds ({said}), and the t interval of the difference where "
+            "both have two seeds or more, paired where the seeds are the same, else Welch's. To choose between recipes, read these. They "
+            "speak of other trainings on this test set, not of other patients: a difference should hold in both."
         )
     if not recipes or any(len(recipe.seeds) < 2 for recipe in recipes):
         notes.append(f"One seed of a recipe says nothing of its run-to-run spread. {FIELD_NOTE}; compare several seeds (-S seed=18, ...).")
-    often = f"{classes} classes" + (f" or {len(recipes) - 1} recipes" if len(recipes) > 2 else "")
-    notes.append(f"No correction for looking often: even if none of {often} differed, about one interval in twenty would leave out zero.")
+    notes.append(
+        f"A single class is called better or worse only where its difference holds after correction for the {classes} classes (Holm); the "
+        "intervals shown are not corrected. Nor are the headline scores"
+        + (f" of {len(recipes) - 1} recipes" if len(recipes) > 2 else "")
+        + ": of twenty intervals of no difference about one leaves out zero."
+    )
     if patients < 30:
         notes.append(f"Only {patients} patients were tested: intervals from so few are too narrow.")
     return tuple(notes)

@@ -10,12 +10,12 @@ from dermlab.data import paths
 from dermlab.data.classes import OTHER
 from dermlab.data.errors import ContractError, DermlabError
 from dermlab.data.rows import read_rows
-from dermlab.data.tables import PREDICTIONS, read_table
+from dermlab.data.tables import FLAGS, MANIFEST, PREDICTIONS, read_table
 from dermlab.report.paired import Run, flat
 
 WORKSPACE = "workspace"
 LOCK = Path("dvc.lock")
-FILES = (paths.PARAMS, LOCK, paths.PREDICTIONS, paths.CATALOG, paths.IMAGES)
+FILES = (paths.PARAMS, LOCK, paths.PREDICTIONS, paths.CATALOG, paths.IMAGES, paths.MANIFEST, paths.FLAGS)
 SCORED_STAGES = ("catalog", "pull", "embed", "flag", "manifest", "train", "evaluate")
 
 
@@ -41,11 +41,16 @@ def _read(name: str, folder: Path) -> Run:
             params["ledger"] = _ledger_digest(lock)  # two reviews are two recipes, though their params are the same
         predictions = read_table(folder / paths.PREDICTIONS, PREDICTIONS)
         rows = read_rows(folder / paths.CATALOG, folder / paths.IMAGES)
+        manifest = read_table(folder / paths.MANIFEST, MANIFEST)
+        flags = read_table(folder / paths.FLAGS, FLAGS)
     except (ContractError, OSError) as error:
         said = str(error).replace(f"{folder}/", "")
         raise ContractError(f"{name}: {said}") from error
     counts = rows.loc[rows["split"] == "train", "label"].value_counts()
-    return Run(name, predictions, params, {label: int(count) for label, count in counts.items() if label != OTHER})
+    trained = manifest.loc[manifest["split"] == "train", "label"].value_counts()
+    flagged = flags.groupby("given")["label_issue"].mean()
+    known, used = ({label: int(count) for label, count in of.items() if label != OTHER} for of in (counts, trained))
+    return Run(name, predictions, params, known, used, {label: float(share) for label, share in flagged.items() if label != OTHER})
 
 
 def _yaml(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Recipes over seeds: the spread of one recipe's runs, and Welch's t interval between the means of two recipes (Welch 1947)."""
+"""Recipes over seeds: the spread of one recipe's runs, and t intervals between the means of two recipes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,20 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from dermlab.scores.differences import Difference, difference_of_means
+from dermlab.scores.differences import Difference, difference_of_means, seeds_needed
 from dermlab.scores.headline import HEADLINE
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Runs whose params differ only in the seed, one a seed. `spread`: standard deviation over seeds (empty for one).
-    `differences`: against the baseline's recipe, Welch's t; empty where either has one seed."""
+    `differences`: against the baseline's recipe, paired where the seeds are the same, else Welch's; empty where either has one seed.
+    `needed`: seeds that a difference of this size would take to be told apart, where the seeds are the same."""
 
     name: str
     seeds: tuple[int, ...]
     mean: dict[str, float]
     spread: dict[str, float]
     differences: dict[str, Difference]
+    needed: dict[str, int]
 
 
 def flat(params: Mapping) -> dict[str, Any]:
@@ -44,7 +46,7 @@ def by_recipe(names: Sequence[str], params: Sequence[Mapping], heads: Sequence[M
         groups.setdefault(json.dumps(recipe, sort_keys=True, default=str), {}).setdefault(seed, (name, scored))
     if all(len(group) < 2 for group in groups.values()):
         return ()
-    values = [{m: np.array([float(scored[m]) for _, scored in group.values()]) for m in HEADLINE} for group in groups.values()]
+    values = [{m: {seed: float(scored[m]) for seed, (_, scored) in group.items()} for m in HEADLINE} for group in groups.values()]
     recipes = []
     for group, scored in zip(groups.values(), values, strict=True):
         several = len(group) > 1
@@ -53,9 +55,17 @@ def by_recipe(names: Sequence[str], params: Sequence[Mapping], heads: Sequence[M
             Recipe(
                 name=next(iter(group.values()))[0],
                 seeds=tuple(group),
-                mean={m: float(v.mean()) for m, v in scored.items()},
-                spread={m: float(v.std(ddof=1)) for m, v in scored.items()} if several else {},
+                mean={m: float(np.mean(list(v.values()))) for m, v in scored.items()},
+                spread={m: float(np.std(list(v.values()), ddof=1)) for m, v in scored.items()} if several else {},
                 differences={m: difference_of_means(m, values[0][m], scored[m]) for m in HEADLINE} if against else {},
+                needed={m: n for m in HEADLINE if (n := _needed(values[0][m], scored[m])) is not None} if against else {},
             )
         )
     return tuple(recipes)
+
+
+def _needed(old: Mapping[int, float], new: Mapping[int, float]) -> int | None:
+    if set(old) != set(new):
+        return None
+    each = np.array([new[seed] - old[seed] for seed in old])
+    return seeds_needed(float(each.mean()), float(each.std(ddof=1)))

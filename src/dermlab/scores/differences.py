@@ -1,11 +1,14 @@
 """A difference of two scores: its interval, and the verdict in plain words.
 
 Two questions, two answers. How far do two *checkpoints* differ on patients like these? Patients are resampled, the same for both (a
-paired bootstrap). How far do two *recipes* differ? Only several seeds of each can say: Welch's t interval (Welch 1947).
+paired bootstrap). How far do two *recipes* differ? Only several seeds of each can say: a t interval of the differences at
+shared seeds, else Welch's (Welch 1947).
 """
 
+import math
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,6 +38,34 @@ def goodness(metric: str, score: np.ndarray | float) -> np.ndarray | float:
     return -np.abs(score - 1) if metric == "sink_ratio" else score
 
 
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """p [M] corrected for their number, so that among M true null hypotheses one is rejected at most as often as said (Holm 1979). NaN
+    stays NaN and does not count."""
+    known = np.flatnonzero(np.isfinite(p_values))
+    order = known[np.argsort(p_values[known], kind="stable")]
+    corrected = np.full(len(p_values), np.nan)
+    corrected[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1)))
+    return corrected
+
+
+def bootstrap_p(gain: np.ndarray) -> float:
+    """Two-sided p of no difference from paired resamples [R] of it: twice the smaller share on one side of zero, with one added to both
+    counts so that it is never 0 (Davison & Hinkley 1997, section 4.2). NaN without resamples."""
+    gain = gain[np.isfinite(gain)]
+    if not len(gain):
+        return float("nan")
+    return float(min(1, 2 * (1 + min((gain <= 0).sum(), (gain >= 0).sum())) / (len(gain) + 1)))
+
+
+def with_correction(differences: dict[str, Difference], p_values: dict[str, float]) -> dict[str, Difference]:
+    """The same differences, called better or worse only where the p corrected for their number is at most 0.05."""
+    corrected = dict(zip(p_values, holm(np.array(list(p_values.values()))), strict=True))
+    return {
+        name: replace(d, verdict=NOT_APART) if d.verdict in (BETTER, WORSE) and not corrected.get(name, 1) <= 0.05 else d
+        for name, d in differences.items()
+    }
+
+
 def difference(metric: str, old: float, new: float, old_draws: np.ndarray, new_draws: np.ndarray, patients: int) -> Difference:
     """From the scores and their paired resamples [R]. `patients`: how many the score rests on."""
     if patients < MIN_PATIENTS:
@@ -43,10 +74,33 @@ def difference(metric: str, old: float, new: float, old_draws: np.ndarray, new_d
     return Difference(float(old), float(new), interval(new_draws - old_draws, patients), verdict_of(gain))
 
 
-def difference_of_means(metric: str, old: np.ndarray, new: np.ndarray) -> Difference:
-    """From a score of each seed, [S] of the baseline's recipe and of the other, two seeds or more of each; by Welch's interval."""
-    gain = welch_interval(goodness(metric, old), goodness(metric, new))
-    return Difference(float(old.mean()), float(new.mean()), welch_interval(old, new), verdict_of(gain))
+def difference_of_means(metric: str, old: Mapping[int, float], new: Mapping[int, float]) -> Difference:
+    """From a score of each seed of the baseline's recipe and of the other, two seeds or more of each. Where both have the same seeds they
+    are paired (a seed decides where training starts and in which order rows come): a t interval of the mean difference. Otherwise
+    Welch's."""
+    if set(old) == set(new):
+        pairs = np.array([[old[seed], new[seed]] for seed in old])
+        between = _paired_interval
+        ours, theirs = pairs[:, 0], pairs[:, 1]
+    else:
+        between, ours, theirs = welch_interval, np.array(list(old.values())), np.array(list(new.values()))
+    gain = between(np.asarray(goodness(metric, ours)), np.asarray(goodness(metric, theirs)))
+    return Difference(float(ours.mean()), float(theirs.mean()), between(ours, theirs), verdict_of(gain))
+
+
+def seeds_needed(delta: float, deviation: float) -> int | None:
+    """Paired seeds at which a true difference `delta` is told apart four times in five: (z_.975 + z_.8)^2 (deviation / delta)^2, plus 2 for
+    the t distribution's tails. `deviation`: of the difference from seed to seed. None where there is nothing to find."""
+    return None if delta == 0 or deviation == 0 else math.ceil(7.849 * (deviation / delta) ** 2) + 2
+
+
+def _paired_interval(old: np.ndarray, new: np.ndarray) -> tuple[float, float] | None:
+    from scipy.stats import ttest_rel
+
+    if (new - old).var(ddof=1) < 1e-20:  # the same difference at each seed, but for rounding
+        return None
+    bounds = ttest_rel(new, old).confidence_interval(0.95)
+    return float(bounds.low), float(bounds.high)
 
 
 def verdict_of(gain: tuple[float, float] | None) -> str:
