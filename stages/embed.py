@@ -37,6 +37,8 @@ def main() -> None:
     write_json(paths.metrics_of("embed"), counts)
     said = f", {reused} of them from the last run" if reused else ""
     say(f"embed: {len(images)} images{said}, {info.features} features of {info.backbone} at {info.image_size} px")
+    if backbone.image_size != info.image_size:
+        say(f"       the weights were trained at {backbone.image_size} px")
 
 
 if __name__ == "__main__":

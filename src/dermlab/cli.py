@@ -88,10 +88,56 @@ def study(
     from dermlab.study.recipe import read_recipe
     from dermlab.study.run import run_study
 
-    planned = read_recipe(Path(recipe) if recipe.endswith(".yaml") else RECIPES / f"{recipe}.yaml")
+    planned = read_recipe(_recipe_file(recipe))
     run_study(planned, replace)
     baseline, *others = [experiment.name for experiment in planned]
     compare(baseline, others)
+
+
+@app.command()
+def recipe(name: Annotated[str, typer.Argument(help="a name in recipes/, or a path")]) -> None:
+    """Print a recipe's first experiment as `-S` options: dvc exp run $(dermlab recipe medsiglip-h100)."""
+    from dermlab.study.recipe import read_recipe
+
+    first, *_ = read_recipe(_recipe_file(name))
+    print(" ".join(f"-S {key}={value}" for key, value in first.overrides.items()))
+
+
+@app.command()
+def preflight(
+    recipe: Annotated[str, typer.Argument(help="a name in recipes/, or a path")],
+    images: Annotated[int | None, typer.Option(help="training images, of data that is not pinned here")] = None,
+    originals_gb: Annotated[float | None, typer.Option(help="their size")] = None,
+    disk_gb: Annotated[float | None, typer.Option(help="the disk of the machine to be rented")] = None,
+    epoch_seconds: Annotated[float | None, typer.Option(help="what an epoch of fine-tuning takes there")] = None,
+    usd_per_hour: Annotated[float | None, typer.Option(help="what it costs; else machine.usd_per_hour")] = None,
+) -> None:
+    """Say whether a recipe can run here and what it will cost. Exit code 1: it cannot."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from dermlab.data.pin import read_pin
+    from dermlab.preflight.run import is_go
+    from dermlab.preflight.run import preflight as look
+    from dermlab.study.recipe import read_recipe
+
+    machine = read_machine()
+    if usd_per_hour is not None:
+        machine = machine.model_copy(update={"usd_per_hour": usd_per_hour})
+    pin = read_pin() if images is None and (paths.SOURCE / "source.json").exists() else None
+    text = paths.PARAMS.read_text(encoding="utf-8")
+    checks = look(read_recipe(_recipe_file(recipe)), text, machine, pin, images, originals_gb, disk_gb, epoch_seconds)
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for check in checks:
+        table.add_row(check.what, check.result, check.said)
+    Console(width=None if Console().is_terminal else 130).print(table)
+    say("go" if is_go(checks) else "no-go: what stands at NO comes first")
+    if not is_go(checks):
+        raise typer.Exit(1)
+
+
+def _recipe_file(name: str) -> Path:
+    return Path(name) if name.endswith(".yaml") else RECIPES / f"{name}.yaml"
 
 
 @app.command()

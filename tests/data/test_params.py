@@ -38,6 +38,8 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
         ("seed: 17", "seed: seventeen", "seed: 'seventeen'"),
         ("garbage: auto", "garbage: prompt", "did you mean prompts.*Valid: auto, distance, prompts"),
         ("garbage: auto", "garbage: prompts", "flag: garbage: prompts needs .* lite0 does not. Valid with it: auto, distance"),
+        ("backbone: lite0", "backbone: medsiglip", "embed.image_size: 128 is not for medsiglip.*dermlab study medsiglip-h100"),
+        ("  image_size: 128", "  image_size: 224", "224 is more than the stored photos have .pull.image_size: 160.*pull.image_size=224"),
         ("skin_prompts: human skin |", "skin_prompts: '|' #", "flag.skin_prompts: '|' holds no text. Valid: one or more"),
         ("templates: a photo of {} |", "templates: a photo |", "'a photo' has no place for the prompt. Valid: texts with {}"),
     ],

@@ -70,3 +70,12 @@ def test_a_value_may_hold_anything(value):
 def test_a_key_that_params_yaml_lacks_is_refused(key):
     with pytest.raises(ParamsError, match=f"any: {key} is not a param"):
         params_of(Experiment("any", {key: 1}), COMMITTED)
+
+
+def test_a_recipe_is_printed_as_options_of_dvc(monkeypatch):
+    from typer.testing import CliRunner
+
+    from dermlab.cli import app
+
+    monkeypatch.chdir(ROOT)
+    assert CliRunner().invoke(app, ["recipe", "demo"]).output == "-S variant=baseline -S loss=ce\n"

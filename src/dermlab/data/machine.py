@@ -14,13 +14,17 @@ from dermlab.data.params import Block, Count, Positive, StageParams, read_params
 class Machine(Block):
     """`workers`: processes that decode images in `pull`, 0: one a core. `connections`: S3 requests under way at once in each of them.
     `disk_budget_gb`: what `pull` may fill, in 10^9 bytes; 0: what is free. `loaders`: processes that decode for the network, 0: none on
-    a CPU, half the cores on a GPU. `batch_size`: images at once where nothing is trained."""
+    a CPU, half the cores on a GPU. `batch_size`: images at once where nothing is trained. `usd_per_hour`, `max_hours`, `max_usd`: what
+    `dermlab preflight` reckons with; 0: not said."""
 
     workers: Count
     connections: Positive
     disk_budget_gb: Annotated[float, Field(ge=0)]
     loaders: Count
     batch_size: Positive
+    usd_per_hour: Annotated[float, Field(ge=0)]
+    max_hours: Annotated[float, Field(ge=0)]
+    max_usd: Annotated[float, Field(ge=0)]
 
     @property
     def processes(self) -> int:

@@ -102,6 +102,13 @@ def _check_all(raw: dict[str, Any], path: Path) -> None:
         known |= set(model.model_fields)
     if unknown := [key for key in raw if key not in known]:
         raise ParamsError(f"{path}: {unknown[0]} is not a param{nearest(str(unknown[0]), known)} Valid here: {', '.join(sorted(known))}")
+    for stage in STAGES:
+        check_across = getattr(import_module(f"dermlab.{stage}.params"), "check_across", None)
+        try:
+            if check_across:
+                check_across(raw)
+        except ValueError as error:
+            raise ParamsError(f"{path}: {error}.") from None
 
 
 def _validated(model: type[AnyParams], raw: dict[str, Any], path: Path) -> AnyParams:

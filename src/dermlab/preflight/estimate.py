@@ -1,0 +1,105 @@
+"""Hours, dollars and bytes of a recipe, from counts and speeds alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dermlab.pull.budget import stored_bytes
+
+# What the field measured: MedSigLIP at 448 px, bf16, batch 64, one H100; 118,785 images took 512 s forward and 1,735 s with training.
+FIELD = ("medsiglip", 448)
+FIELD_SPEEDS = (118785 / 512, 118785 / 1735)  # images/s without and with training
+# From the hours of the epochs to those of the bill: the field's 10,922 s of epochs became 5 hours with setup, transfers and evaluation.
+OVERHEAD = 5 / ((512 + 6 * 1735) / 3600)
+LEAST_TOLD = 0.017  # top-1 of two single runs, from the field's run-to-run spread
+GO, NO, LOOK = "go", "NO", "look"
+
+
+@dataclass(frozen=True)
+class Check:
+    """`result`: go, NO (stops the recipe) or look (a person should know)."""
+
+    what: str
+    result: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """`images`: all that are pulled; `train_rows`, `test_rows`: of one experiment; `originals`: bytes. `speeds`: images/s without and with
+    training on this machine, None where nobody measured; `measured`: who did."""
+
+    images: int
+    train_rows: int
+    test_rows: int
+    originals: float
+    speeds: tuple[float, float] | None = None
+    measured: str = ""
+
+
+def hours_of(experiments: Sequence[Mapping[str, Any]], work: Work) -> tuple[float, float]:
+    """Least and likely hours of all experiments: each image is embedded once; each experiment fine-tunes its epochs and is tested."""
+    still, training = work.speeds
+    seconds = work.images / still
+    for values in experiments:
+        steps = work.train_rows // values["train.batch_size"] * values["train.batch_size"]
+        seconds += values["train.finetune_epochs"] * steps / training + work.test_rows / still
+    return seconds / 3600, seconds / 3600 * OVERHEAD
+
+
+def time_and_money(experiments: Sequence[Mapping[str, Any]], work: Work, usd: float, max_hours: float, max_usd: float) -> list[Check]:
+    batch = experiments[0]["train.batch_size"]
+    steps, left = divmod(work.train_rows, batch)
+    said = f"{work.train_rows:,} rows at batch {batch}: {steps:,} an epoch; {left} rows wait for the next (never a batch of one)"
+    checks = [Check("steps", GO, said)]
+    if work.speeds is None:
+        said = "no speed is known for this backbone at this size; time an epoch there and give it as --epoch-seconds"
+        return [*checks, Check("hours", LOOK, said)]
+    low, high = hours_of(experiments, work)
+    one = hours_of(experiments[:1], work)[0]
+    said = (
+        f"{low:.1f} to {high:.1f} h for {len(experiments)} experiments ({one:.1f} h the first; {work.speeds[0]:.0f} images/s embedded, "
+        f"{work.speeds[1]:.0f} trained, {work.measured}; the upper end adds what setup and transfers added in the field)"
+    )
+    over = max_hours and high > max_hours
+    checks.append(Check("hours", NO if over else GO, said + (f"; more than machine.max_hours = {max_hours:g}" if over else "")))
+    if usd:
+        over = max_usd and high * usd > max_usd
+        money = f"${low * usd:,.0f} to ${high * usd:,.0f} at ${usd:g} an hour"
+        checks.append(Check("dollars", NO if over else GO, money + (f"; more than machine.max_usd = {max_usd:g}" if over else "")))
+    return checks
+
+
+def disk(work: Work, image_size: int, free: float) -> Check:
+    """Originals are never on the disk: shards and the parts that they are made of are."""
+    each = stored_bytes(image_size)
+    need = 2 * work.images * (min(each, work.originals / work.images) if work.images and work.originals else each)
+    fits = "would not fit and are" if work.originals > free else "are"
+    said = (
+        f"{need / 1e9:,.1f} GB for {work.images:,} photos of {image_size} px, twice while shards are made; {free / 1e9:,.0f} GB free. The "
+        f"originals, {work.originals / 1e9:,.0f} GB, {fits} not kept: no mount needed"
+    )
+    if need <= free:
+        return Check("disk", GO, said)
+    return Check("disk", NO, f"{said}; it fits with pull.image_size={int(image_size * (free / need) ** 0.5)}")
+
+
+def evidence(experiments: Sequence[Mapping[str, Any]]) -> Check:
+    """Whether what is bought can answer the question."""
+    seeds = len({values["seed"] for values in experiments})
+    if seeds > 1:
+        return Check("evidence", GO, f"{seeds} seeds a recipe")
+    return Check(
+        "evidence", LOOK,
+        f"one seed each: top-1 must differ by about {100 * LEAST_TOLD:.1f} points to say anything of a recipe. `medsiglip-scout` compares "
+        "frozen heads over three seeds first, for the price of one embedding",
+    )  # fmt: skip
+
+
+def deletion(experiments: Sequence[Mapping[str, Any]]) -> Check | None:
+    """The field paid for a retraining on what confident learning had left, and rare classes got worse."""
+    naive = [v for v in experiments if "cleaned" in v["variant"] and (v["flag.probs"] == "in_sample" or not v["manifest.guard"])]
+    if not naive:
+        return None
+    said = "an experiment drops rows flagged in-sample, or without the guard: in the field that made rare classes worse"
+    return Check("cleaning", LOOK, said)

@@ -1,0 +1,116 @@
+"""What a run will cost is reckoned from counts and speeds; what a machine has is tried."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dermlab.data.machine import read_machine
+from dermlab.preflight import here
+from dermlab.preflight.estimate import GO, LOOK, NO, OVERHEAD, Work, disk, hours_of
+from dermlab.preflight.run import is_go, preflight, values_of, work_of
+from dermlab.pull.budget import stored_bytes
+from dermlab.study.recipe import read_recipe
+
+ROOT = Path(__file__).parents[2]
+PARAMS = (ROOT / "params.yaml").read_text()
+FIELD = {"images": 118785, "originals_gb": 104, "disk_gb": 100, "epoch_seconds": 1735}
+
+
+@pytest.fixture
+def reachable(monkeypatch):
+    monkeypatch.setattr(here, "weights", lambda backbone: here.Check("weights", GO, "reachable"))
+
+
+def checks_of(recipe: str, usd: float = 3.3, figures=FIELD, **limits):
+    machine = read_machine(ROOT / "params.yaml").model_copy(update={"usd_per_hour": usd, **limits})
+    found = preflight(read_recipe(ROOT / "recipes" / f"{recipe}.yaml"), PARAMS, machine, None, **figures)
+    return {check.what: check for check in found}
+
+
+def test_on_the_fields_figures_it_says_what_the_field_found_out(reachable):
+    found = checks_of("medsiglip-h100")
+    assert found["disk"].result == GO
+    assert "The originals, 104 GB, would not fit and are not kept: no mount needed" in found["disk"].said
+    assert "118,785 rows at batch 64: 1,856 an epoch; 1 rows wait for the next (never a batch of one)" in found["steps"].said
+    assert "(3.1 h the first" in found["hours"].said
+    assert found["dollars"].said == "$39 to $64 at $3.3 an hour"
+    assert found["evidence"].result == LOOK
+    assert "top-1 must differ by about 1.7 points" in found["evidence"].said
+    assert is_go(list(found.values()))
+
+
+def test_hours_are_epochs_times_rows_over_speed(reachable):
+    values = [{"train.batch_size": 64, "train.finetune_epochs": 6}] * 2
+    low, high = hours_of(values, Work(1000, 650, 100, 0, speeds=(100.0, 10.0), measured="here"))
+    assert low == pytest.approx((1000 / 100 + 2 * (6 * 640 / 10 + 100 / 100)) / 3600)
+    assert high == pytest.approx(low * OVERHEAD)
+
+
+def test_more_than_was_allowed_is_no_go(reachable):
+    assert checks_of("medsiglip-h100", max_hours=8)["hours"].result == NO
+    assert "more than machine.max_hours = 8" in checks_of("medsiglip-h100", max_hours=8)["hours"].said
+    assert checks_of("medsiglip-h100", max_usd=20)["dollars"].result == NO
+    assert checks_of("medsiglip-h100", max_usd=100, max_hours=24)["dollars"].result == GO
+
+
+def test_a_disk_that_is_too_small_is_no_go_with_the_size_that_fits():
+    work = Work(100_000, 80_000, 10_000, 0)
+    found = disk(work, 448, free=2 * 100_000 * stored_bytes(224))
+    assert found.result == NO
+    assert found.said.endswith("it fits with pull.image_size=224")
+
+
+def test_a_backbone_that_nobody_timed_gets_no_invented_hours(reachable):
+    found = checks_of("demo", figures={**FIELD, "epoch_seconds": None})
+    assert found["hours"].result == LOOK
+    assert "no speed is known" in found["hours"].said
+    assert "dollars" not in found
+
+
+def test_dropping_rows_as_the_field_did_is_pointed_at(reachable):
+    assert checks_of("policies")["cleaning"].result == LOOK
+    assert "cleaning" not in checks_of("demo")
+
+
+def test_several_seeds_are_evidence(reachable):
+    assert checks_of("medsiglip-scout")["evidence"].result == GO
+
+
+def test_rows_come_from_the_pin_and_its_splits(tmp_path):
+    from dermlab.lock.lock import lock
+    from dermlab.lock.sources import Options
+
+    pin = lock("phantom", Options(images=300), tmp_path / "pin", tmp_path / "location")
+    (values, *_) = values_of(read_recipe(ROOT / "recipes" / "demo.yaml"), PARAMS)
+    work = work_of(pin, values, None, None)
+    targets = int((pin.manifest["diagnosis"].map(pin.classes.label_of) != "other").sum())
+    assert (work.images, work.train_rows, work.test_rows) == (300, round(targets * 0.8 * 0.9), round(targets * 0.2))
+    given = pin.manifest.assign(split=pd.Series(["train"] * 200 + ["test"] * 60 + ["val"] * 40))
+    from dataclasses import replace
+
+    work = work_of(replace(pin, manifest=given), values, None, None)
+    target = given["diagnosis"].map(pin.classes.label_of) != "other"
+    assert work.train_rows == int((given["split"] == "train")[target].sum())
+
+
+def test_what_this_machine_has_is_tried(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert here.memory(tmp_path / "no-shm").result == LOOK
+    assert "cores decode about" in here.decoding(64, None).said
+    assert here.decoding(64, 1e9).result == LOOK
+    assert here.gpu("auto").result in (GO, LOOK)
+    missing = here.source(None)
+    assert (missing.result, "dermlab lock" in missing.said) == (NO, True)
+    monkeypatch.setenv("DERMLAB_SOURCE", "phantom:300:17")
+    assert here.source("no-such-key").result == NO
+    assert here.weights("lite0").result == GO
+
+
+def test_the_source_is_tried_by_reading_one_object(tmp_path, monkeypatch):
+    (tmp_path / "secret-name.jpg").write_bytes(b"x" * 2000)
+    monkeypatch.setenv("DERMLAB_SOURCE", str(tmp_path))
+    found = here.source("secret-name.jpg")
+    assert found.result == GO
+    assert "2 KB" in found.said
+    assert "secret" not in found.said
