@@ -192,10 +192,10 @@ def compare(
 @app.command()
 def review(
     merge: Annotated[Path | None, typer.Option(help="the exported decisions to write into the ledger")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="most photos to ask about")] = 2000,
+    limit: Annotated[int | None, typer.Option(min=1, help="most photos to ask about; else 2 % of the training rows, 50 or more")] = None,
     out: Annotated[Path, typer.Option(help="where the HTML page is written")] = paths.REVIEW,
     reviewer: Annotated[str, typer.Option(help="who decides; else the page asks")] = "",
-    pixels: Annotated[int, typer.Option(min=64, help="longer side of the photos asked about")] = 320,
+    pixels: Annotated[int, typer.Option(min=64, help="longer side of the photos asked about")] = 480,
 ) -> None:
     """Write a page on which a person reviews doubtful labels, or merge the decisions it exported into data/relabels.csv."""
     from dermlab.data.classes import read_classes
@@ -203,6 +203,7 @@ def review(
     from dermlab.data.rows import read_rows
     from dermlab.data.shards import Shards
     from dermlab.review.merge import merge_decisions
+    from dermlab.review.originals import originals
     from dermlab.review.page import write_page
     from dermlab.review.queue import read_queue
 
@@ -220,8 +221,11 @@ def review(
     if not queue.cards:
         say(f"review: nothing to review; {queue.reviewed} doubtful labels are settled in {paths.RELABELS}")
         return
-    write_page(out, queue, Shards(), reviewer, pixels)
-    say(f"review: {len(queue.cards)} photos to look at, {queue.reviewed} reviewed before, {queue.later} beyond the limit of {limit}")
+    larger = originals([card.image_id for card in queue.cards], pixels)
+    write_page(out, queue, Shards(), reviewer, pixels, larger)
+    say(f"review: {len(queue.cards)} photos to look at, {queue.reviewed} reviewed before, {queue.later} more on later pages (--limit)")
+    if len(larger) < len(queue.cards):
+        say(f"      {len(queue.cards) - len(larger)} are shown as they are stored, small: the source does not have them here")
     say(f"Page: {out.resolve()}")
 
 

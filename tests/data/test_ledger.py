@@ -77,3 +77,10 @@ def test_lines_of_the_last_commit_that_the_file_lost_are_counted(tmp_path, monke
     subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t", "commit", "-qm", "two"], check=True)
     ledger.write_text("header\none\nthree\nfour\n")
     assert lines_only_in_commit(ledger) == 1
+
+
+def test_a_quoted_value_may_hold_a_line_break(tmp_path):
+    lines = ['a,eczema,psoriasis,"two\nlines",ada,2026-03-01', "b,other,drop,letter,ada,2026-03-01"]
+    table = read_ledger(ledger(tmp_path, *lines), CATALOG, CLASSES)
+    assert table["reason"].tolist() == ["two\nlines", "letter"]
+    assert table.index.tolist() == [3, 4]

@@ -31,6 +31,7 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
         ("variant: baseline", "variant: cleaned+cleaned", "twice"),
         ("variant: baseline", "variant: baseline+cleaned", "`baseline` changes nothing and joins with nothing"),
         ("seed: 17", "seed: true", "seed: true is not valid. Valid: a whole number"),
+        ("seed: 17", "seed: 1000.0", "seed: 1000.0 is not valid. Valid: a whole number, such as 1000"),
         ("  head_lr: 0.001", "  head_lr: .inf", "train.head_lr: inf is not valid"),
         ("backbone: lite0", "backbone: resnet", "Valid: lite0, medsiglip"),
         ("  folds: 5", "  fold: 5", "flag.fold is not a param .*did you mean folds"),

@@ -175,3 +175,19 @@ def test_no_training_rows_is_an_error():
     catalog, embeddings = clinic()
     with pytest.raises(ContractError, match="no training rows"):
         build_flags(catalog.assign(split="test"), embeddings, CLASSES, QUESTIONS, PARAMS)
+
+
+def test_a_class_of_fewer_patients_than_folds_is_never_called_mislabeled():
+    """Folds that never saw the class doubt each of its labels: here its photos even look like another class."""
+    catalog, embeddings = clinic()
+    rare = (catalog["label"] == "scabies").to_numpy()
+    alike = embeddings.features.copy()
+    alike[rare] = alike[(catalog["label"] == "eczema").to_numpy()][40 : 40 + rare.sum()]
+    seen = Embeddings(embeddings.image_ids, alike, embeddings.info)
+    flags, numbers = build_flags(catalog, seen, CLASSES, QUESTIONS, PARAMS)
+    of_rare = flags[flags["given"] == "scabies"]
+    assert len(of_rare) == 4
+    assert numbers["small_classes"] == {"scabies": 2}
+    assert not of_rare["label_issue"].any()
+    assert set(of_rare["issue"]) == {"hard"}
+    assert (of_rare["quality"] < 0.5).all()  # the doubt is said, and a person asked

@@ -183,7 +183,7 @@ def test_a_name_that_two_objects_answer_to_is_refused_and_so_is_one_that_climbs_
 def test_one_person_has_one_spelling_and_it_is_said():
     joined, said = joined_patients(pd.Series(["P1", "p1", "P1 ", "é", "e\u0301", "7", "7.0", "P  2", "p 2"]), "labels.csv")
     assert joined.nunique() == 4
-    assert joined[0] == joined[1] == joined[2]
+    assert joined[0] == joined[1] == joined[2] == "P1"
     assert said == ["5 other spellings of a patient (blanks, case, accents, `.0`) are joined with the first"]
 
 
@@ -207,3 +207,16 @@ def test_a_preview_says_what_would_be_pinned_and_writes_nothing(tmp_path, capsys
     assert "8 images (0 MB), 4 patients, 0 questions" in said
     assert "none given; dermlab splits by patient" in said
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_workbook_alone_and_a_class_named_drop_are_refused(tmp_path):
+    uri = source(tmp_path, b"PK\x03\x04", name="labels.xlsx")
+    with pytest.raises(SourceError, match="labels.xlsx is a workbook. Save its sheet of labels as CSV"):
+        scan(uri)
+    with pytest.raises(SourceError, match="line 2: a class cannot be named 'drop'"):
+        scan(source(tmp_path, table_of(rows=[("00.jpg", "Drop", "P1"), *ROWS[1:]])))
+
+
+def test_a_text_file_is_a_table_where_the_user_says_so(tmp_path):
+    uri = source(tmp_path, table_of(delimiter="\t"), name="labels.txt")
+    assert len(scan(uri, labels="labels.txt").manifest) == 8

@@ -158,3 +158,12 @@ def test_a_file_that_is_no_zip_is_named(tmp_path):
     (tmp_path / "x.zip").write_text("no")
     with pytest.raises(SourceError, match=r"x.zip is not a readable zip"):
         open_source(f"ham10000:{tmp_path / 'x.zip'}", OPTIONS)
+
+
+def test_weights_of_scin_that_are_none_are_an_error_in_words(tmp_path):
+    (tmp_path / "scin_cases.csv").write_text(
+        "case_id,age_group,sex_at_birth,related_category,condition_duration,image_1_path,image_2_path,image_3_path\nc1,,,,,,,\n"
+    )
+    (tmp_path / "scin_labels.csv").write_text('case_id,weighted_skin_condition_label\nc1,"__import__(1)"\n')
+    with pytest.raises(SourceError, match="is no weights"):
+        open_source(f"scin:{tmp_path}", OPTIONS).scan()

@@ -16,6 +16,7 @@ from dermlab.pull.phantom.clinic import simulate
 from dermlab.pull.phantom.drawing import draw
 
 PHOTOS, NEW = 150, 3
+NAME = "Ophelia-Polonius"  # a patient's, as folders are named
 LOCK = ("--min-class-count", "10")
 
 
@@ -35,7 +36,8 @@ def photos(tmp_path_factory) -> Path:
     common = table["diagnosis"].isin(table["diagnosis"].value_counts().index[:3])
     table = table[whole & common].sort_values("patient_id").head(PHOTOS + NEW)
     assert len(table) == PHOTOS + NEW
-    names = [f"{number:04d}.jpg" for number in range(len(table))]
+    names = [f"{NAME}/{number:04d}.jpg" for number in range(len(table))]
+    (folder / NAME).mkdir()
     for name, recipe in zip(names, table["recipe"], strict=True):
         (folder / name).write_bytes(draw(recipe))
     rows = pd.DataFrame({"image": names, "label": table["diagnosis"].to_numpy(), "patient_id": table["patient_id"].to_numpy()})
@@ -109,3 +111,22 @@ def test_a_photo_less_costs_no_photo(clone, photos, tmp_path):
     said = ran(clone, "embed")[1]
     assert f"pull: {PHOTOS - 1} images, 0 quarantined, {PHOTOS - 1} of them from the last run" in said
     assert f"embed: {PHOTOS - 1} images, {PHOTOS - 1} of them from the last run" in said
+
+
+def test_a_patients_folder_stands_in_no_page_log_metric_or_table_but_in_the_list_of_what_to_fetch(clone, photos, tmp_path):
+    said = clone.run("dvc", "repro", "--force", "flag").stdout + clone.run("dermlab", "review").stdout
+    assert NAME not in said
+    found = []
+    for path in sorted(clone.folder.rglob("*")):
+        inside = path.relative_to(clone.folder).as_posix()
+        if not path.is_file() or inside.startswith((".git/", ".dvc/cache/", "data/source/", "tests/")):
+            continue
+        text = pd.read_parquet(path).to_csv() if path.suffix == ".parquet" else path.read_bytes().decode("utf-8", "replace")
+        if NAME in text:
+            found.append(inside)
+    assert found == ["data/wanted.parquet"]
+    set_param(clone, "max_pixels: 100000000", "max_pixels: 99999999")  # or what the last run left would do
+    elsewhere = Clone(clone.folder, {**clone.environment, "DERMLAB_SOURCE": str(tmp_path)})
+    refused = elsewhere.run("dvc", "repro", "--single-item", "pull", ok=False)
+    assert "cannot be read (No such file or directory). Restore it" in " ".join((refused.stdout + refused.stderr).split())
+    assert NAME not in refused.stdout + refused.stderr

@@ -15,6 +15,7 @@ VERBS = ("lock", "review", "study", "preflight")  # commands that are no stage: 
 FLOORS = {"data": set(), "scores": {"data"}, "model": {"data", "scores"}}
 FLOORS |= {room: {"model", "scores", "data"} for room in (*STAGES, *VERBS)}
 FLOORS["lock"] |= {"pull"}  # it lists what pull will read, through the same hands
+FLOORS["review"] |= {"pull"}  # to show photos as the source has them
 FLOORS["study"] |= {"report"}  # it reads runs as the comparison does
 FLOORS["preflight"] |= {"pull", "report", "study"}  # what it reckons with is theirs
 

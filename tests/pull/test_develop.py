@@ -135,6 +135,19 @@ def test_black_and_white_and_grey_are_read():
     assert mean(encoded(plain("L", 90), "JPEG")) == near((90, 90, 90))
 
 
+def test_grey_that_a_tiff_stores_with_white_as_zero_or_multiplied_by_its_alpha_is_read():
+    assert mean(encoded(plain("I;16", 65535), "TIFF", tiffinfo={262: 0})) == near((0, 0, 0))
+    straight, multiplied = (struct.pack("<HHIH", 338, 3, 1, kind) for kind in (2, 1))  # tag 338, ExtraSamples
+    stored = encoded(plain("LA", (50, 128)), "TIFF").replace(straight, multiplied)  # grey 100 at alpha 128
+    assert mean(stored) == near((177, 177, 177))
+
+
+def test_a_jpeg_of_endless_scans_is_refused():
+    scans = encoded(plain(), "JPEG") + b"\xff\xda" * 100_000
+    with pytest.raises(BrokenImageError, match="100001 scans of 40x30 pixels"):
+        develop(scans, 160, 10**6)
+
+
 def test_cmyk_stays_skin_coloured_with_and_without_the_inversion_of_adobe():
     assert mean(encoded(plain().convert("CMYK"), "JPEG")) == near(SKIN, 6)
     assert mean(encoded(plain().convert("CMYK"), "TIFF")) == near(SKIN, 6)
@@ -191,6 +204,8 @@ def test_of_several_frames_the_first_is_used_and_that_is_noted(kind):
         (b"\0\0\0\x18ftypheic" + b"\0" * 40, "HEIC: `pip install pillow-heif`"),
         (b"\0\0\0\x18ftypavif" + b"\0" * 40, "AVIF: convert"),
         (b"\0" * 128 + b"DICM" + b"\0" * 40, "DICOM: export as PNG"),
+        (b"II*\0\x10\0\0\0CR\x02\0", "camera RAW: export as JPEG"),
+        (b"\0\0\0\x18ftypcrx " + b"\0" * 40, "camera RAW: export as JPEG"),
         (b"%PDF-1.4", "PDF: export"),
         (b"<html>403 Forbidden", "a web page"),
         (encoded(plain(), "JPEG")[:200], "cannot be decoded"),

@@ -55,9 +55,19 @@ def test_a_decision_that_contradicts_the_ledger_is_refused_with_both_lines_and_n
 
 def test_many_conflicts_are_counted_after_the_first(world):
     labels = world.catalog.set_index("image_id")["label"]
-    merge(world, *(f"t{i:04d},{labels[f't{i:04d}']},drop,why,ada,2026-03-01" for i in range(8)))
+    merge(world, *(f"t{i:04d},{labels[f't{i:04d}']},{labels[f't{i:04d}']},why,ada,2026-03-01" for i in range(8)))
     with pytest.raises(ContractError, match=r"line 2, .*line 6, .*; and 3 more\. Nothing was merged"):
         merge(world, *(f"t{i:04d},{labels[f't{i:04d}']},other,why,ada,2026-03-01" for i in range(8)))
+
+
+def test_decisions_that_would_take_the_last_row_of_a_class_are_refused_before_they_are_written(world):
+    train = world.catalog[world.catalog["split"] == "train"]
+    rarest = train["label"].value_counts().index[-1]
+    rows = train.loc[train["label"] == rarest, "image_id"]
+    lines = [f"{image},{rarest},drop,why,ada,2026-03-01" for image in rows]
+    with pytest.raises(ContractError, match=f"would take the last training row of: {rarest}. Nothing was merged"):
+        merge(world, *lines)
+    assert merge(world, *lines[1:]).dropped == len(rows) - 1
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_photos_carry_no_metadata_and_lie_in_the_page_once(world, page):
     for image_id, text in photos.items():
         image = Image.open(io.BytesIO(base64.b64decode(text)))
         assert set(image.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
-        assert image.size == ((320, 240) if image_id <= "t0007" else (120, 90))
+        assert image.size == ((480, 360) if image_id <= "t0007" else (120, 90))
         assert page.count(text) == 1
 
 

@@ -1,6 +1,7 @@
 """The ledger data/relabels.csv: what people decided about single training images, readable in a diff."""
 
 import csv
+import io
 import subprocess
 from datetime import date
 from pathlib import Path
@@ -73,7 +74,7 @@ def _read_lines(path: Path) -> list[tuple[int, dict[str, str]]]:
         raise ContractError(f"{path} does not exist. Restore it: `git checkout {path}`. {expected}") from error
     except UnicodeDecodeError as error:
         raise ContractError(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
-    reader = csv.reader(text.splitlines())
+    reader = csv.reader(io.StringIO(text, newline=""))
     header = tuple(name.strip() for name in next(reader, ()))
     if header != HEADER:
         raise ContractError(f"{path}, line 1: the header is {','.join(header)!r}. {expected}")

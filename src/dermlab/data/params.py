@@ -20,13 +20,15 @@ from dermlab.data.errors import ParamsError
 STAGES = ("catalog", "pull", "embed", "flag", "manifest", "train", "evaluate", "report")
 
 
-def _no_truth_value(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError(f"{str(value).lower()} is not valid. Valid: a whole number")
+def _whole(value: Any) -> Any:
+    """`-S seed=1e3` writes 1000.0: another value than 1000 for whoever compares params as text."""
+    if isinstance(value, bool | float):
+        also = f", such as {value:.0f}" if isinstance(value, float) and value.is_integer() else ""
+        raise ValueError(f"{str(value).lower()} is not valid. Valid: a whole number{also}")
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_no_truth_value)]
+Whole = Annotated[int, BeforeValidator(_whole)]
 Positive = Annotated[Whole, Field(ge=1)]
 Count = Annotated[Whole, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]

@@ -65,6 +65,11 @@ def build_flags(
     cast = votes(near, labels, len(classes.names))
     verdict = METHODS[params.method](labels, probs, cast, rows["case_id"].to_numpy(dtype=str), params.expected_noise)
 
+    held = patients_per_class(labels, people, len(classes.names))
+    label_issue = verdict.label_issue
+    if params.method == "posterior":  # a class of fewer patients than folds is unknown to some fits: their doubt is no evidence
+        label_issue = label_issue & (held >= params.folds)[labels]
+
     not_skin_scores = not_skin(features)
     shuffled = np.random.default_rng(params.seed).permutation(labels)
     garbage = garbage_probability(not_skin_scores, cast, votes(near, shuffled, len(classes.names)), params.neighbours)
@@ -74,7 +79,7 @@ def build_flags(
         conflict=copied["conflict"],
         garbage=garbage >= 0.5,
         duplicate=copied["duplicate_of"].notna(),
-        mislabeled=verdict.label_issue,
+        mislabeled=label_issue,
         hard=contradicted,
     )
     names, every = np.array(classes.names, dtype=object), np.arange(len(labels))
@@ -93,7 +98,7 @@ def build_flags(
             "spread": probs[:, every, labels].std(axis=0),
             "agreement": cast[every, labels],
             "issue": issue,
-            "label_issue": verdict.label_issue,
+            "label_issue": label_issue,
             "neighbours": [tuple(ids[k] for k in of if k >= 0) for of in near[:, :SHOWN]],
             "duplicate_of": copied["duplicate_of"],
             "outlier_score": outlier_score(similarity),
@@ -103,7 +108,6 @@ def build_flags(
             "review_rank": review_ranks(issue, labels, np.maximum(1 - verdict.quality, garbage), ids),
         }
     )
-    held = patients_per_class(labels, people, len(classes.names))
     numbers = {
         "method": params.method,
         "probs": params.probs.partition("@")[0],

@@ -9,6 +9,7 @@ import re
 import pandas as pd
 
 from dermlab.data.errors import SourceError
+from dermlab.data.ledger import DROP
 from dermlab.data.progress import say
 from dermlab.data.questionnaire import PREFIX, Question, Questionnaire
 from dermlab.lock.columns import column_of, nearest_column
@@ -17,6 +18,8 @@ from dermlab.lock.label_table import TABLES, LabelTable, plain, read_label_table
 from dermlab.lock.layout import SPLITS, rows_of_folders
 from dermlab.lock.people import joined_labels, joined_patients
 from dermlab.lock.sources import FileSource, Listing, frequent_classes, question_of
+
+WORKBOOKS = (".xlsx", ".xls", ".ods", ".numbers")
 
 
 class Folder(FileSource):
@@ -38,7 +41,7 @@ class Folder(FileSource):
         """The key of the table of labels, None where there is none."""
         tables = [key for key in keys if key.lower().endswith(TABLES)]
         if self.options.labels is not None:
-            named = [key for key in tables if key == self.options.labels or key.endswith(f"/{self.options.labels}")]
+            named = [key for key in keys if key == self.options.labels or key.endswith(f"/{self.options.labels}")]
             if len(named) != 1:
                 raise SourceError(f"{self.path} holds {len(named)} tables {self.options.labels!r}. Tables there: {', '.join(tables[:9])}.")
             return named[0]
@@ -46,6 +49,8 @@ class Folder(FileSource):
             raise SourceError(
                 f"{self.path} holds {len(tables)} tables: {', '.join(tables[:9])}. Say which names the labels: --labels {tables[0]}"
             )
+        if not tables and (sheets := [key for key in keys if key.lower().endswith(WORKBOOKS)]):
+            raise SourceError(f"{self.path}: {sheets[0]} is a workbook. Save its sheet of labels as CSV (UTF-8) beside it, and lock again.")
         return tables[0] if tables else None
 
     def _rows(self, table: LabelTable, where: str) -> tuple[pd.DataFrame, list[str]]:
@@ -79,6 +84,10 @@ class Folder(FileSource):
         renamed = [f"{role} from {name}" for role, name in used.items() if plain(name) not in (role, f"{role}_id")]
         ignored = [name for name in raw.columns if name not in used.values() and not name.startswith(PREFIX)]
         said += [f"columns: {', '.join(renamed)}"] * bool(renamed) + [f"columns passed over: {', '.join(ignored)}"] * bool(ignored)
+        if (commands := raw[used["label"]].str.casefold() == DROP).any():
+            raise SourceError(
+                f"{where}, line {raw.index[commands][0]}: a class cannot be named {DROP!r}; that word takes a photo out. Rename the class."
+            )
         labels, more = joined_labels(raw[used["label"]])
         said += more
         frame = pd.DataFrame({"image": raw[used["image"]], "diagnosis": labels})

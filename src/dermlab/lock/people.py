@@ -20,15 +20,17 @@ def joined_patients(column: pd.Series, where: str) -> tuple[pd.Series, list[str]
             f"{where}, lines {' and '.join(map(str, lines))}: two patients differ in leading zeros alone. If they are one person "
             "write them alike; if not, give one another name. A guess could put one person on both sides of the split."
         )
-    joined = column.nunique() - spelt.nunique()
-    return spelt, [f"{joined} other spellings of a patient (blanks, case, accents, `.0`) are joined with the first"] * bool(joined)
+    joined, alike = column.nunique() - spelt.nunique(), "(blanks, case, accents, `.0`)"
+    said = [f"{joined} other spellings of a patient {alike} are joined with the first"] if joined else []
+    return column.groupby(spelt).transform("first"), said
 
 
 def joined_labels(column: pd.Series) -> tuple[pd.Series, list[str]]:
-    """The commonest spelling of each class."""
+    """The commonest spelling of each class, on one line."""
+    written, column = column, column.map(lambda name: " ".join(name.split()), na_action="ignore")
     alike = column.map(lambda name: " ".join(unicodedata.normalize("NFC", name).casefold().split()), na_action="ignore")
     commonest = column.groupby(alike).agg(lambda names: names.value_counts().sort_index().idxmax())
-    joined = sorted(set(column.dropna()) - set(commonest))
+    joined = sorted(set(written.dropna()) - set(commonest))
     return alike.map(commonest), [f"labels joined with another spelling: {', '.join(map(repr, joined[:9]))}"] * bool(joined)
 
 

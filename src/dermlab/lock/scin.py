@@ -65,8 +65,11 @@ class Scin(FileSource):
 
 def _weights(text: object) -> dict[str, float]:
     """`{'Eczema': 0.41, ...}` as the table writes it; parsed as a literal, never evaluated."""
-    value = ast.literal_eval(text) if isinstance(text, str) else {}
-    return {str(name): float(weight) for name, weight in value.items()}
+    try:
+        value = ast.literal_eval(text) if isinstance(text, str) else {}
+        return {str(name): float(weight) for name, weight in value.items()}
+    except (ValueError, SyntaxError, TypeError, AttributeError, MemoryError, RecursionError) as error:
+        raise SourceError(f"scin_labels.csv: {str(text)[:80]!r} is no weights, {{'Eczema': 0.41}}. Download the table again.") from error
 
 
 def _answers(cases: pd.DataFrame) -> tuple[Questionnaire, pd.DataFrame]:

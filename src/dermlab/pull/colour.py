@@ -9,6 +9,7 @@ from PIL import Image, ImageCms
 # Skin lies inside sRGB; this intent leaves what lies inside as it was measured, and the flag keeps shadows from closing.
 INTENT, FLAGS = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
 MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "LAB": "LAB"}
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # a TIFF's tag, which Pillow heeds for 8 bits alone
 RANGES = (255, 4095, 65535)  # greatest values of 8, 12 and 16 bits: cameras write 12 bits into 16
 
 
@@ -19,7 +20,9 @@ def to_srgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         image = _eight_bits(image)
     alpha = None
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+    if image.mode == "La":
+        image = image.convert("LA")
+    if image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         alpha = image.getchannel("A")
     transform = _transform(profile) if profile else None
@@ -51,6 +54,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         bottom, top = 0.0, float(next(full for full in RANGES if high <= full))
     else:
         bottom, top = low, max(high, low + 1)
+    if getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO:
+        values = top + bottom - values
     return Image.fromarray(np.round((values - bottom) * (255 / (top - bottom))).astype(np.uint8))
 
 

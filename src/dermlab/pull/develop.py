@@ -15,6 +15,7 @@ from dermlab.pull.colour import to_srgb
 JPEG_QUALITY = 92  # 4:2:0; visually lossless at the sizes a backbone sees
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")  # no format whose decoder runs a foreign program
 ORIENTATION = 0x0112  # EXIF
+MAX_SCANS = 100  # cameras and encoders write 10 or so
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
     6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
@@ -24,6 +25,8 @@ FOREIGN = (
     (4, (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypheim", b"ftypheis", b"ftypmif1", b"ftypmsf1"),
      "HEIC: `pip install pillow-heif` and pull again, or convert to JPEG"),
     (4, (b"ftypavif", b"ftypavis"), "AVIF: convert to JPEG or PNG"),
+    (0, (b"II*\0\x10\0\0\0CR", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FUJIFILMCCD-RAW"), "camera RAW: export as JPEG"),
+    (4, (b"ftypcrx",), "camera RAW: export as JPEG"),
     (0, (b"\xff\x0a", b"\0\0\0\x0cJXL "), "JPEG XL: convert to JPEG or PNG"),
     (128, (b"DICM",), "DICOM: export as PNG, without the patient's data"),
     (0, (b"%PDF",), "PDF: export the photo as JPEG"),
@@ -76,6 +79,9 @@ def _develop(data: bytes, short_side: int, max_pixels: int) -> Photo:
             raise BrokenImageError(f"{width}x{height} pixels, more than pull.max_pixels")
         if min(width, height) < 16:
             raise BrokenImageError(f"{width}x{height} pixels, too small to show anything")
+        scans = data.count(b"\xff\xda")  # a progressive JPEG may ask for the whole photo to be gone over thousands of times
+        if scans > MAX_SCANS and scans * width * height > MAX_SCANS * max_pixels:
+            raise BrokenImageError(f"{scans} scans of {width}x{height} pixels, more work than a photo of pull.max_pixels")
         image.draft("RGB", (2 * short_side, 2 * short_side))  # JPEG only: decodes at a fraction where that is enough
         image.load()
         note = "animated or of several pages: the first frame is used" if _moves(image) else None

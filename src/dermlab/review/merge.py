@@ -53,10 +53,23 @@ def merge_decisions(decisions: Path, catalog: pd.DataFrame, classes: Classes, le
             f"{decisions}, {'; '.join(said)}{more}. Nothing was merged. Remove the line that does not hold from either file."
         )
     added = new[known.isna()]
+    _check_classes_remain(decisions, catalog, classes, pd.concat([old, added]))
     if len(added):
         _append(ledger, added)
     confirmed, dropped = added["to_label"] == added["from_label"], added["to_label"] == DROP
     return Merged(int(confirmed.sum()), int((~confirmed & ~dropped).sum()), int(dropped.sum()), already_there=len(new) - len(added))
+
+
+def _check_classes_remain(decisions: Path, catalog: pd.DataFrame, classes: Classes, ledger: pd.DataFrame) -> None:
+    """A class without a training row cannot be learnt; better said now than after the commit."""
+    train = catalog[catalog["split"] == "train"].set_index("image_id")["label"]
+    after = train.copy()
+    after.loc[ledger["image_id"]] = ledger["to_label"].to_numpy()
+    if emptied := [name for name in classes.targets if (train == name).any() and not (after == name).any()]:
+        raise ContractError(
+            f"{decisions} would take the last training row of: {', '.join(emptied)}. Nothing was merged. Leave one in, or lock the source "
+            "again so that the class joins `other` (--min-class-count)."
+        )
 
 
 def _append(ledger: Path, rows: pd.DataFrame) -> None:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -29,8 +30,11 @@ ERROR_SHARE = 0.05
 SCRIPTS = ("decisions.js", "card.js", "keys.js")
 
 
-def write_page(path: Path, queue: Queue, shards: Shards, reviewer: str = "", side: int = 320) -> None:
-    """Writes the page atomically. side: pixels of the longer side of the photos in question, never enlarged."""
+def write_page(
+    path: Path, queue: Queue, shards: Shards, reviewer: str = "", side: int = 480, originals: Mapping[str, bytes] | None = None
+) -> None:
+    """Writes the page atomically. side: pixels of the longer side of the photos in question, never enlarged. `originals`: JPEGs of those
+    that are to be had larger than they are stored."""
     content = {
         "digest": queue.digest,
         "classes": queue.classes,
@@ -43,7 +47,7 @@ def write_page(path: Path, queue: Queue, shards: Shards, reviewer: str = "", sid
         "later": queue.later,
         "cards": [asdict(card) for card in queue.cards],
         "labels": {image_id: photo.label for image_id, photo in queue.photos.items()},
-        "photos": _photos(queue, shards, side),
+        "photos": _photos(queue, shards, side, originals or {}),
     }
     write_text(path, _render(content))
 
@@ -66,13 +70,13 @@ def _render(content: dict) -> str:
     )
 
 
-def _photos(queue: Queue, shards: Shards, side: int) -> dict[str, str]:
+def _photos(queue: Queue, shards: Shards, side: int, originals: Mapping[str, bytes]) -> dict[str, str]:
     """image id -> base64 JPEG. Each photo once, large if it is asked about, however many photos it is a neighbour of."""
     asked = {card.image_id for card in queue.cards}
     photos = {}
     with progress("review", len(queue.photos)) as meter:
         for image_id, photo in meter.track(queue.photos.items()):
-            image = Image.open(io.BytesIO(shards.jpeg(photo.shard, photo.row)))
+            image = Image.open(io.BytesIO(originals.get(image_id) or shards.jpeg(photo.shard, photo.row)))
             large = image_id in asked
             jpeg = bare_jpeg(image, side, PHOTO_QUALITY) if large else bare_jpeg(image, NEIGHBOUR_SIDE, NEIGHBOUR_QUALITY)
             photos[image_id] = base64.b64encode(jpeg).decode()

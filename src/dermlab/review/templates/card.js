@@ -57,7 +57,8 @@ function renderEnough() {
 }
 
 function renderCard(card) {
-  const suggests = card.suggested !== card.given;
+  const garbage = card.issue === "garbage";
+  const suggests = garbage || card.suggested !== card.given;
   const [name, text] = ISSUES[card.issue];
   $("photo").src = photoOf(card.image_id);
   $("photo").alt = `Photo labelled ${card.given}`;
@@ -66,12 +67,14 @@ function renderCard(card) {
   $("issue-text").textContent = text;
   $("given").textContent = $("keep-label").textContent = card.given;
   $("rare").hidden = !card.rare;
-  $("suggested").textContent = suggests ? card.suggested : "the same";
+  $("suggested").textContent = garbage ? "drop the photo" : suggests ? card.suggested : "the same";
   $("suggested").parentElement.classList.toggle("same", !suggests);
-  $("suggest-label").textContent = suggests ? card.suggested : "none";
+  $("suggest-label").textContent = garbage ? "drop" : suggests ? card.suggested : "none";
   document.querySelector("[data-act=suggestion]").disabled = !suggests;
+  $("meter").hidden = garbage; // the probability is that of a class
   $("meter").value = card.suggested_prob;
-  $("prob").textContent = percent(card.suggested_prob);
+  $("prob").textContent = garbage ? "" : percent(card.suggested_prob);
+  light(100);
   $("copies-section").hidden = !card.copies.length && !card.held_out_copy;
   $("held-out").hidden = !card.held_out_copy;
   $("copies").replaceChildren(...card.copies.map((id) => figure(card, id)));
@@ -127,6 +130,12 @@ function renderDone() {
 
 function say(text) {
   $("said").textContent = text;
+}
+
+// Photos are dark or glaring; the pixels stay as they are.
+function light(share) {
+  $("light").value = share;
+  $("photo").style.filter = $("zoomed").style.filter = `brightness(${share}%)`;
 }
 
 function enlarge(id) {

@@ -29,7 +29,8 @@ function act(name) {
 }
 
 function takeSuggestion(card) {
-  if (card.suggested === card.given) say("The suggestion is the label given: K keeps it.");
+  if (card.issue === "garbage") settle(card, content.drop);
+  else if (card.suggested === card.given) say("The suggestion is the label given: K keeps it.");
   else settle(card, card.suggested);
 }
 
@@ -78,10 +79,10 @@ function exportCsv() {
   say(`${lines} decisions in decisions.csv. Next: dermlab review --merge decisions.csv`);
 }
 
-// `other` first, then the classes by name; names that begin with what was typed before those that contain it.
+// `other` first, then the classes by name, and last the label given, which keeps it; names that begin with what was typed before those that contain it.
 function matches(card, typed) {
   const others = content.classes.filter((name) => name !== card.given && name !== "other").sort();
-  const names = card.given === "other" ? others : ["other", ...others];
+  const names = [...(card.given === "other" ? others : ["other", ...others]), card.given];
   const asked = typed.trim().toLowerCase();
   const begins = names.filter((name) => name.toLowerCase().startsWith(asked));
   return [...begins, ...names.filter((name) => !begins.includes(name) && name.toLowerCase().includes(asked))];
@@ -146,6 +147,7 @@ function onKey(event) {
     }
     return;
   }
+  if (event.target === $("light") && key.startsWith("Arrow")) return;
   if (event.target === $("reason")) {
     if (["Enter", "Escape"].includes(key)) $("card").focus({ preventScroll: true });
     return;
@@ -161,6 +163,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-act]");
   if (button) act(button.dataset.act);
 });
+$("light").addEventListener("input", () => light($("light").value));
 $("search").addEventListener("input", listClasses);
 $("search").addEventListener("keydown", onPickerKey);
 $("who").addEventListener("submit", () => {
