@@ -41,8 +41,8 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
         ("garbage: auto", "garbage: prompts", "flag: garbage: prompts needs .* lite0 does not. Valid with it: auto, distance"),
         ("backbone: lite0", "backbone: medsiglip", "embed.image_size: 128 is not for medsiglip.*dermlab study medsiglip-h100"),
         ("  image_size: 128", "  image_size: 224", "224 is more than the stored photos have .pull.image_size: 160.*pull.image_size=224"),
-        ("skin_prompts: human skin |", "skin_prompts: '|' #", "flag.skin_prompts: '|' holds no text. Valid: one or more"),
-        ("templates: a photo of {} |", "templates: a photo |", "'a photo' has no place for the prompt. Valid: texts with {}"),
+        ("  skin_prompts: >-\n", "  skin_prompts: '|'\n  spare: >-\n", "flag.skin_prompts: '|' holds no text. Valid: one or more"),
+        ("    a photo of {} |", "    a photo |", "'a photo' has no place for the prompt. Valid: texts with {}"),
     ],
 )
 def test_a_wrong_key_or_choice_is_refused_with_what_is_valid(tmp_path, old, new, says):
@@ -97,3 +97,12 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
     broken.write_text("loss: [ce")
     with pytest.raises(ParamsError, match="not valid YAML"):
         check_params(broken)
+
+
+def test_an_override_changes_one_line_of_the_file(tmp_path):
+    """`-S` writes the file anew: long lines would be folded, and each diff of a review would show them."""
+    from dvc.utils.hydra import apply_overrides
+
+    path = edited(tmp_path, "seed: 17", "seed: 17")
+    apply_overrides(str(path), ["loss=focal"])
+    assert path.read_text() == DEFAULTS.replace("loss: ce", "loss: focal", 1)
