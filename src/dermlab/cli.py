@@ -40,7 +40,7 @@ def lock(
     from dvc.repo import Repo
 
     from dermlab.lock.lock import lock as pin_source
-    from dermlab.lock.lock import preview
+    from dermlab.lock.preview import preview
     from dermlab.lock.sources import Options
 
     options = Options(

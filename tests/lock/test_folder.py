@@ -10,8 +10,9 @@ from photos import jpeg
 
 from dermlab.data.errors import SourceError
 from dermlab.lock.keys import keys_of
-from dermlab.lock.lock import lock, preview
+from dermlab.lock.lock import lock
 from dermlab.lock.people import joined_labels, joined_patients
+from dermlab.lock.preview import preview
 from dermlab.lock.sources import Options, open_source
 
 ROWS = [(f"{i:02d}.jpg", ("nevus", "eczema")[i % 2], f"P{i // 2}") for i in range(8)]
@@ -199,14 +200,22 @@ def test_a_class_is_spelt_as_most_rows_spell_it():
     assert said == ["labels joined with another spelling: 'eczema', 'seborrheic  keratosis'"]
 
 
-def test_a_preview_says_what_would_be_pinned_and_writes_nothing(tmp_path, capsys, monkeypatch):
-    uri = source(tmp_path / "in", table_of())
-    monkeypatch.chdir(tmp_path)
-    preview(uri, Options(min_class_count=1))
+def test_a_preview_says_and_shows_what_would_be_pinned_and_writes_nothing_here(tmp_path, capsys, monkeypatch):
+    uri = source(tmp_path / "in", table_of(rows=[(image, "<b>nevus" if label == "nevus" else label, p) for image, label, p in ROWS]))
+    (tmp_path / "in" / "02.jpg").write_bytes(b"no photo")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    page = preview(uri, Options(min_class_count=1))
     said = capsys.readouterr().out
     assert "8 images (0 MB), 4 patients, 0 questions" in said
     assert "none given; dermlab splits by patient" in said
-    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    shown = page.read_text()
+    assert shown.count("<figure>") == 8
+    assert shown.count("data:image/jpeg;base64,") == 7
+    assert "Cannot be used: not an image" in shown
+    assert "&lt;b&gt;nevus" in shown
+    assert "02.jpg" not in shown
+    assert list((tmp_path / "here").iterdir()) == []
 
 
 def test_a_workbook_alone_and_a_class_named_drop_are_refused(tmp_path):
@@ -220,3 +229,33 @@ def test_a_workbook_alone_and_a_class_named_drop_are_refused(tmp_path):
 def test_a_text_file_is_a_table_where_the_user_says_so(tmp_path):
     uri = source(tmp_path, table_of(delimiter="\t"), name="labels.txt")
     assert len(scan(uri, labels="labels.txt").manifest) == 8
+
+
+@pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize("enclosed", ["", "my photos/"])
+@pytest.mark.parametrize("habit", ["csv", "excel", "classes", "splits"])
+def test_each_habit_locks_in_one_command(tmp_path, habit, enclosed, zipped):
+    people = {"no_patients": habit in ("classes", "splits")}
+    names = {
+        "classes": [f"{label}/{image}" for image, label, _ in ROWS],
+        "splits": [f"{('train', 'val', 'test')[i % 3]}/{label}/{image}" for i, (image, label, _) in enumerate(ROWS)],
+    }.get(habit, [f"photos/{image}" for image, _, _ in ROWS])
+    folder = tmp_path / "in"
+    source(folder, None, [enclosed + name for name in names])
+    if habit == "csv":
+        (folder / enclosed / "labels.csv").write_text(table_of())
+    if habit == "excel":
+        (folder / enclosed / "Mappe1.csv").write_bytes(
+            table_of("Bild;Diagnosis;Patient".replace("Bild", "Image"), delimiter=";").encode("cp1252")
+        )
+    uri = f"folder:{folder}"
+    if zipped:
+        with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+            for path in sorted(folder.rglob("*")):
+                archive.write(path, path.relative_to(folder))
+        uri = f"folder:{tmp_path / 'in.zip'}"
+    manifest = scan(uri, **people).manifest
+    assert len(manifest) == 8
+    assert manifest["diagnosis"].value_counts().to_dict() == {"nevus": 4, "eczema": 4}
+    assert manifest["split"].notna().all() == (habit == "splits")
+    assert manifest["patient_id"].nunique() == (0 if people["no_patients"] else 4)

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +10,6 @@ from dermlab.data import paths
 from dermlab.data.errors import SourceError
 from dermlab.data.location import write_location
 from dermlab.data.pin import Pin, write_pin
-from dermlab.data.progress import say
 from dermlab.lock.sources import Options, open_source
 from dermlab.pull.objects import check_key
 
@@ -38,29 +36,6 @@ def lock(uri: str, options: Options, folder: Path = paths.SOURCE, location: Path
     pin = write_pin(uri.partition(":")[0], manifest, truth, listing.classes, listing.questions, folder)
     write_location(source.location, options.endpoint_url if source.location.startswith("s3://") else None, location)
     return pin
-
-
-def preview(uri: str, options: Options) -> None:
-    """Prints what `lock` would pin. Raises SourceError as `lock` does; writes nothing."""
-    from rich.console import Console
-    from rich.table import Table
-
-    with tempfile.TemporaryDirectory() as folder:
-        pin = lock(uri, options, Path(folder) / "source", Path(folder) / "location")
-    counts = pin.manifest["diagnosis"].map(pin.classes.label_of).value_counts()
-    patients = pin.manifest.groupby(pin.manifest["diagnosis"].map(pin.classes.label_of))["patient_id"].nunique()
-    table = Table("class", "images", "patients", box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for name in (*pin.classes.targets, *(["other"] if "other" in counts else [])):
-        table.add_row(name, f"{counts.get(name, 0):,}", f"{patients.get(name, 0):,}")
-    Console(width=100).print(table)
-    size = pin.manifest["size"].sum()
-    people = pin.manifest["patient_id"].nunique()
-    say(f"{len(pin.manifest):,} images ({size / 1e6:,.0f} MB), {people:,} patients, {len(pin.questions)} questions")
-    given = pin.manifest["split"].value_counts()
-    say(f"splits: {', '.join(f'{name} {count:,}' for name, count in given.items()) or 'none given; dermlab splits by patient'}")
-    say("Nothing was written. Without --dry-run this becomes data/source.")
 
 
 def opaque_id(key: str) -> str:
