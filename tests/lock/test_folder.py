@@ -166,6 +166,8 @@ KEYS = ["img/photo_0.jpg", "img/Photo_1.JPG", unicodedata.normalize("NFD", "img/
         ("photo_2.jpeg", KEYS[3]),
         ("C:\\Users\\me\\photo_2.jpeg", KEYS[3]),
         ("photo_2", KEYS[3]),
+        ("img/photo_2.jpeg", None),  # another folder's
+        ("other/img/photo_0.jpg", KEYS[0]),
         ("photo_3.jpg", None),
     ],
 )
@@ -259,3 +261,18 @@ def test_each_habit_locks_in_one_command(tmp_path, habit, enclosed, zipped):
     assert manifest["diagnosis"].value_counts().to_dict() == {"nevus": 4, "eczema": 4}
     assert manifest["split"].notna().all() == (habit == "splits")
     assert manifest["patient_id"].nunique() == (0 if people["no_patients"] else 4)
+
+
+def test_words_for_nothing_are_no_answers_and_an_endless_number_is_none(tmp_path):
+    rows = [(*row, ("nan", "N/A", "3", "4")[i % 4], ("inf", "1")[i % 2]) for i, row in enumerate(ROWS)]
+    listing = scan(source(tmp_path, table_of("image,label,patient_id,q_age,q_odd", rows)))
+    age, odd = listing.questions
+    assert (age.kind, age.low, age.high) == ("number", 3, 4)
+    assert listing.manifest["q_age"].isna().sum() == 4
+    assert (odd.kind, odd.choices) == ("choice", ("1", "inf"))
+
+
+def test_without_a_table_no_column_is_asked_for(tmp_path):
+    with pytest.raises(SourceError, match="nothing tells the patients apart. A split") as error:
+        scan(source(tmp_path, None, [f"{label}/{image}" for image, label, _ in ROWS]))
+    assert "--patient-column" not in str(error.value)

@@ -51,6 +51,12 @@ def test_a_delimiter_at_the_end_of_each_line_shifts_nothing():
     assert read_label_table(data, "labels.csv").frame.columns.tolist() == HEADER
 
 
+def test_a_header_or_cells_full_of_another_delimiter_are_no_delimiter():
+    table = read_label_table(b"image,label,q_a;b;c;d;e\n1.jpg,nevus,x;y\n2.jpg,eczema,z\n", "labels.csv").frame
+    assert table.columns.tolist() == ["image", "label", "q_a;b;c;d;e"]
+    assert table["q_a;b;c;d;e"].tolist() == ["x;y", "z"]
+
+
 def test_blanks_around_headers_and_cells_go_and_accents_are_composed():
     data = ' image ,\ufefflabel\u00a0, "patient_id"\n 1.jpg ,nae\u0301vus,P1\u00a0\n'.encode()
     table = read_label_table(data.replace(b', "patient_id"', b",patient_id"), "labels.csv").frame

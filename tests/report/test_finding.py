@@ -89,7 +89,7 @@ def test_a_model_that_is_better_everywhere_is_to_be_taken_but_for_the_seeds():
     better = one_hot(BASE, "better", np.ones(len(BASE.predictions), bool))
     (found,) = findings(compare(worse, [better], bootstrap=300))
     assert found.verdict == "better against worse: better in top-1, better in macro F1, better on rare classes."
-    assert found.advice == "Take it. One run each: run three seeds or more before it becomes the recipe."
+    assert found.advice == "Promising. One run each: run three seeds or more of both before it becomes the recipe."
 
 
 def test_over_seeds_the_recipes_are_judged_with_their_spread_and_the_seeds_that_would_be_needed():

@@ -6,6 +6,7 @@ are numbers, several answers where they are separated by `;`, a choice otherwise
 
 import re
 
+import numpy as np
 import pandas as pd
 
 from dermlab.data.errors import SourceError
@@ -19,6 +20,7 @@ from dermlab.lock.layout import SPLITS, rows_of_folders
 from dermlab.lock.people import joined_labels, joined_patients
 from dermlab.lock.sources import FileSource, Listing, frequent_classes, question_of
 
+NO_ANSWER = ("nan", "n/a", "null")  # as programs write that there is none
 WORKBOOKS = (".xlsx", ".xls", ".ods", ".numbers")
 
 
@@ -28,7 +30,7 @@ class Folder(FileSource):
         name = self._table(keys)
         where = f"{self.path}: {name}" if name else self.path
         table = read_label_table(self.files.read(name), where) if name else LabelTable(rows_of_folders(keys, self.path))
-        frame, said = self._rows(table, where)
+        frame, said = self._rows(table, where, name is not None)
         photos = [key for key in keys if is_photo(key)] if name else frame["image"].tolist()
         frame, more = self._found(frame, photos or keys, where)
         for line in (*table.said, *said, *more):
@@ -53,7 +55,7 @@ class Folder(FileSource):
             raise SourceError(f"{self.path}: {sheets[0]} is a workbook. Save its sheet of labels as CSV (UTF-8) beside it, and lock again.")
         return tables[0] if tables else None
 
-    def _rows(self, table: LabelTable, where: str) -> tuple[pd.DataFrame, list[str]]:
+    def _rows(self, table: LabelTable, where: str, has_table: bool) -> tuple[pd.DataFrame, list[str]]:
         """Columns image, diagnosis, patient_id, case_id, split; the index is the line in the table."""
         o, raw, said = self.options, table.frame, []
         given = {
@@ -69,7 +71,7 @@ class Folder(FileSource):
                     f"{nearest_column(role, raw)!r}"
                 )
         if column["patient"] is None and not o.no_patients:
-            has = f"; it has {', '.join(raw.columns)}. Say which: --patient-column {nearest_column('patient', raw)!r}" if column else ""
+            has = f"; it has {', '.join(raw.columns)}. Say which: --patient-column {nearest_column('patient', raw)!r}" if has_table else ""
             raise SourceError(
                 f"{where}: nothing tells the patients apart{has}. A split that does not know them tests a model on people it was trained "
                 "on. Where each photo is of another person, or nobody knows, say --no-patients."
@@ -139,19 +141,20 @@ def _splits(column: pd.Series, where: str) -> pd.Series:
 def _answers(rows: pd.DataFrame, delimiter: str) -> tuple[Questionnaire, dict[str, pd.Series]]:
     questions, answers = [], {}
     for column in [c for c in rows.columns if c.startswith(PREFIX)]:
-        name, given = column.removeprefix(PREFIX), rows[column].dropna()
+        name, answered = column.removeprefix(PREFIX), rows[column].where(~rows[column].astype(str).str.casefold().isin(NO_ANSWER), None)
+        given = answered.dropna()
         if delimiter != "," and len(given) and given.map(lambda v: re.fullmatch(r"[+-]?\d+(,\d+)?", v) is not None).all():
             given = given.str.replace(",", ".")  # where commas do not part values they are decimal points
         numbers = pd.to_numeric(given, errors="coerce")
-        if len(given) and numbers.notna().all():
+        if len(given) and np.isfinite(numbers).all():
             low, high = float(numbers.min()), float(numbers.max())
             questions.append(Question(name=name, kind="number", low=low, high=high if high > low else low + 1))
             answers[column] = numbers.reindex(rows.index).astype(float)
         elif given.str.contains(";").any():
-            several = rows[column].map(lambda v: tuple(sorted({a.strip() for a in v.split(";")} - {""})), na_action="ignore")
+            several = answered.map(lambda v: tuple(sorted({a.strip() for a in v.split(";")} - {""})), na_action="ignore")
             questions.append(Question(name=name, kind="multi", choices=tuple(sorted({a for v in several.dropna() for a in v}))))
             answers[column] = several.astype(object).where(several.notna(), None)
         else:
-            questions.append(question_of(name, rows[column]))
-            answers[column] = rows[column]
+            questions.append(question_of(name, answered))
+            answers[column] = answered
     return tuple(questions), answers

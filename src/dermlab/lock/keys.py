@@ -1,5 +1,6 @@
 """From the image that a table names to the object that the source holds: exactly, else as people and systems write paths differently."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
@@ -32,7 +33,7 @@ def keys_of(named: pd.Series, keys: Sequence[str], where: str) -> tuple[pd.Serie
         of_form: dict[str, list[str]] = {}
         for key in keys:
             of_form.setdefault(form(key), []).append(key)
-        answers = open_rows.map(lambda name, of_form=of_form, form=form: of_form.get(form(name), []))
+        answers = open_rows.map(lambda name, of_form=of_form, form=form: [key for key in of_form.get(form(name), []) if _may_be(name, key)])
         several = answers[answers.map(len) > 1]
         if len(several):
             line, candidates = several.index[0], several.iloc[0]
@@ -44,6 +45,15 @@ def keys_of(named: pd.Series, keys: Sequence[str], where: str) -> tuple[pd.Serie
         if len(one) and what:
             said.append(f"{len(one)} images are found {what}")
     return found, said
+
+
+def _may_be(name: str, key: str) -> bool:
+    """Whether one path is the end of the other, or the name is a path of another machine: `x/1.jpg` is not `y/1.jpg`."""
+    if re.match(r"[A-Za-z]:[\\/]|[\\/]", name):
+        return True
+    ours, theirs = (PurePosixPath(_without_extension(path)).parts for path in (name, key))
+    shorter = min(len(ours), len(theirs))
+    return ours[-shorter:] == theirs[-shorter:]
 
 
 def _slashes(name: str) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 from dermlab.data.errors import SourceError
 
 DELIMITERS = ",;\t|"
+SAMPLED = 100  # rows that tell the delimiter
 TABLES = (".csv", ".tsv", ".parquet")
 SPREADSHEETS = {b"PK\x03\x04": "an Excel workbook (or another zip)", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}
 BLANK = " \t\r\n\x0b\x0c\u00a0\u200b\ufeff"
@@ -109,9 +110,26 @@ def _dialect(text: str) -> tuple[str, str, int]:
         return text[stated.end() :], stated.group(1), 1
     body = text.lstrip("\ufeff\r\n")
     skipped = text[: len(text) - len(body)].count("\n")
-    header = body.splitlines()[0] if body else ""
-    widths = {delimiter: len(next(csv.reader([header], delimiter=delimiter), [])) for delimiter in DELIMITERS}
-    return body, max(DELIMITERS, key=lambda delimiter: widths[delimiter]), skipped
+    return body, max(DELIMITERS, key=lambda delimiter: _fit(body, delimiter)), skipped
+
+
+def _fit(text: str, delimiter: str) -> tuple[bool, float, int]:
+    """How well a delimiter parts the first rows: whether there are columns at all, the share of rows as wide as the header, the width. A
+    header or a cell may hold another delimiter by the dozen."""
+    rows = []
+    try:
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True):
+            if any(value.strip(BLANK) for value in row):
+                rows.append(row)
+            if len(rows) > SAMPLED:
+                break
+    except csv.Error:
+        pass  # said when the table is read
+    if not rows:
+        return False, 0.0, 0
+    width = len(rows[0])
+    as_wide = [len(row) >= width and not any(value.strip(BLANK) for value in row[width:]) for row in rows[1:]]
+    return width > 1, sum(as_wide) / max(len(as_wide), 1), width
 
 
 def _lines(text: str, delimiter: str, skipped: int, where: str) -> list[tuple[int, list[str]]]:

@@ -18,8 +18,9 @@ RULES = (
     "at hand, or 0.6 points (what the field saw) where none has two seeds. Then no word about the recipes, whatever the interval says.",
     "Rare classes: the rarest third in training, judged by the mean of their F1 (one run each) or of their recall (over seeds).",
     "A single class: after Holm's correction for the number of classes.",
-    "Advice, from top-1, macro F1 and rare classes: take what is better in one and worse in none; leave what is worse in one and better in "
-    "none; where one is better and another worse it is a choice; where none is told apart there is no evidence for a change.",
+    "Advice, from top-1, macro F1 and rare classes: take (of one run each: promising) what is better in one and worse in none; leave what is "
+    "worse in one and better in none; where one is better and another worse it is a choice; where none is told apart there is no evidence "
+    "for a change.",
 )
 
 
@@ -84,12 +85,12 @@ def _verdict(name: str, baseline: str, judged: Mapping[str, str]) -> str:
 
 
 def _advice(row: Row | None, judged: Mapping[str, str], seeds: int) -> str:
-    again = " One run each: run three seeds or more before it becomes the recipe." if seeds == 1 else ""
+    again = " One run each: run three seeds or more of both before it becomes the recipe." if seeds == 1 else ""
     better, worse = ([what for what, word in judged.items() if word == verdict] for verdict in (BETTER, WORSE))
     if better and worse:
         return f"A choice: {' and '.join(better)} against {' and '.join(worse)}.{again}"
     if better:
-        return f"Take it.{again}"
+        return f"{'Promising' if seeds == 1 else 'Take it'}.{again}"
     if worse and row is not None and "cleaned" in str(row.changed.get("variant", ("", ""))[1]):
         return (
             "Leave it. Dropping flagged rows took good examples with the bad: have the doubtful ones looked at (`dermlab review`) and "
