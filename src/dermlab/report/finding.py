@@ -18,9 +18,9 @@ RULES = (
     "at hand, or 0.6 points (what the field saw) where none has two seeds. Then no word about the recipes, whatever the interval says.",
     "Rare classes: the rarest third in training, judged by the mean of their F1 (one run each) or of their recall (over seeds).",
     "A single class: after Holm's correction for the number of classes.",
-    "Advice, from top-1, macro F1 and rare classes: take (of one run each: promising) what is better in one and worse in none; leave what "
-    "is worse in one and better in none; where one is better and another worse it is a choice; where none is told apart there is no evidence "
-    "for a change.",
+    "Advice, from top-1, macro F1 and rare classes: take (of one run each: promising) what is better in one and worse in none; leave "
+    "what is worse in one and better in none; where one is better and another worse it is a choice; where none is told apart there is "
+    "no evidence for a change.",
 )
 
 
