@@ -118,3 +118,17 @@ def test_without_a_word_of_rows_or_flags_nothing_is_said_of_them():
     assert "doubted" not in said
     assert "trained on" not in said
     assert COUNTS
+
+
+def test_where_nobody_knows_the_patients_every_view_begins_with_that(tmp_path):
+    def alone(of: Run) -> Run:
+        return replace(of, predictions=of.predictions.assign(patient_id=of.predictions["image_id"]))
+
+    comparison = compare(alone(BASE), [alone(run("other", 1.6, 4))], bootstrap=100)
+    assert comparison.warning.startswith("Nobody knows which photos are of one patient")
+    assert as_text(comparison)[0] == comparison.warning
+    assert as_markdown(comparison).index(comparison.warning) < as_markdown(comparison).index("against base:")
+    write_html(comparison, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert page.index("Nobody knows which photos") < page.index('class="verdict"')
+    assert compare(BASE, [run("other", 1.6, 4)], bootstrap=100).warning == ""

@@ -16,7 +16,7 @@ from dermlab.data import paths
 from dermlab.data.errors import ContractError
 from dermlab.data.files import read_json, write_json
 from dermlab.data.params import read_params
-from dermlab.data.tables import FLAGS, MANIFEST, TRUTH, write_table
+from dermlab.data.tables import FLAGS, MANIFEST, PREDICTIONS, TRUTH, read_table, write_table
 from dermlab.report.contents import contents, settings
 from dermlab.report.examples import thumbnail
 from dermlab.report.inputs import read_inputs
@@ -110,6 +110,16 @@ def test_the_verdict_says_that_it_is_one_run(world):
     assert "One run of variant cleaned, loss ce, backbone lite0, seed 17: top-1 0." in page
     assert "is no evidence by itself" in page
     assert "is no evidence by itself" in as_markdown(report())
+
+
+def test_a_report_of_photos_whose_patients_nobody_knows_begins_with_that(world):
+    predictions = read_table(paths.PREDICTIONS, PREDICTIONS)
+    write_table(paths.PREDICTIONS, predictions.assign(patient_id=predictions["image_id"]), PREDICTIONS)
+    try:
+        assert "Nobody knows which photos are of one patient" in as_html(report())
+    finally:
+        write_table(paths.PREDICTIONS, predictions, PREDICTIONS)
+    assert "Nobody knows which photos" not in as_html(report())
 
 
 def test_markdown_tables_are_aligned(world):

@@ -32,7 +32,7 @@ class Folder(FileSource):
         table = read_label_table(self.files.read(name), where) if name else LabelTable(rows_of_folders(keys, self.path))
         frame, said = self._rows(table, where, name is not None)
         photos = [key for key in keys if is_photo(key)] if name else frame["image"].tolist()
-        frame, more = self._found(frame, photos or keys, where)
+        frame, more = self._found(frame, photos, where)
         for line in (*table.said, *said, *more):
             say(f"      {line}")
         questions, answers = _answers(table.frame.loc[frame.index], table.delimiter)
@@ -56,50 +56,41 @@ class Folder(FileSource):
         return tables[0] if tables else None
 
     def _rows(self, table: LabelTable, where: str, has_table: bool) -> tuple[pd.DataFrame, list[str]]:
-        """Columns image, diagnosis, patient_id, case_id, split; the index is the line in the table."""
-        o, raw, said = self.options, table.frame, []
+        """Columns image, diagnosis, patient_id, case_id, split, and what to say of them; the index is the line in the table."""
+        raw, used = table.frame, self._columns(table.frame, where, has_table)
+        _check_filled(raw, used, where)
+        said = []
+        if renamed := [f"{role} from {name}" for role, name in used.items() if plain(name) not in (role, f"{role}_id")]:
+            said.append(f"columns: {', '.join(renamed)}")
+        if ignored := [name for name in raw.columns if name not in used.values() and not name.startswith(PREFIX)]:
+            said.append(f"columns passed over: {', '.join(ignored)}")
+        labels, of_labels = joined_labels(raw[used["label"]])
+        patients, of_patients = joined_patients(raw[used["patient"]], where) if "patient" in used else (None, [])
+        frame = pd.DataFrame({"image": raw[used["image"]], "diagnosis": labels}).assign(patient_id=patients)
+        frame["case_id"] = raw[used["case"]].fillna(frame["patient_id"]) if "case" in used else frame["patient_id"]
+        frame["split"] = _splits(raw[used["split"]], where) if "split" in used and not self.options.ignore_splits else None
+        return frame, [*said, *of_labels, *of_patients]
+
+    def _columns(self, raw: pd.DataFrame, where: str, has_table: bool) -> dict[str, str]:
+        """Role -> column, of the roles that have one."""
+        o = self.options
         given = {
             "image": o.image_column, "label": o.label_column, "patient": o.patient_column, "case": o.case_column, "split": o.split_column,
         }  # fmt: skip
         column = {role: column_of(role, name, raw, where) for role, name in given.items()}
         if o.no_patients:
             column["patient"] = None
+        has = f"it has {', '.join(raw.columns)}. Say which"
         for role in ("image", "label"):
             if column[role] is None:
-                raise SourceError(
-                    f"{where}: no column is known as the {role}; it has {', '.join(raw.columns)}. Say which: --{role}-column "
-                    f"{nearest_column(role, raw)!r}"
-                )
+                raise SourceError(f"{where}: no column is known as the {role}; {has}: --{role}-column {nearest_column(role, raw)!r}")
         if column["patient"] is None and not o.no_patients:
-            has = f"; it has {', '.join(raw.columns)}. Say which: --patient-column {nearest_column('patient', raw)!r}" if has_table else ""
+            which = f"; {has}: --patient-column {nearest_column('patient', raw)!r}" if has_table else ""
             raise SourceError(
-                f"{where}: nothing tells the patients apart{has}. A split that does not know them tests a model on people it was trained "
+                f"{where}: nothing tells the patients apart{which}. A split that does not know them tests a model on people it was trained "
                 "on. Where each photo is of another person, or nobody knows, say --no-patients."
             )
-        used = {role: name for role, name in column.items() if name}
-        for role in ("image", "label", "patient"):
-            if role in used and (empty := raw[used[role]].isna()).any():
-                raise SourceError(
-                    f"{where}, line {raw.index[empty][0]}, column {used[role]}: is empty, in {empty.sum()} rows. Every image needs "
-                    f"{'its path' if role == 'image' else 'one'}: fill it in, or remove the rows."
-                )
-        renamed = [f"{role} from {name}" for role, name in used.items() if plain(name) not in (role, f"{role}_id")]
-        ignored = [name for name in raw.columns if name not in used.values() and not name.startswith(PREFIX)]
-        said += [f"columns: {', '.join(renamed)}"] * bool(renamed) + [f"columns passed over: {', '.join(ignored)}"] * bool(ignored)
-        if (commands := raw[used["label"]].str.casefold() == DROP).any():
-            raise SourceError(
-                f"{where}, line {raw.index[commands][0]}: a class cannot be named {DROP!r}; that word takes a photo out. Rename the class."
-            )
-        labels, more = joined_labels(raw[used["label"]])
-        said += more
-        frame = pd.DataFrame({"image": raw[used["image"]], "diagnosis": labels})
-        frame["patient_id"] = None
-        if "patient" in used:
-            frame["patient_id"], more = joined_patients(raw[used["patient"]], where)
-            said += more
-        frame["case_id"] = raw[used["case"]].fillna(frame["patient_id"]) if "case" in used else frame["patient_id"]
-        frame["split"] = _splits(raw[used["split"]], where) if "split" in used and not o.ignore_splits else None
-        return frame, said
+        return {role: name for role, name in column.items() if name}
 
     def _found(self, frame: pd.DataFrame, photos: list[str], where: str) -> tuple[pd.DataFrame, list[str]]:
         keys, said = keys_of(frame["image"], photos, where)
@@ -108,8 +99,8 @@ class Folder(FileSource):
             if not self.options.skip_missing:
                 raise SourceError(
                     f"{where}: {absent.sum()} of {len(frame)} images are not there (first: line {line}, {frame.at[line, 'image']!r}). "
-                    f"Restore them, correct the paths, or leave those rows out with --skip-missing. The source holds {len(photos)} photos, "
-                    f"such as {photos[0]!r}."
+                    f"Restore them, correct the paths, or leave those rows out with --skip-missing. The source holds {len(photos)} photos"
+                    + (f", such as {photos[0]!r}." if photos else ".")
                 )
             said.append(f"{absent.sum()} rows whose image is not there are left out")
         twice = keys[keys.notna() & keys.duplicated(keep=False)]
@@ -121,6 +112,19 @@ class Folder(FileSource):
         if extra := len(set(photos) - set(keys.dropna())):
             said.append(f"{extra} photos have no row and are left out")
         return frame.assign(key=keys)[keys.notna()], said
+
+
+def _check_filled(raw: pd.DataFrame, used: dict[str, str], where: str) -> None:
+    for role in ("image", "label", "patient"):
+        if role in used and (empty := raw[used[role]].isna()).any():
+            raise SourceError(
+                f"{where}, line {raw.index[empty][0]}, column {used[role]}: is empty, in {empty.sum()} rows. Every image needs "
+                f"{'its path' if role == 'image' else 'one'}: fill it in, or remove the rows."
+            )
+    if (commands := raw[used["label"]].str.casefold() == DROP).any():
+        raise SourceError(
+            f"{where}, line {raw.index[commands][0]}: a class cannot be named {DROP!r}; that word takes a photo out. Rename the class."
+        )
 
 
 def _splits(column: pd.Series, where: str) -> pd.Series:

@@ -31,7 +31,8 @@ def joined_labels(column: pd.Series) -> tuple[pd.Series, list[str]]:
     alike = column.map(lambda name: " ".join(unicodedata.normalize("NFC", name).casefold().split()), na_action="ignore")
     commonest = column.groupby(alike).agg(lambda names: names.value_counts().sort_index().idxmax())
     joined = sorted(set(written.dropna()) - set(commonest))
-    return alike.map(commonest), [f"labels joined with another spelling: {', '.join(map(repr, joined[:9]))}"] * bool(joined)
+    said = [f"labels joined with another spelling: {', '.join(map(repr, joined[:9]))}"] if joined else []
+    return alike.map(commonest), said
 
 
 def _spelling(name: str) -> str:

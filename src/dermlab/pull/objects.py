@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from dermlab.data.errors import SourceError
 
@@ -41,7 +41,19 @@ def is_data(key: str) -> bool:
     return not any(part.startswith(".") or part == "__MACOSX" for part in parts) and parts[-1].lower() not in ("thumbs.db", "desktop.ini")
 
 
-class FolderFiles:
+class _OneByOne:
+    """Objects that are read one after another, each whole. `read` and `etag` are those of the kind."""
+
+    def some(self, keys: Sequence[str]) -> Self:
+        return self
+
+    def read_many(self, keys: Sequence[str]) -> Iterator[tuple[bytes, str]]:
+        for key in keys:
+            data = self.read(key)
+            yield data, self.etag(data)
+
+
+class FolderFiles(_OneByOne):
     """Objects are files below `root`; the etag is the SHA-256 of the content. A folder directly in `root` may be a link: the user put it
     there. Any other link that leads out is refused."""
 
@@ -72,19 +84,11 @@ class FolderFiles:
         data = self.read(key)
         return len(data), self.etag(data)
 
-    def some(self, keys: Sequence[str]) -> "FolderFiles":
-        return self
-
-    def read_many(self, keys: Sequence[str]) -> Iterator[tuple[bytes, str]]:
-        for key in keys:
-            data = self.read(key)
-            yield data, self.etag(data)
-
     def etag(self, data: bytes) -> str:
         return hashlib.sha256(data).hexdigest()
 
 
-class ZipFiles:
+class ZipFiles(_OneByOne):
     """Objects are the members of one zip; the etag is the CRC-32 that the zip's own directory holds."""
 
     def __init__(self, path: Path) -> None:
@@ -126,14 +130,6 @@ class ZipFiles:
     def pin(self, key: str) -> tuple[int, str]:
         member = self._member(key)
         return member.file_size, f"{member.CRC:08x}"
-
-    def some(self, keys: Sequence[str]) -> "ZipFiles":
-        return self
-
-    def read_many(self, keys: Sequence[str]) -> Iterator[tuple[bytes, str]]:
-        for key in keys:
-            data = self.read(key)
-            yield data, self.etag(data)
 
     def etag(self, data: bytes) -> str:
         return f"{zlib.crc32(data):08x}"

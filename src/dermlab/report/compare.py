@@ -132,16 +132,16 @@ def write_html(comparison: Comparison, path: Path | str) -> None:
 
 def as_text(comparison: Comparison) -> list[str]:
     """What was found, for a terminal: a verdict, its reasons and the advice of each run or recipe."""
-    return [
-        line for f in findings(comparison) for line in (f"[bold]{escape(f.verdict)}[/bold]", *map(escape, f.reasons), escape(f.advice), "")
-    ]
+    lines = [escape(comparison.warning), ""] if comparison.warning else []
+    for found in findings(comparison):
+        lines += [f"[bold]{escape(found.verdict)}[/bold]", *map(escape, found.reasons), escape(found.advice), ""]
+    return lines
 
 
 def write_json(comparison: Comparison, path: Path | str) -> None:
     """Findings and every number behind them."""
-    write_text(
-        path, json.dumps({"findings": [asdict(f) for f in findings(comparison)], **asdict(comparison)}, indent=2, default=str) + "\n"
-    )
+    content = {"findings": [asdict(found) for found in findings(comparison)], **asdict(comparison)}
+    write_text(path, json.dumps(content, indent=2, default=str) + "\n")
 
 
 def _compared(comparison: Comparison) -> list[str]:

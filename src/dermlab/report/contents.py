@@ -23,7 +23,7 @@ from dermlab.scores.bootstrap import interval, resample
 from dermlab.scores.calibration import calibration_bins
 from dermlab.scores.counts import confusion, f1, precision, recall
 from dermlab.scores.headline import HEADLINE, Tally, headline, patients_behind
-from dermlab.scores.predictions import labels_and_probs, scored_rows, tally_by_patient, target_names
+from dermlab.scores.predictions import UNKNOWN_PATIENTS, knows_patients, labels_and_probs, scored_rows, tally_by_patient, target_names
 from dermlab.scores.rare import commonest, rarest_third
 
 WORST = 15  # confusions listed
@@ -120,7 +120,7 @@ def contents(inputs: Inputs) -> Report:
     return Report(
         params=params,
         verdict=sentences.verdict(params, with_bounds["top1"], len(scored), patients),
-        caution=sentences.CAUTION,
+        caution=sentences.CAUTION if knows_patients(scored) else f"{UNKNOWN_PATIENTS} {sentences.CAUTION}",
         facts=_facts(inputs, patients),
         settings=settings(params),
         rows=_rows(inputs.manifest),

@@ -16,7 +16,7 @@ from dermlab.scores.bootstrap import resample
 from dermlab.scores.counts import f1, mean_of_present
 from dermlab.scores.differences import Difference, bootstrap_p, difference, mcnemar, with_correction
 from dermlab.scores.headline import HEADLINE, headline, patients_behind
-from dermlab.scores.predictions import labels_and_probs, scored_rows, tally_by_patient, target_names
+from dermlab.scores.predictions import UNKNOWN_PATIENTS, knows_patients, labels_and_probs, scored_rows, tally_by_patient, target_names
 from dermlab.scores.rare import commonest, rarest_third
 
 FIELD_NOTE = (
@@ -75,6 +75,7 @@ class Comparison:
     flagged: dict[str, float]
     bootstrap: int
     notes: tuple[str, ...] = field(default=())
+    warning: str = ""  # stands before everything else
 
     @property
     def is_study(self) -> bool:
@@ -140,6 +141,7 @@ def compare(baseline: Run, others: list[Run], bootstrap: int = 2000, seed: int =
         flagged=baseline.flagged,
         bootstrap=bootstrap,
         notes=_notes(bootstrap, patients, len(targets), recipes),
+        warning="" if knows_patients(scored[0]) else UNKNOWN_PATIENTS,
     )
 
 

@@ -20,6 +20,17 @@ def scored_rows(predictions: pd.DataFrame) -> pd.DataFrame:
     return predictions[predictions["label"] != OTHER].sort_values("image_id", ignore_index=True)
 
 
+def knows_patients(predictions: pd.DataFrame) -> bool:
+    """False where each photo was taken for another person, since nobody could tell (`dermlab lock --no-patients`)."""
+    return not (predictions["patient_id"] == predictions["image_id"]).all()
+
+
+UNKNOWN_PATIENTS = (
+    "Nobody knows which photos are of one patient: some may lie on both sides of the split, so that scores are too good, and intervals, "
+    "which take each photo for another person, too narrow."
+)
+
+
 def labels_and_probs(scored: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """int [N] 0..K-1, and float64 [N, K] over the targets, rows sum to 1. Raises ContractError where there is nothing to score."""
     targets = target_names(scored)

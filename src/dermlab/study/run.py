@@ -7,7 +7,7 @@ stages that have already run come back from DVC's run cache in seconds.
 import signal
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from dermlab.data.errors import DermlabError, ParamsError
 from dermlab.data.files import write_text
 from dermlab.data.params import check_params
 from dermlab.data.progress import say
+from dermlab.report.paired import changed_params
 from dermlab.report.runs import check_params_were_run
-from dermlab.report.seeds import flat
 from dermlab.study.dvc import dvc, experiments, git, ref_of
 from dermlab.study.oracle import write_oracle_ledger
 from dermlab.study.recipe import Experiment, params_of
@@ -57,7 +57,7 @@ def run_study(planned: Sequence[Experiment], replace_others: bool = False) -> No
             mend()
 
 
-def _run(experiment: Experiment, params: str, started) -> None:
+def _run(experiment: Experiment, params: str, started: Callable[[int], None]) -> None:
     """Under a name of its own until it is done and proved: an older result of that name stands until then."""
     unfinished = experiment.name + UNFINISHED
     write_text(paths.PARAMS, params)
@@ -112,10 +112,8 @@ def _say_what_is_not_committed(params: str, committed: str) -> None:
 
 def differences(these: Mapping[str, Any], those: Mapping[str, Any]) -> str:
     """The first params that differ, as `key=this, not that`; empty where none does."""
-    these, those = flat(these), flat(those)
-    absent = object()
-    keys = [key for key in {**those, **these} if these.get(key, absent) != those.get(key, absent)]
-    return "; ".join(f"{key}={these.get(key, 'absent')}, not {those.get(key, 'absent')}" for key in keys[:3])
+    changed = changed_params(those, these)
+    return "; ".join(f"{key}={this}, not {that}" for key, (that, this) in list(changed.items())[:3])
 
 
 def _params_in(ref: str) -> dict[str, Any]:

@@ -29,6 +29,7 @@ SIMULATED = Path("data/simulated")
 UNFINISHED = "-unfinished"  # ends the name of an experiment that is running
 # Where DVC keeps what was not committed while an experiment runs: first before HEAD is detached, then until it is done.
 STASHES = ("refs/exps/stash", "refs/exps/exec/EXEC_MERGE")
+EXEC_HEAD = "refs/exps/exec/EXEC_HEAD"  # the commit from which a plain `dvc exp run` started
 RESULTS = (str(paths.PARAMS), str(LOCK))
 
 
@@ -109,9 +110,6 @@ def reset() -> None:
         dvc("checkout", "--force", "--quiet", "--allow-missing")
     changed = [line[3:] for line in git("status", "--porcelain").splitlines() if line[3:] not in RESULTS]
     say("params.yaml and results are as committed" + (f"; left as they are: {', '.join(changed[:5])}" if changed else ""))
-
-
-EXEC_HEAD = "refs/exps/exec/EXEC_HEAD"
 
 
 def apply(name: str, keep: list[str]) -> None:
