@@ -19,8 +19,9 @@ from dermlab.train.run import run
 
 
 def main() -> None:
-    params = read_params(Params)
-    metrics = run(params, read_inputs(params, loaders=read_machine().loaders))
+    params, machine = read_params(Params), read_machine()
+    inputs = read_inputs(params, loaders=machine.loaders)
+    metrics = run(params, inputs, checkpoint_minutes=machine.checkpoint_minutes, usd_per_hour=machine.usd_per_hour)
     if not metrics:  # a process that is not the first writes nothing
         return
     write_json(paths.metrics_of("train"), metrics)

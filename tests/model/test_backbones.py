@@ -11,6 +11,7 @@ from sklearn.datasets import load_sample_image
 
 from dermlab.data.errors import ParamsError, SourceError
 from dermlab.model.backbones import Backbone, create_backbone, lite0_weights
+from dermlab.model.classifier import FusedClassifier
 from dermlab.model.images import centre_view
 from dermlab.model.torchvision_shim import declare_missing_operators
 
@@ -94,15 +95,14 @@ def test_only_the_last_blocks_and_what_follows_them_train():
         backbone.train_last(17)
 
 
-def test_blocks_that_do_not_train_keep_their_batch_norm_statistics():
-    backbone = create_backbone("lite0", 64, pretrained=False)
-    backbone.train_last(1)
-    backbone.train()
-    frozen, trained = backbone.trunk.blocks[5][3].bn1, backbone.trunk.blocks[6][0].bn1
-    before = frozen.running_mean.clone(), trained.running_mean.clone()
-    backbone(torch.randint(0, 255, (4, 3, 64, 64), dtype=torch.uint8))
-    assert torch.equal(frozen.running_mean, before[0])
-    assert not torch.equal(trained.running_mean, before[1])
+def test_no_batch_norm_of_a_network_that_is_fine_tuned_learns_other_statistics():
+    """Whether its block trains or not, and the head's neither."""
+    module = FusedClassifier(create_backbone("timm:test_efficientnet", 32, pretrained=False), 2, 3).train()
+    before = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    module(torch.randint(0, 255, (4, 3, 32, 32), dtype=torch.uint8), torch.zeros(4, 2)).sum().backward()
+    assert module.training
+    assert all(torch.equal(buffer, before[name]) for name, buffer in module.named_buffers())
+    assert any("running_mean" in name for name in before)
 
 
 def add_tiny_clip(folder):

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from dermlab.data.shards import Shards, shard_name, write_shard
-from dermlab.model.images import ImageDataset, augmented_view, centre_view, decode, loader
+from dermlab.model.images import ImageReader, _random_box, augmented_view, centre_view, decode
 
 
 def jpeg(pixels: np.ndarray) -> bytes:
@@ -69,8 +69,9 @@ def write_images(folder, count=7):
 def test_batches_come_in_the_order_asked_for_and_lie_channels_last(tmp_path):
     rows = write_images(tmp_path)
     shards = Shards(tmp_path)
-    batches = list(loader(ImageDataset(rows, shards, 32), [6, 0, 3, 2, 5], batch_size=2))
-    assert [positions.tolist() for positions, _ in batches] == [[6, 0], [3, 2], [5]]
+    order = [6, 0, 3, 2, 5]
+    batches = list(ImageReader(shards, 32).batches(rows.iloc[order], 2))
+    assert [positions.tolist() for positions, _ in batches] == [[0, 1], [2, 3], [4]]
     images = batches[0][1]
     assert images.shape == (2, 3, 32, 32)
     assert images.dtype == torch.uint8
@@ -78,17 +79,44 @@ def test_batches_come_in_the_order_asked_for_and_lie_channels_last(tmp_path):
     np.testing.assert_array_equal(images[1].permute(1, 2, 0), centre_view(decode(shards.jpeg(0, 0), 32), 32))
 
 
-def test_loader_processes_give_the_same_views_as_none(tmp_path):
+def test_processes_give_the_same_views_as_none_and_serve_one_epoch_after_the_other(tmp_path):
     rows = write_images(tmp_path)
-    here, there = (
-        [images for _, images in loader(ImageDataset(rows, Shards(tmp_path), 32, augment=(17, 1)), list(range(7)), 4, workers)]
-        for workers in (0, 1)
-    )
-    assert all(torch.equal(a, b) for a, b in zip(here, there, strict=True))
+    readers = [ImageReader(Shards(tmp_path), 32, processes) for processes in (0, 1)]
+    for epoch in (1, 2):
+        seeds = [(17, epoch, i) for i in range(7)]
+        here, there = ([images for _, images in reader.batches(rows, 4, seeds)] for reader in readers)
+        assert all(torch.equal(a, b) for a, b in zip(here, there, strict=True))
+    processes = [worker.pid for worker in readers[1]._loader._iterator._workers]
+    next(iter(readers[1].batches(rows, 2)))  # left in the middle
+    assert [len(positions) for positions, _ in readers[1].batches(rows.iloc[:3], 2)] == [2, 1]
+    assert [worker.pid for worker in readers[1]._loader._iterator._workers] == processes
 
 
-def test_only_training_drops_a_last_batch_that_is_not_whole(tmp_path):
-    rows = write_images(tmp_path)
-    dataset = ImageDataset(rows, Shards(tmp_path), 32)
-    assert [len(p) for p, _ in loader(dataset, list(range(7)), 3)] == [3, 3, 1]
-    assert [len(p) for p, _ in loader(dataset, list(range(7)), 3, drop_last=True)] == [3, 3]
+def test_a_training_view_follows_from_its_seed_alone(tmp_path):
+    rows, reader = write_images(tmp_path), ImageReader(Shards(tmp_path), 32)
+    whole = torch.cat([images for _, images in reader.batches(rows, 7, [(17, 0, i) for i in range(7)])])
+    late = torch.cat([images for _, images in reader.batches(rows.iloc[4:], 2, [(17, 0, i) for i in range(4, 7)])])
+    assert torch.equal(whole[4:], late)
+    other = torch.cat([images for _, images in reader.batches(rows, 7, [(17, 1, i) for i in range(7)])])
+    assert not torch.equal(whole, other)
+
+
+def test_reading_draws_nothing_from_torchs_own_random_numbers(tmp_path):
+    rows, reader = write_images(tmp_path), ImageReader(Shards(tmp_path), 32)
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    list(reader.batches(rows, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_flip_and_a_change_of_light_are_what_numpy_makes_of_them():
+    image = ramp(90, 70)
+    for seed in range(8):
+        random, again = np.random.default_rng(seed), np.random.default_rng(seed)
+        box = _random_box(image.size, again)
+        pixels = np.asarray(image.resize((40, 40), Image.Resampling.BICUBIC, box=box)).astype(float)
+        pixels = pixels[:, ::-1] if again.random() < 0.5 else pixels
+        pixels = pixels[::-1] if again.random() < 0.5 else pixels
+        brightness, contrast = again.uniform(0.85, 1.15, 2)
+        expected = np.clip((pixels - pixels.mean()) * contrast + pixels.mean() * brightness, 0, 255).astype(np.uint8)
+        np.testing.assert_array_equal(augmented_view(image, 40, random), expected)

@@ -65,12 +65,12 @@ class Clinic:
             manifest or at / "manifest.parquet",
         )
 
-    def train(self, into: Path, params: Params, manifest: Path | None = None) -> dict:
-        """Runs in `into`: the model, the curves and the checkpoints lie there."""
+    def train(self, into: Path, params: Params, manifest: Path | None = None, **asked) -> dict:
+        """Runs in `into`: the model, the curves, the checkpoints and the log lie there."""
         inputs = self.inputs(params, manifest)
         into.mkdir(parents=True, exist_ok=True)
         with chdir(into):  # in a DVC repository dvclive signals editors through one file, which tests at work side by side would share
-            return run(params, inputs, into / "model", into / "curves", checkpoint_root=into, create=tiny)
+            return run(params, inputs, into / "model", into / "curves", checkpoint_root=into, create=tiny, **asked)
 
 
 @pytest.fixture(scope="session")

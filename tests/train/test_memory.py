@@ -1,7 +1,7 @@
 import torch
 
 from dermlab.model.backbones import Backbone
-from dermlab.train.memory import activation_bytes, checkpoint_if_needed
+from dermlab.train.memory import activation_bytes, fit_to_memory, images_at_once
 
 CPU = torch.device("cpu")
 
@@ -28,6 +28,11 @@ def test_measuring_leaves_batch_norm_statistics_as_they_were():
     assert norm.num_batches_tracked == 0
 
 
-def test_a_cpu_never_computes_twice():
+def test_a_cpu_never_computes_twice_and_takes_a_batch_whole():
     backbone = Backbone("none", torch.nn.Flatten(), 3, 1, checkpointing=lambda: 1 / 0)
-    assert not checkpoint_if_needed(backbone, 8, 64, CPU, torch.float32)
+    assert fit_to_memory(backbone, 8, 64, CPU, torch.float32) == 64
+
+
+def test_passes_are_even_and_as_large_as_fit():
+    assert [images_at_once(64, 1.0, free) for free in (100, 64, 63.9, 31, 5, 0.5)] == [64, 64, 32, 16, 4, 1]
+    assert images_at_once(48, 1.0, 20) == 16

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +17,7 @@ from dermlab.data.shards import Shards
 from dermlab.data.tables import MANIFEST, write_table
 from dermlab.model.predict import predict_logits
 from dermlab.model.saved import load_model
-from dermlab.train import checkpoint, state
+from dermlab.train import checkpoint, loop, phases, state
 from dermlab.train.checkpoint import checkpoint_folder
 from dermlab.train.inputs import drawn_counts
 from dermlab.train.losses import LOSSES
@@ -25,7 +27,9 @@ from dermlab.train.validation import validate
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    """But for the log, which tells times."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "train-log.jsonl")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +86,79 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(clinic, finished, tmp
     assert files_of(tmp_path) == files_of(finished[0])
 
 
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("step", [1, 7, 16, 18, 21, 25])
+def test_a_run_told_to_stop_within_an_epoch_goes_on_from_that_step(clinic, tmp_path, monkeypatch, step, number, ema):
+    """Five steps an epoch, three epochs of the head and two end to end: the signal comes in step `step` of 25."""
+    params, done = clinic.params(ema=ema), []
+    whole = clinic.train(tmp_path / "whole", params)
+    original = loop._update
+
+    def signalled(*arguments):
+        done.append(1)
+        if len(done) == step:
+            os.kill(os.getpid(), number)
+        return original(*arguments)
+
+    monkeypatch.setattr(loop, "_update", signalled)
+    with pytest.raises((SystemExit, KeyboardInterrupt)):
+        clinic.train(tmp_path / "stopped", params)
+    assert len(done) == step
+    assert clinic.train(tmp_path / "stopped", params) == whole
+    assert len(done) == 25  # no step was taken twice
+    assert files_of(tmp_path / "stopped") == files_of(tmp_path / "whole")
+
+
+def test_a_run_killed_between_two_checkpoints_within_an_epoch_goes_on_from_the_last(clinic, finished, tmp_path, monkeypatch):
+    written = []
+
+    def write_and_die(folder, content):
+        checkpoint.write_checkpoint(folder, content)
+        written.append((content["phase"], content["epoch"], content["step"]))
+        if content["phase"] == "finetune" and content["step"] == 3:
+            raise KilledError
+
+    monkeypatch.setattr(state, "write_checkpoint", write_and_die)
+    with pytest.raises(KilledError):
+        clinic.train(tmp_path, clinic.params(), checkpoint_minutes=1e-9)
+    assert written[-1] == ("finetune", 0, 3)
+    assert clinic.train(tmp_path, clinic.params()) == finished[1]
+    assert files_of(tmp_path) == files_of(finished[0])
+
+
+def test_a_batch_in_several_passes_teaches_what_the_batch_teaches(clinic, tmp_path, monkeypatch):
+    params = clinic.params(dropout=0.0)
+    whole = clinic.train(tmp_path / "whole", params)
+    monkeypatch.setattr(phases, "fit_to_memory", lambda *_: 2)
+    assert clinic.train(tmp_path / "passes", params) == pytest.approx(whole, abs=1e-4)
+
+
+def test_an_average_of_the_weights_is_what_is_judged_and_kept(clinic, finished, tmp_path):
+    params = clinic.params(ema=0.9, frozen_epochs=0)
+    metrics = clinic.train(tmp_path, params)
+    assert metrics["val_nll"] != clinic.train(tmp_path / "last", clinic.params(frozen_epochs=0))["val_nll"]
+    model = load_model(tmp_path / "model")
+    known = read_rows(clinic.folder / "catalog.parquet", clinic.folder / "images.parquet")
+    rows = known[known["split"] == "val"]
+    judged = validate(predict_logits(model, rows, Shards(clinic.folder / "shards")), model.classes.encode(rows["label"]))
+    assert judged.nll == pytest.approx(metrics["val_nll"], abs=1e-3)
+
+
+def test_the_log_tells_what_every_epoch_cost(clinic, tmp_path, monkeypatch):
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setenv("DVC_EXP_NAME", "focal")
+    clinic.train(tmp_path, clinic.params(), usd_per_hour=3600.0)
+    rows = [json.loads(line) for line in (tmp_path / "data" / "train-log.jsonl").read_text().splitlines()]
+    assert [(row["phase"], row["epoch"]) for row in rows] == [("frozen", 1), ("frozen", 2), ("frozen", 3), ("finetune", 1), ("finetune", 2)]
+    for row in rows:
+        assert (row["experiment"], row["images"], row["device"], row["processes"]) == ("focal", 40, "cpu", 1)
+        assert 0 <= row["waiting_seconds"] <= row["training_seconds"] <= row["seconds"] + 0.01
+        assert row["usd"] == pytest.approx(row["seconds"], abs=0.011)
+        assert "memory_gb" not in row
+        assert "flop_utilisation" not in row
+
+
 def test_checkpoints_are_gone_when_the_run_has_ended_well(finished):
     assert not (finished[0] / ".checkpoints").exists()
 
@@ -91,7 +168,7 @@ def test_another_recipe_or_other_rows_never_resume_what_this_run_left(clinic, tm
     write_table(tmp_path / "manifest.parquet", clinic.manifest.iloc[1:], MANIFEST)
     folders = {
         checkpoint_folder(params, clinic.inputs(params)),
-        checkpoint_folder(clinic.params(lr=0.001), clinic.inputs(params)),
+        checkpoint_folder(clinic.params(lr=0.002), clinic.inputs(params)),
         checkpoint_folder(params.model_copy(update={"loss": "focal"}), clinic.inputs(params)),
         checkpoint_folder(params, clinic.inputs(params, tmp_path / "manifest.parquet")),
     }
@@ -127,7 +204,7 @@ def test_curves_hold_steps_and_values_and_no_times(finished):
 
 def test_the_backbone_stays_as_it_came_where_fine_tuning_is_off_or_to_no_avail(clinic, tmp_path):
     pristine = clinic.create().state_dict()
-    for name, params in {"off": clinic.params(finetune_epochs=0), "ruinous": clinic.params(lr=100.0, finetune_epochs=1)}.items():
+    for name, params in {"off": clinic.params(finetune_epochs=0), "ruinous": clinic.params(lr=0.3, finetune_epochs=1)}.items():
         assert clinic.train(tmp_path / name, params)["best_phase"] == "frozen"
         kept = load_model(tmp_path / name / "model").module.backbone.state_dict()
         assert all(torch.equal(kept[key], pristine[key]) for key in pristine)
@@ -185,7 +262,7 @@ def test_the_questionnaire_is_hidden_from_the_share_of_rows_asked_for(clinic):
     objective = Objective(params, inputs.counts, inputs.questions, torch.device("cpu"))
     torch.manual_seed(0)
     answers = torch.tensor([0.0, 1.0, 0.0]).repeat(4000, 1)
-    seen = objective.hide(answers)
+    seen = objective.hide(answers, torch.rand(4000))
     hidden = (seen == torch.tensor([0.0, 0.0, 1.0])).all(1)
     assert hidden.float().mean().item() == pytest.approx(0.25, abs=0.03)
     assert torch.equal(seen[~hidden], answers[~hidden])
@@ -207,26 +284,39 @@ def test_no_epochs_at_all_are_an_error(clinic, tmp_path):
         clinic.train(tmp_path, clinic.params(frozen_epochs=0, finetune_epochs=0))
 
 
-def test_two_processes_train_one_model_and_the_first_writes_it(clinic, tmp_path):
-    """torchrun on gloo; each process takes half of every batch."""
+@pytest.mark.parametrize("at_once", [4, 2])
+def test_two_processes_train_the_model_that_one_trains(clinic, tmp_path, at_once):
+    """torchrun on gloo; each process takes half of every batch, or a quarter in each of two passes. Batch norms and weighted draws are
+    included, dropout is not: its masks are each process's own."""
+    weights = np.where(clinic.manifest["label"] == "red", 0.5, 2.0)
+    write_table(tmp_path / "manifest.parquet", clinic.manifest.assign(weight=weights), MANIFEST)
     script = tmp_path / "script.py"
     script.write_text(
         f"""
-import importlib.util, pathlib, sys
+import importlib.util, json, pathlib, sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 spec = importlib.util.spec_from_file_location("clinic_setup", {str(Path(__file__).with_name("conftest.py"))!r})
 setup = importlib.util.module_from_spec(spec); spec.loader.exec_module(setup)
+from dermlab.train import phases
+phases.fit_to_memory = lambda *_: {at_once}
 clinic = setup.Clinic(pathlib.Path({str(clinic.folder)!r}), None)
-metrics = clinic.train(pathlib.Path({str(tmp_path)!r}), clinic.params(frozen_epochs=1, finetune_epochs=1))
-if metrics: print("METRICS", metrics["epochs"], metrics["val_rows"])
+into = pathlib.Path({str(tmp_path)!r})
+metrics = clinic.train(into, clinic.params(dropout=0.0), into / "manifest.parquet")
+if metrics: print("METRICS", json.dumps(metrics))
 """
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", str(script)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("METRICS 2 13") == 1
+    assert done.stdout.count("METRICS") == 1
+    together = json.loads(done.stdout.split("METRICS")[1])
+    alone = clinic.train(tmp_path / "alone", clinic.params(dropout=0.0), tmp_path / "manifest.parquet")
+    assert together == pytest.approx(alone, abs=1e-3)
     rows = read_rows(clinic.folder / "catalog.parquet", clinic.folder / "images.parquet")
-    assert np.isfinite(predict_logits(load_model(tmp_path / "model"), rows, Shards(clinic.folder / "shards"))).all()
+    logits = [
+        predict_logits(load_model(folder / "model"), rows, Shards(clinic.folder / "shards")) for folder in (tmp_path, tmp_path / "alone")
+    ]
+    np.testing.assert_allclose(*logits, atol=2e-2)
 
 
 def test_features_of_other_weights_are_refused(clinic, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dermlab.train.schedule import adamw, epoch_order, rate_at, set_rate
+from dermlab.train.schedule import adamw, epoch_order, peak_rates, rate_at, set_rate
 
 
 def test_the_rate_rises_in_a_line_and_falls_in_half_a_cosine():
@@ -27,7 +27,7 @@ def test_biases_and_norms_do_not_decay_and_the_head_learns_at_its_own_rate():
         }
     )
     model["backbone"][2].weight.requires_grad_(False)
-    optimizer = adamw(model, SimpleNamespace(lr=0.1, head_lr=0.2, weight_decay=0.3))
+    optimizer = adamw(model, SimpleNamespace(lr=0.1, head_lr=0.2, layer_decay=1.0, weight_decay=0.3))
     found = {(g["lr"], g["weight_decay"]): sum(p.numel() for p in g["params"]) for g in optimizer.param_groups}
     assert found == {(0.1, 0.3): 108, (0.1, 0.0): 4 + 8, (0.2, 0.3): 8, (0.2, 0.0): 2}
     set_rate(optimizer, 0.5)
@@ -52,3 +52,9 @@ def test_an_epoch_has_its_own_order_which_repeats_for_the_same_seed():
     assert np.array_equal(epoch_order(weights, 5, (17, 1, 3)), epoch_order(weights, 5, (17, 1, 3)))
     for other in ((17, 1, 4), (18, 1, 3), (17, 2, 3)):
         assert not np.array_equal(epoch_order(weights, 5, (17, 1, 3)), epoch_order(weights, 5, other))
+
+
+def test_each_block_learns_slower_than_the_one_after_it():
+    names = ["stem.weight", "blocks.0.weight", "blocks.1.weight", "blocks.1.bias", "blocks.10.weight", "norm.weight", "head.linear.weight"]
+    rates = peak_rates(names, SimpleNamespace(lr=1.0, head_lr=7.0, layer_decay=0.5), ["blocks.0", "blocks.1", "blocks.10"])
+    assert list(rates.values()) == [0.125, 0.25, 0.5, 0.5, 1.0, 1.0, 7.0]

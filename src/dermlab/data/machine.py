@@ -14,7 +14,8 @@ from dermlab.data.params import Block, Count, Positive, StageParams, read_params
 class Machine(Block):
     """`workers`: processes that decode images in `pull`, 0: one a core. `connections`: S3 requests under way at once in each of them.
     `disk_budget_gb`: what `pull` may fill, in 10^9 bytes; 0: what is free. `loaders`: processes that decode for the network, 0: none on
-    a CPU, half the cores on a GPU. `batch_size`: images at once where nothing is trained. `usd_per_hour`, `max_hours`, `max_usd`: what
+    a CPU, half the cores on a GPU. `batch_size`: images at once where nothing is trained. `checkpoint_minutes`: between checkpoints within
+    an epoch, 0: none. `gpus`: processes of embed and train, one a GPU; 0: all there are. `usd_per_hour`, `max_hours`, `max_usd`: what
     `dermlab preflight` reckons with; 0: not said."""
 
     workers: Count
@@ -22,6 +23,8 @@ class Machine(Block):
     disk_budget_gb: Annotated[float, Field(ge=0)]
     loaders: Count
     batch_size: Positive
+    gpus: Count
+    checkpoint_minutes: Annotated[float, Field(ge=0)]
     usd_per_hour: Annotated[float, Field(ge=0)]
     max_hours: Annotated[float, Field(ge=0)]
     max_usd: Annotated[float, Field(ge=0)]

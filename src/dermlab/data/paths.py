@@ -27,6 +27,7 @@ METRICS = Path("metrics")
 HEADLINE = METRICS / "headline.json"
 F1 = METRICS / "f1.json"
 
+TRAIN_LOG = Path("data/train-log.jsonl")  # what training cost; in no hash, in no commit
 CHECKPOINTS = Path(".checkpoints")
 
 

@@ -36,15 +36,22 @@ class Meter:
 
     def __init__(self, bar: Progress, what: str, total: int, unit: str) -> None:
         self.bar, self.unit, self.done, self.started = bar, unit, 0, time.perf_counter()
+        self.begun = 0
         self.task = bar.add_task(what, total=total, rate="")
 
     @property
     def rate(self) -> float:
-        return self.done / max(time.perf_counter() - self.started, 1e-9)
+        return (self.done - self.begun) / max(time.perf_counter() - self.started, 1e-9)
 
-    def advance(self, count: int = 1) -> None:
+    def begin_at(self, count: int) -> None:
+        """So much was done before, and has no part in the rate."""
+        self.done = self.begun = count
+        self.bar.update(self.task, completed=count)
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """`note`: shown behind the rate."""
         self.done += count
-        self.bar.update(self.task, advance=count, rate=f"{self.rate:,.0f} {self.unit}/s")
+        self.bar.update(self.task, advance=count, rate=f"{self.rate:,.0f} {self.unit}/s" + (f", {note}" if note else ""))
 
     def track(self, items: Iterable) -> Iterator:
         for item in items:

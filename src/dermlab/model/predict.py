@@ -9,7 +9,7 @@ import torch
 from dermlab.data.errors import BudgetError
 from dermlab.data.progress import progress
 from dermlab.data.shards import Shards
-from dermlab.model.images import ImageDataset, loader
+from dermlab.model.images import ImageReader
 from dermlab.model.questionnaire import encode
 from dermlab.model.runtime import Runtime, set_up
 from dermlab.model.saved import TrainedModel
@@ -25,7 +25,7 @@ def predict_logits(
     module, answers = model.module, torch.from_numpy(encode(rows, model.questions))
     return over_images(
         module, lambda images, where: module(images, answers[where].to(images.device)), len(model.classes.names),
-        rows, shards, model.image_size, batch_size, loaders, flip=flip, what="Predicting",
+        rows, ImageReader(shards, model.image_size, loaders), batch_size, flip=flip, what="Predicting",
     )  # fmt: skip
 
 
@@ -41,10 +41,8 @@ def over_images(
     forward: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     width: int,
     rows: pd.DataFrame,
-    shards: Shards,
-    image_size: int,
+    reader: ImageReader,
     batch_size: int,
-    loaders: int = 0,
     *,
     flip: bool = False,
     runtime: Runtime | None = None,
@@ -60,11 +58,12 @@ def over_images(
     training = module.training
     module.to(runtime.device, memory_format=torch.channels_last).eval()
     out = torch.zeros(len(rows), width)
-    mine = list(range(rank, len(rows), world))
-    batches = loader(ImageDataset(rows, shards, image_size), mine, batch_size, loaders)
+    where = torch.arange(rank, len(rows), world)
+    batches = reader.batches(rows.iloc[where.numpy()], batch_size)
     try:
-        with torch.inference_mode(), runtime.autocast(training=False), progress(what, len(mine)) as meter:
-            for positions, images in batches:
+        with torch.inference_mode(), runtime.autocast(training=False), progress(what, len(where)) as meter:
+            for drawn, images in batches:
+                positions = where[drawn]
                 images = images.to(runtime.device, non_blocking=True)
                 result = forward(images, positions)
                 if flip:

@@ -1,59 +1,128 @@
-"""The epochs of a phase. Random numbers come from (seed, phase, epoch) alone, so that a run that was killed goes on as if never stopped."""
+"""The epochs of a phase. Random numbers come from (seed, phase, epoch, step) alone, so that a run that was killed goes on as if never
+stopped."""
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from dermlab.data.errors import BudgetError
+from dermlab.data.errors import BudgetError, DermlabError
 from dermlab.data.progress import progress
 from dermlab.model.runtime import seed_everything
+from dermlab.train.average import Average
 from dermlab.train.inputs import Inputs
 from dermlab.train.objective import Objective
 from dermlab.train.params import Params, TrainParams
 from dermlab.train.phases import MAX_GRADIENT, Phase
 from dermlab.train.schedule import epoch_order, rate_at, set_rate
 from dermlab.train.state import State
+from dermlab.train.telemetry import Feed, TrainLog
+from dermlab.train.watch import Watch
+
+LOOKED_AT = 50  # losses are looked at after so many steps, for reading one waits for the GPU
 
 
-def run_phase(phase: Phase, inputs: Inputs, objective: Objective, params: Params, state: State, finished: Callable[[], None]) -> None:
-    """The epochs that `state` has not finished. Each ends, on the first process, with its validation in `state` and a call of `finished`.
-    Raises BudgetError, DermlabError."""
+@dataclass(frozen=True)
+class Keeper:
+    """What happens to a state that is worth keeping. `write`: a checkpoint; `epoch`: what is told of an epoch that has ended."""
+
+    write: Callable[[], None]
+    epoch: Callable[[], None]
+    watch: Watch
+    log: TrainLog
+
+
+def run_phase(phase: Phase, inputs: Inputs, objective: Objective, params: Params, state: State, keeper: Keeper) -> None:
+    """The steps that `state` has not done. An epoch ends, on the first process, with its validation in `state` and a checkpoint; within
+    one, checkpoints are written when `keeper.watch` says so. Raises BudgetError, DermlabError."""
     knobs, train = params.train, inputs.train
     device = objective.blank.device
     labels, answers = (torch.from_numpy(a).to(device) for a in (train.labels, train.answers))
     image_ids = train.table["image_id"].to_numpy()
     steps = len(train) // knobs.batch_size
-    process = phase.accelerator.process_index if phase.accelerator else 0
+    process, world = (phase.accelerator.process_index, phase.accelerator.num_processes) if phase.accelerator else (0, 1)
+    mine = slice(process * knobs.batch_size // world, (process + 1) * knobs.batch_size // world)
+    average = Average(phase.learner, phase.ema, state.average)
     for epoch in range(state.epoch, phase.epochs):
-        seed_everything(params.seed, phase.number, epoch, process)
         order = epoch_order(train.weights, knobs.batch_size, (params.seed, phase.number, epoch))
         phase.model.train()
-        total = torch.zeros((), device=device)
+        total = torch.tensor(state.losses, device=device)
+        unseen = _Losses(phase.name, epoch, image_ids)
+        started, before = time.perf_counter(), state.step
+        feed = Feed(phase.batches(epoch, order, state.step))
         with progress(f"{phase.title}, epoch {epoch + 1} of {phase.epochs}", len(order), "rows") as meter, _enough_memory(knobs):
-            for step, (positions, seen) in enumerate(phase.batches(epoch, order)):
+            meter.begin_at(state.step * knobs.batch_size)
+            for step, (positions, seen) in enumerate(feed, state.step):
+                hiding = np.random.default_rng((params.seed, phase.number, epoch, step)).random(knobs.batch_size, np.float32)[mine]
+                seed_everything(params.seed, phase.number, epoch, step, process)
                 chosen = torch.from_numpy(positions).to(device)
+                hidden = objective.hide(answers[chosen], torch.from_numpy(hiding).to(device))
                 set_rate(phase.optimizer, rate_at(epoch * steps + step, phase.epochs * steps, knobs.warmup))
-                logits = phase.model(seen, objective.hide(answers[chosen]))
-                loss = objective(logits, labels[chosen], image_ids[positions], f"{phase.name} epoch {epoch + 1}, step {step + 1}")
-                _update(phase, loss)
-                total += loss.detach()
-                meter.advance(knobs.batch_size)
-        logits = phase.validate()
+                loss = _update(phase, objective, seen, hidden, labels[chosen])
+                average.update(phase.learner)
+                total += loss
+                unseen.add(step, positions, loss)
+                meter.advance(knobs.batch_size, f"waiting {feed.share:.0%}")
+                if keeper.watch.due:
+                    unseen.check()
+                    state.pause(step + 1, total.item(), phase.learner, phase.optimizer, average)
+                    keeper.write()
+            unseen.check()
+        trained = time.perf_counter() - started
+        logits = phase.validate(average.of(phase.learner))
         mean = phase.accelerator.reduce(total, "mean") if phase.accelerator else total
         if process == 0:
-            state.finish_epoch(phase.learner, phase.optimizer, mean.item() / steps, logits, inputs.val.labels)
-            finished()
+            keeper.log.epoch(phase.name, epoch + 1, (steps - before) * knobs.batch_size, trained, feed.waited)
+            state.finish_epoch(phase.learner, phase.optimizer, average, mean.item() / steps, logits, inputs.val.labels)
+            keeper.epoch()
+            keeper.write()
+        state.step, state.losses = 0, 0.0
 
 
-def _update(phase: Phase, loss: torch.Tensor) -> None:
+def _update(phase: Phase, objective: Objective, seen: torch.Tensor, answers: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """One step of the optimiser on one batch, in passes of `phase.at_once` rows where it does not fit. Returns the batch's loss."""
     phase.optimizer.zero_grad(set_to_none=True)
-    if phase.accelerator is None:
-        loss.backward()
-    else:
-        phase.accelerator.backward(loss)
+    passes = list(zip(*(tensor.split(phase.at_once) for tensor in (seen, answers, labels)), strict=True))
+    total = torch.zeros((), device=labels.device)
+    for number, (images, given, truth) in enumerate(passes, 1):
+        with nullcontext() if number == len(passes) or phase.accelerator is None else phase.accelerator.no_sync(phase.model):
+            loss = objective(phase.model(images, given), truth) * (len(truth) / len(labels))
+            if phase.accelerator is None:
+                loss.backward()
+            else:
+                phase.accelerator.backward(loss)
+        total += loss.detach()
+    if phase.accelerator is not None:
         phase.accelerator.clip_grad_norm_(phase.model.parameters(), MAX_GRADIENT)
     phase.optimizer.step()
+    return total
+
+
+class _Losses:
+    """The losses of some steps, looked at together."""
+
+    def __init__(self, phase: str, epoch: int, image_ids: np.ndarray) -> None:
+        self.where, self.image_ids = f"{phase} epoch {epoch + 1}", image_ids
+        self._steps: list[tuple[int, np.ndarray, torch.Tensor]] = []
+
+    def add(self, step: int, positions: np.ndarray, loss: torch.Tensor) -> None:
+        self._steps.append((step, positions, loss))
+        if len(self._steps) == LOOKED_AT:
+            self.check()
+
+    def check(self) -> None:
+        """Raises DermlabError naming the rows of the first batch whose loss is not finite."""
+        steps, self._steps = self._steps, []
+        losses = torch.stack([loss for _, _, loss in steps]).cpu().numpy() if steps else np.zeros(0)
+        for (step, positions, _), loss in zip(steps, losses, strict=True):
+            if not np.isfinite(loss):
+                raise DermlabError(
+                    f"train, {self.where}, step {step + 1}: the loss is {loss}. Lower train.lr and train.head_lr, or look at the rows of "
+                    f"this batch: {', '.join(self.image_ids[positions])}."
+                )
 
 
 @contextmanager
@@ -63,5 +132,5 @@ def _enough_memory(knobs: TrainParams) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise BudgetError(
             f"The GPU's memory is too small for batches of {knobs.batch_size} (train.batch_size). Lower it, lower "
-            "train.trainable_blocks, or take more GPUs (torchrun)."
+            "train.trainable_blocks, or take more GPUs (machine.gpus)."
         ) from error

@@ -1,4 +1,5 @@
-"""Whether the activations of a batch fit on the GPU, or must be computed twice (gradient checkpointing, Chen et al. 2016)."""
+"""How many images' activations fit on the GPU at once. A batch that does not fit is taken in passes; where not even a few images fit,
+activations are computed twice (Chen et al. 2016)."""
 
 import torch
 from torch import nn
@@ -7,6 +8,33 @@ from dermlab.data.progress import say
 from dermlab.model.backbones import Backbone
 
 MARGIN = 0.85  # of the free memory; the rest is for workspaces, gradients and fragmentation
+FEWEST = 8  # images a pass that still keep a large GPU busy
+
+
+def fit_to_memory(backbone: Backbone, image_size: int, batch_size: int, device: torch.device, dtype: torch.dtype) -> int:
+    """Images a pass: all of the batch where they fit, else an even part of it. Where fewer than FEWEST fit, activations are computed
+    twice and the batch is taken whole: it costs a third more arithmetic. On a CPU, always the batch."""
+    if device.type != "cuda":
+        return batch_size
+    each = activation_bytes(backbone, image_size, device, dtype)
+    torch.cuda.empty_cache()
+    weights = sum(parameter.nbytes for parameter in backbone.parameters() if parameter.requires_grad)
+    free = torch.cuda.mem_get_info(device)[0] * MARGIN - 3 * weights  # gradients and two moments are still to come
+    at_once = images_at_once(batch_size, each, free)
+    if at_once == batch_size:
+        return batch_size
+    short = f"{batch_size} images leave {batch_size * each / 1e9:.0f} GB for the backward pass, {free / 1e9:.0f} GB are free"
+    if at_once >= FEWEST or backbone.checkpointing is None:
+        say(f"{short}: a batch is taken in passes of {at_once}")
+        return at_once
+    backbone.checkpointing()
+    say(f"{short}: activations are computed twice")
+    return batch_size
+
+
+def images_at_once(batch_size: int, each: float, free: float) -> int:
+    """The largest divisor of `batch_size` images, `each` of so many bytes, that fits into `free` bytes; at least 1."""
+    return next((size for size in range(batch_size, 0, -1) if batch_size % size == 0 and size * each <= free), 1)
 
 
 def activation_bytes(backbone: nn.Module, image_size: int, device: torch.device, dtype: torch.dtype) -> int:
@@ -34,21 +62,3 @@ def activation_bytes(backbone: nn.Module, image_size: int, device: torch.device,
     for name, buffer in backbone.named_buffers():  # blank images are none to learn batch-norm statistics from
         buffer.copy_(statistics[name])
     return measured
-
-
-def checkpoint_if_needed(backbone: Backbone, image_size: int, batch_size: int, device: torch.device, dtype: torch.dtype) -> bool:
-    """Switches gradient checkpointing on where a batch would not fit: it costs a third more arithmetic, a batch that is
-    too large costs the run. On a CPU nothing is done."""
-    if device.type != "cuda" or backbone.checkpointing is None:
-        return False
-    needed = batch_size * activation_bytes(backbone, image_size, device, dtype)
-    torch.cuda.empty_cache()
-    weights = sum(parameter.nbytes for parameter in backbone.parameters() if parameter.requires_grad)
-    free = torch.cuda.mem_get_info(device)[0] * MARGIN - 3 * weights  # gradients and two moments are still to come
-    if needed <= free:
-        return False
-    backbone.checkpointing()
-    say(
-        f"{batch_size} images leave {needed / 1e9:.0f} GB for the backward pass, {free / 1e9:.0f} GB are free: gradient checkpointing is on"
-    )
-    return True

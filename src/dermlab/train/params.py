@@ -21,9 +21,11 @@ class TrainParams(Block):
     batch_size: Annotated[Whole, Field(ge=2)]
     head_lr: Annotated[float, Field(gt=0)]
     lr: Annotated[float, Field(gt=0)]
+    layer_decay: Annotated[float, Field(gt=0, le=1)]
     weight_decay: Annotated[float, Field(ge=0)]
     warmup: Share
     trainable_blocks: Count
+    ema: Share
     dropout: Share
     question_dropout: Share
     label_smoothing: Share

@@ -12,11 +12,12 @@ from torch import nn
 
 from dermlab.data.errors import ParamsError
 from dermlab.model.classifier import FusedClassifier, Head
-from dermlab.model.images import ImageDataset, loader
+from dermlab.model.images import ImageReader
+from dermlab.model.kernels import choose_attention, compile_blocks, uncompiled
 from dermlab.model.predict import over_images
 from dermlab.model.runtime import Runtime
 from dermlab.train.inputs import Inputs
-from dermlab.train.memory import checkpoint_if_needed
+from dermlab.train.memory import fit_to_memory
 from dermlab.train.params import Params, TrainParams
 from dermlab.train.schedule import adamw
 from dermlab.train.state import State
@@ -28,9 +29,10 @@ Batches = Iterator[tuple[np.ndarray, torch.Tensor]]
 @dataclass(frozen=True)
 class Phase:
     """`number`: in seeds. `learner`: the module that learns and is remembered; `model`: the same as it is called, with inputs and
-    answers, wrapped where several processes share the work. `batches`: of an epoch's number and its order of training rows, the rows of
-    each batch and what the model takes of them; of this process alone. `validate`: float32 [N, K+1], the logits of the validation rows.
-    `accelerator`: None where one process does it all."""
+    answers, wrapped where several processes share the work. `batches`: of an epoch's number, its order of training rows and a step, the
+    rows of each batch from that step on and what the model takes of them; of this process alone. `validate`: of a module such as
+    `learner`, float32 [N, K+1], the logits of the validation rows. `at_once`: rows that a pass takes of a batch. `ema`: decay of the
+    average of the weights. `accelerator`: None where one process does it all."""
 
     name: str
     number: int
@@ -39,8 +41,10 @@ class Phase:
     learner: nn.Module
     model: nn.Module
     optimizer: torch.optim.Optimizer
-    batches: Callable[[int, np.ndarray], Batches]
-    validate: Callable[[], np.ndarray]
+    batches: Callable[[int, np.ndarray, int], Batches]
+    validate: Callable[[nn.Module], np.ndarray]
+    at_once: int
+    ema: float = 0.0
     accelerator: Accelerator | None = None
 
 
@@ -54,20 +58,19 @@ def head_phase(head: Head, inputs: Inputs, knobs: TrainParams, runtime: Runtime,
     if state.weights:
         head.load_state_dict(state.weights)
         optimizer.load_state_dict(state.optimizer)
-    else:  # a few steps of a moving average would still be near 0 and 1
-        head.standardise.running_mean.copy_(features.float().mean(0))
-        head.standardise.running_var.copy_(features.float().var(0))
+    else:
+        head.fit_standardise(features)
 
-    def batches(epoch: int, order: np.ndarray) -> Batches:
-        for positions in order.reshape(-1, knobs.batch_size):
+    def batches(epoch: int, order: np.ndarray, step: int) -> Batches:
+        for positions in order.reshape(-1, knobs.batch_size)[step:]:
             yield positions, features[torch.from_numpy(positions).to(runtime.device)]
 
-    def validate() -> np.ndarray:
+    def validate(head: nn.Module) -> np.ndarray:
         head.eval()
         with torch.inference_mode():
             return head(held_out, answers).float().cpu().numpy()
 
-    return Phase("frozen", 1, "Training the head", knobs.frozen_epochs, head, head, optimizer, batches, validate)
+    return Phase("frozen", 1, "Training the head", knobs.frozen_epochs, head, head, optimizer, batches, validate, knobs.batch_size)
 
 
 def finetune_phase(
@@ -79,27 +82,36 @@ def finetune_phase(
     if knobs.batch_size % world or knobs.batch_size // world < 2:
         raise ParamsError(f"train.batch_size: {knobs.batch_size} cannot be shared by {world} processes. Take a multiple, 2 or more each.")
     share = knobs.batch_size // world
-    module.backbone.train_last(knobs.trainable_blocks)
+    backbone = module.backbone
+    backbone.train_last(knobs.trainable_blocks)
     module.to(runtime.device, memory_format=torch.channels_last).train()
     if state.weights:
         module.load_state_dict(state.weights)
-    checkpoint_if_needed(module.backbone, inputs.image_size, share, runtime.device, runtime.train_dtype)
-    optimizer = adamw(module, knobs)
+    elif not knobs.frozen_epochs:
+        module.head.fit_standardise(torch.from_numpy(np.array(inputs.train.features)))
+    at_once = fit_to_memory(backbone, inputs.image_size, share, runtime.device, runtime.train_dtype)
+    choose_attention(backbone, inputs.image_size, at_once, runtime)
+    compile_blocks(backbone, runtime)
+    optimizer = adamw(module, knobs, [f"backbone.trunk.{name}" for name in backbone.blocks()])
     if state.optimizer:
         optimizer.load_state_dict(state.optimizer)
     model, prepared = accelerator.prepare(module, optimizer)
     val_answers = torch.from_numpy(inputs.val.answers).to(runtime.device)
+    reader = ImageReader(inputs.shards, inputs.image_size, inputs.loaders)
 
-    def batches(epoch: int, order: np.ndarray) -> Batches:
-        draws = np.arange(len(order)).reshape(-1, world, share)[:, accelerator.process_index].ravel()
-        dataset = ImageDataset(inputs.train.table.iloc[order], inputs.shards, inputs.image_size, augment=(params.seed, epoch))
-        for drawn, images in loader(dataset, draws.tolist(), share, inputs.loaders, drop_last=True):
-            yield order[drawn.numpy()], images.to(runtime.device, non_blocking=True)
+    def batches(epoch: int, order: np.ndarray, step: int) -> Batches:
+        draws = np.arange(len(order)).reshape(-1, world, share)[step:, accelerator.process_index].ravel()
+        seeds = [(params.seed, epoch, draw) for draw in draws.tolist()]
+        for drawn, images in reader.batches(inputs.train.table.iloc[order[draws]], share, seeds):
+            yield order[draws[drawn.numpy()]], images.to(runtime.device, non_blocking=True)
 
-    def validate() -> np.ndarray:
-        return over_images(
-            module, lambda images, where: module(images, val_answers[where]), len(inputs.classes.names), inputs.val.table, inputs.shards,
-            inputs.image_size, knobs.batch_size, inputs.loaders, runtime=runtime, what="Validating",
-        )  # fmt: skip
+    def validate(module: nn.Module) -> np.ndarray:
+        with uncompiled():
+            return over_images(
+                module, lambda images, where: module(images, val_answers[where]), len(inputs.classes.names), inputs.val.table, reader,
+                knobs.batch_size, runtime=runtime, what="Validating",
+            )  # fmt: skip
 
-    return Phase("finetune", 2, "Fine-tuning", knobs.finetune_epochs, module, model, prepared, batches, validate, accelerator)
+    return Phase(
+        "finetune", 2, "Fine-tuning", knobs.finetune_epochs, module, model, prepared, batches, validate, at_once, knobs.ema, accelerator
+    )

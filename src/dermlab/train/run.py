@@ -14,18 +14,21 @@ from dermlab.data.errors import ContractError, ParamsError
 from dermlab.data.progress import say
 from dermlab.model.backbones import Backbone, create_backbone, weights_digest
 from dermlab.model.classifier import FusedClassifier
+from dermlab.model.kernels import peak_flops, training_flops
 from dermlab.model.questionnaire import width_of
 from dermlab.model.runtime import seed_everything, set_up
 from dermlab.model.saved import TrainedModel, save_model
 from dermlab.train.checkpoint import checkpoint_folder, recipe_of, remove_checkpoint
 from dermlab.train.curves import Curves
 from dermlab.train.inputs import Inputs
-from dermlab.train.loop import run_phase
+from dermlab.train.loop import Keeper, run_phase
 from dermlab.train.objective import Objective
 from dermlab.train.params import Params
 from dermlab.train.phases import finetune_phase, head_phase
 from dermlab.train.state import State, resumed
+from dermlab.train.telemetry import TrainLog
 from dermlab.train.validation import fit_temperature
+from dermlab.train.watch import Watch
 
 
 def run(
@@ -35,10 +38,13 @@ def run(
     live_folder: Path = paths.METRICS / "train",
     checkpoint_root: Path | None = None,
     create: Callable[[str, int], Backbone] = create_backbone,
+    checkpoint_minutes: float = 0,
+    usd_per_hour: float = 0,
 ) -> dict[str, Any]:
     """Trains, keeps the best epoch of both phases, fits its temperature, writes the model and the curves.
 
-    Returns the metrics. A run that was killed goes on after its last whole epoch and ends with the same numbers.
+    Returns the metrics. A run that was killed goes on after its last checkpoint and ends with the same numbers. Checkpoints are written
+    after each epoch, every `checkpoint_minutes` (0: not), and on SIGTERM and SIGINT, which then end the process.
     """
     knobs = params.train
     if knobs.frozen_epochs + knobs.finetune_epochs == 0:
@@ -49,8 +55,9 @@ def run(
     first = accelerator.is_main_process
     folder = checkpoint_folder(params, inputs, checkpoint_root)
     state = _shared(resumed(folder) if first else None, accelerator)
-    if state.history and first:
-        say(f"train: goes on after epoch {state.epoch} of phase {state.phase}")
+    if state.weights and first:
+        within = f", step {state.step} of the next" if state.step else ""
+        say(f"train: goes on after epoch {state.epoch} of phase {state.phase}{within}")
 
     seed_everything(params.seed)
     with accelerator.main_process_first():
@@ -59,20 +66,28 @@ def run(
     module = FusedClassifier(backbone, width_of(inputs.questions), len(inputs.classes.names), knobs.dropout)
     curves = Curves(Path(live_folder), state.history) if first else None
 
-    def finished() -> None:
-        curves.log(state.history[-1])
-        state.write(folder)
+    watch = Watch(checkpoint_minutes, first)
 
+    def write() -> None:
+        state.write(folder)
+        watch.written()
+
+    log = TrainLog(folder.name, runtime.device, accelerator.num_processes, usd_per_hour)
+    keeper = Keeper(write, lambda: curves.log(state.history[-1]), watch, log)
     objective = Objective(params, inputs.counts, inputs.questions, runtime.device)
-    train = partial(run_phase, inputs=inputs, objective=objective, params=params, state=state, finished=finished)
-    if state.phase == "frozen":
-        if first:
-            train(head_phase(module.head, inputs, knobs, runtime, state))
-            if state.best:
-                module.head.load_state_dict(state.best["weights"])
-        state.begin("finetune")
-    if state.epoch < knobs.finetune_epochs:
-        train(finetune_phase(module, inputs, params, runtime, accelerator, state))
+    train = partial(run_phase, inputs=inputs, objective=objective, params=params, state=state, keeper=keeper)
+    with watch:
+        if state.phase == "frozen":
+            if first:
+                train(head_phase(module.head, inputs, knobs, runtime, state))
+                if state.best:
+                    module.head.load_state_dict(state.best["weights"])
+            state.begin("finetune")
+        if state.epoch < knobs.finetune_epochs:
+            phase = finetune_phase(module, inputs, params, runtime, accelerator, state)
+            if peak := peak_flops(runtime.device):
+                log.flops, log.peak = training_flops(backbone, inputs.image_size, runtime.device), peak * accelerator.num_processes
+            train(phase)
     if not first:
         return {}
     curves.end()

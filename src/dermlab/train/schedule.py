@@ -1,6 +1,7 @@
 """The optimiser and its learning rate: pure functions of the step, so that a resumed run goes on as if never stopped."""
 
 import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -17,18 +18,37 @@ def rate_at(step: int, steps: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
 
 
-def adamw(model: nn.Module, params: TrainParams) -> torch.optim.AdamW:
-    """Parameters under `head` learn at `head_lr`, the rest at `lr`; biases and norms do not decay (Loshchilov & Hutter 2019)."""
+def adamw(model: nn.Module, params: TrainParams, blocks: Sequence[str] = ()) -> torch.optim.AdamW:
+    """Parameters under `head` learn at `head_lr`, the rest at `peak_rates`; biases and norms do not decay (Loshchilov & Hutter 2019)."""
+    rates = peak_rates([name for name, _ in model.named_parameters()], params, blocks)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            peak = params.head_lr if name.startswith("head.") else params.lr
             decay = params.weight_decay if parameter.ndim > 1 else 0.0
-            groups.setdefault((peak, decay), []).append(parameter)
+            groups.setdefault((rates[name], decay), []).append(parameter)
     return torch.optim.AdamW(
         [{"params": members, "lr": peak, "peak": peak, "weight_decay": decay} for (peak, decay), members in groups.items()],
         fused=True,
     )
+
+
+def peak_rates(names: Iterable[str], params: TrainParams, blocks: Sequence[str] = ()) -> dict[str, float]:
+    """Peak learning rate of each parameter: `head_lr` under `head`; elsewhere `lr` in the last of `blocks` and after them, `layer_decay`
+    times as much in each block before (Clark et al. 2020; Bao et al. 2022), what lies before the first block like another one.
+
+    `blocks`: names of the backbone's blocks within the model, from input to output.
+    """
+    depth, seen, rates = len(blocks), 0, {}
+    for name in names:
+        at = next((i for i, block in enumerate(blocks) if name.startswith(block + ".")), None)
+        seen = seen if at is None else at + 1
+        if name.startswith("head."):
+            rates[name] = params.head_lr
+        elif at is not None:
+            rates[name] = params.lr * params.layer_decay ** (depth - 1 - at)
+        else:
+            rates[name] = params.lr * params.layer_decay ** (0 if seen else depth)
+    return rates
 
 
 def set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from dermlab.train.average import Average
 from dermlab.train.checkpoint import read_checkpoint, write_checkpoint
 from dermlab.train.validation import Validation, validate
 
@@ -15,34 +16,50 @@ PHASES = ("frozen", "finetune")
 
 @dataclass
 class State:
-    """`phase`, `epoch`: epochs finished in this phase. `weights`, `optimizer`: as that epoch left them; of the head only
-    while the backbone is frozen. `best`: the phase, epoch, score, weights and validation logits of the best epoch so far.
-    `history`: one row an epoch, both phases."""
+    """`phase`, `epoch`, `step`: epochs finished in this phase, and steps in the epoch after them; `losses`: the sum over those steps.
+    `weights`, `optimizer`, `average`: as that step left them; of the head only while the backbone is frozen. `best`: the phase, epoch,
+    score, weights and validation logits of the best epoch so far. `history`: one row an epoch, both phases."""
 
     phase: str = "frozen"
     epoch: int = 0
+    step: int = 0
+    losses: float = 0.0
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
+    average: dict[str, torch.Tensor] = field(default_factory=dict)
     best: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
 
-    def finish_epoch(
-        self, model: torch.nn.Module, optimizer: torch.optim.Optimizer, train_loss: float, logits: np.ndarray, labels: np.ndarray
-    ) -> Validation:
-        """Judges the epoch and keeps it if it is the best so far; of two equal ones the earlier."""
-        judged = validate(logits, labels)
-        self.epoch += 1
-        self.weights = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+    def pause(self, step: int, losses: float, model: torch.nn.Module, optimizer: torch.optim.Optimizer, average: Average) -> None:
+        """Within an epoch, after `step` of its steps."""
+        self.step, self.losses = step, losses
+        self.weights, self.average = _copied(model), average.state()
         self.optimizer = optimizer.state_dict()
+
+    def finish_epoch(
+        self,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        average: Average,
+        train_loss: float,
+        logits: np.ndarray,
+        labels: np.ndarray,
+    ) -> Validation:
+        """Judges the epoch and keeps it if it is the best so far; of two equal ones the earlier. `logits`: of the average."""
+        self.pause(0, 0.0, model, optimizer, average)
+        self.epoch += 1
+        judged = validate(logits, labels)
         row = {"phase": self.phase, "epoch": self.epoch, "train_loss": train_loss, **asdict(judged)}
         self.history.append(row)
         if not self.best or judged.score > self.best["score"]:
             logits = torch.from_numpy(logits.astype(np.float32))
-            self.best = {**row, "score": judged.score, "step": len(self.history), "weights": self.weights, "logits": logits}
+            weights = _copied(average.of(model)) if average.decay else self.weights
+            self.best = {**row, "score": judged.score, "step": len(self.history), "weights": weights, "logits": logits}
         return judged
 
     def begin(self, phase: str) -> None:
-        self.phase, self.epoch, self.weights, self.optimizer = phase, 0, {}, {}
+        self.phase, self.epoch, self.step, self.losses = phase, 0, 0, 0.0
+        self.weights, self.optimizer, self.average = {}, {}, {}
 
     def write(self, folder: Path) -> None:
         write_checkpoint(folder, {name: getattr(self, name) for name in self.__dataclass_fields__})
@@ -51,3 +68,7 @@ class State:
 def resumed(folder: Path) -> State:
     found = read_checkpoint(folder)
     return State(**found) if found else State()
+
+
+def _copied(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
