@@ -14,10 +14,11 @@ from dermlab.data.progress import say
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
 from dermlab.data.tables import MANIFEST, PREDICTIONS, read_table, write_table
-from dermlab.evaluate.build import evaluate, frozen_test_rows, predictions_table
+from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, predictions_table
 from dermlab.evaluate.params import Params
 from dermlab.model.predict import predict_logits, probabilities
 from dermlab.model.saved import load_model
+from dermlab.scores.adjustment import adjusted
 
 
 def main() -> None:
@@ -26,16 +27,21 @@ def main() -> None:
     rows = frozen_test_rows(known, read_table(paths.MANIFEST, MANIFEST))
     model = load_model(paths.MODEL)
     logits = predict_logits(model, rows, Shards(), machine.batch_size, machine.loaders, flip=params.tta == "flip")
-    probs = probabilities(logits, model.temperature)
+    tau = model.tau if params.adjust == "validation" else 0.0
+    plain = probabilities(logits, model.temperature)
+    probs = adjusted(plain, model.prior, tau, model.temperature)
     train_labels = known.loc[known["split"] == "train", "label"]
     result = evaluate(rows["label"], probs, train_labels, model.classes, params.ece_bins)
     write_table(paths.PREDICTIONS, predictions_table(rows, probs, model.classes), PREDICTIONS)
     write_json(paths.HEADLINE, result.headline)
     write_json(paths.F1, result.f1)
-    settings = {"temperature": model.temperature, "tta": params.tta}
+    adjustment = {"tau": tau, "chosen": model.tau, "prior": model.prior.tolist(), "curve": curve(rows["label"], plain, model)}
+    settings = {"temperature": model.temperature, "tta": params.tta, "adjustment": adjustment}
     write_json(paths.metrics_of("evaluate"), {**settings, **result.details})
     unflagged = result.details["unflagged"]
     say("evaluate: " + ", ".join(f"{name} {value:.4f}" for name, value in result.headline.items()))
+    if tau:
+        say(f"      logits adjusted by tau {tau} times the log prior, as validation chose")
     if "top1" in unflagged:
         say(f"      without the {unflagged['flagged']} test rows the model doubts: top1 {unflagged['top1']:.4f}")
 

@@ -7,7 +7,9 @@ from dermlab.data.classes import Classes
 from dermlab.data.errors import ContractError
 from dermlab.data.files import write_json
 from dermlab.data.tables import PREDICTIONS, read_table, write_table
-from dermlab.evaluate.build import evaluate, frozen_test_rows, predictions_table
+from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, predictions_table
+from dermlab.model.saved import TrainedModel
+from dermlab.scores.adjustment import TAUS
 
 CLASSES = Classes(("eczema", "psoriasis", "scabies", "tinea", "acne", "wart"))
 TRAIN_COUNTS = {"eczema": 50, "psoriasis": 20, "scabies": 3, "tinea": 9, "acne": 10, "wart": 2, "other": 99}
@@ -131,3 +133,16 @@ def test_predictions_name_a_probability_column_a_class(tmp_path):
     table = read_table(tmp_path / "predictions.parquet", PREDICTIONS)
     assert list(table.columns) == ["image_id", "patient_id", "diagnosis", "label", *(f"prob_{name}" for name in CLASSES.names)]
     assert table["prob_wart"].tolist() == pytest.approx([1 / 7] * 3)
+
+
+def test_the_curve_runs_from_the_plain_model_towards_balance():
+    labels, probs = predicted_rows(3000)
+    prior = np.array([50, 20, 3, 9, 10, 2, 99]) / 193
+    model = TrainedModel(None, CLASSES, (), 1.0, 32, "lite0", prior)
+    points = curve(labels, probs, model)
+    assert [point["tau"] for point in points] == list(TAUS)
+    plain = evaluate(labels, probs, TRAIN, CLASSES, 15).headline
+    assert points[0]["top1"] == pytest.approx(plain["top1"], abs=1e-4)
+    assert points[0]["balanced_accuracy"] == pytest.approx(plain["balanced_accuracy"], abs=1e-4)
+    assert len({point["top1"] for point in points}) > 5
+    assert curve(pd.Series(["other"]), probs[:1], model) == []

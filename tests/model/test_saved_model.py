@@ -26,7 +26,8 @@ def model() -> TrainedModel:
     backbone = create_backbone("timm:test_efficientnet", 32, pretrained=False)
     classes = Classes(("acne", "eczema", "wart"))
     module = FusedClassifier(backbone, width_of(QUESTIONS), len(classes.names), dropout=0.5).eval()
-    return TrainedModel(module, classes, QUESTIONS, 1.25, 32, "timm:test_efficientnet", {"train": {"lr": 3e-05}})
+    recipe = {"train": {"lr": 3e-05}}
+    return TrainedModel(module, classes, QUESTIONS, 1.25, 32, "timm:test_efficientnet", np.array([0.4, 0.3, 0.2, 0.1]), 0.5, recipe)
 
 
 @pytest.fixture
@@ -47,6 +48,7 @@ def test_a_saved_model_predicts_the_same_elsewhere(model, rows, tmp_path):
     again = load_model(tmp_path / "model")
     assert (again.classes, again.questions, again.temperature) == (model.classes, QUESTIONS, 1.25)
     assert (again.image_size, again.backbone, again.recipe) == (32, "timm:test_efficientnet", {"train": {"lr": 3e-05}})
+    assert (again.prior.tolist(), again.tau) == ([0.4, 0.3, 0.2, 0.1], 0.5)
     before, after = (predict_logits(m, rows, Shards(tmp_path), batch_size=2) for m in (model, again))
     assert before.shape == (5, 4)
     assert before.dtype == np.float32
@@ -77,7 +79,7 @@ def test_a_model_with_an_attention_tower_comes_back_from_its_folder_alone(tmp_pa
     vision |= {"num_attention_heads": 4, "image_size": 32, "patch_size": 16, "layer_norm_eps": 1e-6}
     backbone = create_backbone("medsiglip", 32, False, {"vision": vision, "mean": [0.5] * 3, "std": [0.5] * 3})
     module = FusedClassifier(backbone, 0, 3).eval()
-    save_model(TrainedModel(module, Classes(("acne", "wart")), (), 1.0, 32, "medsiglip"), tmp_path)
+    save_model(TrainedModel(module, Classes(("acne", "wart")), (), 1.0, 32, "medsiglip", np.ones(3) / 3), tmp_path)
     images = torch.randint(0, 255, (2, 3, 32, 32), dtype=torch.uint8)
     torch.testing.assert_close(load_model(tmp_path).module(images, torch.zeros(2, 0)), module(images, torch.zeros(2, 0)))
 

@@ -97,7 +97,12 @@ def make_world(folder: Path, images: int = 600, targets=TARGETS, seed: int = 0, 
     write_table(folder / paths.PREDICTIONS, predictions, PREDICTIONS)
     write_table(folder / paths.TRUTH, truth if knows_truth else truth.head(0), TRUTH)
     write_json(folder / paths.metrics_of("train"), {"best_epoch": 3, "val_top1": 0.61, "val_macro_f1": 0.5})
-    write_json(folder / paths.metrics_of("evaluate"), {"other_auroc": 0.71, "unflagged": {"rows": 90, "top1": 0.77, "top3": 0.95}})
+    share = odds / odds.sum()
+    adjustment = {"tau": 0.0, "chosen": 0.4, "prior": share.tolist(), "curve": []}
+    write_json(
+        folder / paths.metrics_of("evaluate"),
+        {"temperature": 1.1, "adjustment": adjustment, "other_auroc": 0.71, "unflagged": {"rows": 90, "top1": 0.77, "top3": 0.95}},
+    )
     counts = train["label"].value_counts()
     rows = np.array([counts.get(name, 0) for name in targets])
     found = headline(

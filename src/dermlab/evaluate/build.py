@@ -10,6 +10,8 @@ from dermlab.data.classes import OTHER, Classes
 from dermlab.data.errors import ContractError
 from dermlab.data.tables import prob_columns
 from dermlab.evaluate.doubts import doubted
+from dermlab.model.saved import TrainedModel
+from dermlab.scores.adjustment import TAUS, adjusted, two_aims
 from dermlab.scores.calibration import calibration_bins
 from dermlab.scores.counts import confusion, f1, precision, recall
 from dermlab.scores.headline import Tally, headline, over_targets, tally
@@ -84,6 +86,15 @@ def evaluate(test_labels: pd.Series, probs: np.ndarray, train_labels: pd.Series,
         details["other_auroc"] = _auroc_of_other(is_target, probs)
     rounded = {name: round(float(value), 4) for name, value in headline(tallied, rare, sink).items() if np.isfinite(value)}
     return Evaluation(rounded, {name: round(scores["f1"], 4) for name, scores in details["per_class"].items()}, details)
+
+
+def curve(test_labels: pd.Series, probs: np.ndarray, model: TrainedModel) -> list[dict[str, float]]:
+    """Top-1 and balanced accuracy for each tau of the post-hoc adjustment. probs: float [N, K+1], not adjusted."""
+    labels = model.classes.encode(test_labels, "the test rows, column label")
+    if not (labels < model.classes.other).any():
+        return []
+    points = [(tau, two_aims(labels, adjusted(probs, model.prior, tau, model.temperature))) for tau in TAUS]
+    return [{"tau": tau, "top1": first, "balanced_accuracy": second} for tau, (first, second) in points]
 
 
 def _per_class(tallied: Tally, classes: Classes) -> dict[str, dict[str, float]]:

@@ -7,6 +7,7 @@ from dermlab.data.params import Block, Positive, StageParams
 
 class EvaluateParams(Block):
     tta: Literal["none", "flip"]
+    adjust: Literal["none", "validation"]
     ece_bins: Positive
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -18,14 +19,15 @@ from dermlab.model.backbones import create_backbone
 from dermlab.model.classifier import FusedClassifier
 from dermlab.model.questionnaire import width_of
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass
 class TrainedModel:
     """`module`: the FusedClassifier, in eval mode. `temperature`: divides the logits before the softmax.
-    `image_size`: side in pixels of what the backbone sees. `backbone`: its name. `recipe`: the params it was trained with.
-    """
+    `image_size`: side in pixels of what the backbone sees. `backbone`: its name. `prior`: float64 [K+1], the share of each class in what
+    training drew. `tau`: of the post-hoc adjustment that validation chose (scores/adjustment.py). `recipe`: the params it was trained
+    with."""
 
     module: FusedClassifier
     classes: Classes
@@ -33,6 +35,8 @@ class TrainedModel:
     temperature: float
     image_size: int
     backbone: str
+    prior: np.ndarray
+    tau: float = 0.0
     recipe: dict[str, Any] = field(default_factory=dict)
 
 
@@ -46,6 +50,8 @@ def save_model(model: TrainedModel, folder: Path = paths.MODEL) -> None:
         "classes": list(model.classes.targets),
         "questionnaire": as_json(model.questions),
         "temperature": round(model.temperature, 6),
+        "prior": [round(float(share), 8) for share in model.prior],
+        "tau": model.tau,
         "recipe": model.recipe,
     }
     with atomic_path(folder) as unfinished:
@@ -73,4 +79,5 @@ def load_model(folder: Path = paths.MODEL) -> TrainedModel:
             f"Restore it: `dvc checkout {folder}`."
         ) from error
     module.eval().to(memory_format=torch.channels_last)
-    return TrainedModel(module, classes, questions, description["temperature"], size, name, description["recipe"])
+    prior, tau = np.array(description["prior"]), description["tau"]
+    return TrainedModel(module, classes, questions, description["temperature"], size, name, prior, tau, description["recipe"])

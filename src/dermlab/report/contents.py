@@ -11,7 +11,7 @@ import pandas as pd
 from dermlab.data import paths
 from dermlab.data.classes import OTHER
 from dermlab.data.errors import ContractError
-from dermlab.data.tables import SPLITS
+from dermlab.data.tables import PROB_PREFIX, SPLITS
 from dermlab.report import sentences
 from dermlab.report.examples import Example, examples
 from dermlab.report.inputs import Inputs
@@ -19,9 +19,10 @@ from dermlab.report.params import Params
 from dermlab.report.render import score
 from dermlab.report.training_rows import TrainingCounts, flag_counts, training_counts
 from dermlab.report.truth import score_flags
+from dermlab.scores.adjustment import TAUS, adjusted
 from dermlab.scores.bootstrap import interval, resample
 from dermlab.scores.calibration import calibration_bins
-from dermlab.scores.counts import confusion, f1, precision, recall
+from dermlab.scores.counts import balanced_accuracy, confusion, f1, precision, recall, top1
 from dermlab.scores.headline import HEADLINE, Tally, headline, patients_behind
 from dermlab.scores.predictions import UNKNOWN_PATIENTS, knows_patients, labels_and_probs, scored_rows, tally_by_patient, target_names
 from dermlab.scores.rare import commonest, rarest_third
@@ -48,6 +49,18 @@ class ClassRow:
 
 
 @dataclass(frozen=True)
+class BalancePoint:
+    """The test split with the logits adjusted by `tau`: value and 95 % interval, None with too few patients. `used`: this run's."""
+
+    tau: float
+    used: bool
+    top1: float
+    top1_bounds: tuple[float, float] | None
+    balanced: float
+    balanced_bounds: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
 class Report:
     """`headline`: score -> (value, 95 % interval, None with too few patients). `confusion`: classes by support, and the counts
     in that order."""
@@ -63,6 +76,8 @@ class Report:
     patients: int
     headline: dict[str, tuple[float, tuple[float, float] | None]]
     extras: list[str]
+    balance: list[BalancePoint]
+    balance_lead: str
     classes: list[ClassRow]
     sink: str
     confusion: tuple[list[str], list[list[int]]]
@@ -112,6 +127,7 @@ def contents(inputs: Inputs) -> Report:
         for name in HEADLINE
     }
     classes = _classes(targets, rare, by_patient, draws, training)
+    balance = _balance(scored, metrics["evaluate"].get("adjustment", {}), metrics["evaluate"].get("temperature", 1.0), params)
     names = [row.name for row in classes]
     order = [targets.index(name) for name in names]
     counts = confusion(labels, probs.argmax(axis=1), len(targets))[np.ix_(order, order)]
@@ -129,6 +145,8 @@ def contents(inputs: Inputs) -> Report:
         patients=patients,
         headline=with_bounds,
         extras=sentences.extras(metrics["evaluate"], metrics["headline"], [row.name for row in classes if not row.support], len(scored)),
+        balance=balance,
+        balance_lead=sentences.balance(metrics["evaluate"].get("adjustment", {}), balance),
         classes=classes,
         sink=sink,
         confusion=(names, counts.tolist()),
@@ -203,6 +221,28 @@ def _rows(manifest: pd.DataFrame) -> dict[str, tuple[int, int]]:
     """Split -> (images, of them `other`)."""
     of = {split: manifest.loc[manifest["split"] == split, "label"] for split in SPLITS}
     return {split: (len(labels), int((labels == OTHER).sum())) for split, labels in of.items()}
+
+
+def _balance(scored: pd.DataFrame, adjustment: Mapping[str, Any], temperature: float, params: Params) -> list[BalancePoint]:
+    """The curve of the post-hoc adjustment, counted from the predictions; empty where evaluate wrote no prior."""
+    if not adjustment:
+        return []
+    columns = [name for name in scored.columns if name.startswith(PROB_PREFIX)]
+    probs, prior = scored[columns].to_numpy(), np.array(adjustment["prior"])
+    tallies = [
+        tally_by_patient(scored.assign(**dict(zip(columns, moved.T, strict=True))), 1)
+        for moved in (adjusted(probs, prior, tau - adjustment["tau"], temperature) for tau in TAUS)
+    ]
+    patients, points = len(tallies[0].rows), []
+    for tau, counted, drawn in zip(TAUS, tallies, resample(tallies, params.report.bootstrap, params.seed), strict=True):
+        whole = counted.total()
+        points.append(
+            BalancePoint(
+                tau, tau == adjustment["tau"], float(top1(whole)), interval(top1(drawn), patients),
+                float(balanced_accuracy(whole)), interval(balanced_accuracy(drawn), patients),
+            )
+        )  # fmt: skip
+    return points
 
 
 def _classes(

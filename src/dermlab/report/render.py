@@ -93,6 +93,7 @@ def _environment(html: bool) -> Environment:
         "table": markdown_table, "share": share, "score_labels": SCORE_LABELS, "score_meanings": SCORE_MEANINGS,
         "min_patients": MIN_PATIENTS, "absent": ABSENT, "confusion_figure": figures.confusion,
         "calibration_figure": figures.calibration, "interval_figure": figures.interval, "difference_figure": figures.difference,
+        "balance_figure": figures.balance,
     }  # fmt: skip
     return environment
 

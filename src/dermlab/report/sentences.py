@@ -1,6 +1,7 @@
 """The report's sentences with numbers in them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from dermlab.report.paired import FIELD_NOTE
 from dermlab.report.params import Params
 from dermlab.report.render import percent, score, share
 from dermlab.report.training_rows import TrainingCounts
+from dermlab.scores.adjustment import AIM
 
 
 def verdict(params: Params, top1: tuple[float, tuple[float, float] | None], images: int, patients: int) -> str:
@@ -42,6 +44,23 @@ def extras(evaluation: Mapping, headline: Mapping, untested: list[str], images: 
     if untested:
         said.append(f"Without a test image, and left out of every mean: {', '.join(untested)}.")
     return said
+
+
+def balance(adjustment: Mapping, points: Sequence[Any]) -> str:
+    """points: of the curve, `tau` 0 first."""
+    if not points:
+        return ""
+    plain, chosen = points[0], next(point for point in points if point.tau == adjustment["chosen"])
+    used = (
+        f"This run's predictions are adjusted with tau {adjustment['tau']:g}." if adjustment["tau"] else "This run uses none of it (tau 0)."
+    )
+    if not chosen.tau:
+        return f"Validation chose tau 0: on {AIM}, taking out any of the prior gains nothing. {used}"
+    return (
+        f"Validation chose tau {chosen.tau:g}, for {AIM}. On the test split that is top-1 {score(chosen.top1)} and balanced accuracy "
+        f"{score(chosen.balanced)}, against {score(plain.top1)} and {score(plain.balanced)} without it. {used} "
+        "`-S evaluate.adjust=validation` applies it, and trains nothing."
+    )
 
 
 def sink(name: str, names: list[str], counts: np.ndarray) -> str:

@@ -95,6 +95,12 @@ def drawn_counts(labels: np.ndarray, weights: np.ndarray, classes: int) -> np.nd
     return np.bincount(labels, weights * (len(weights) / weights.sum()), minlength=classes)
 
 
+def prior_of(counts: np.ndarray) -> np.ndarray:
+    """float64 [K+1], sums to 1; a class without a row counts as one row, as for the losses."""
+    least = np.maximum(counts, 1)
+    return least / least.sum()
+
+
 def _rows(rows: pd.DataFrame, classes: Classes, questions: Questionnaire, cached: Embeddings, manifest: Path) -> Rows:
     rows = rows.reset_index(drop=True)
     weights = rows["weight"].to_numpy(np.float32)

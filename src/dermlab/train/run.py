@@ -15,12 +15,14 @@ from dermlab.data.progress import say
 from dermlab.model.backbones import Backbone, create_backbone, weights_digest
 from dermlab.model.classifier import FusedClassifier
 from dermlab.model.kernels import peak_flops, training_flops
+from dermlab.model.predict import probabilities
 from dermlab.model.questionnaire import width_of
 from dermlab.model.runtime import seed_everything, set_up
 from dermlab.model.saved import TrainedModel, save_model
+from dermlab.scores.adjustment import choose_tau
 from dermlab.train.checkpoint import checkpoint_folder, recipe_of, remove_checkpoint
 from dermlab.train.curves import Curves
-from dermlab.train.inputs import Inputs
+from dermlab.train.inputs import Inputs, prior_of
 from dermlab.train.loop import Keeper, run_phase
 from dermlab.train.objective import Objective
 from dermlab.train.params import Params
@@ -111,12 +113,12 @@ def _check_weights(backbone: Backbone, inputs: Inputs) -> None:
 
 
 def _keep(module: FusedClassifier, params: Params, inputs: Inputs, best: dict[str, Any], epochs: int, folder: Path) -> dict[str, Any]:
-    temperature = fit_temperature(best["logits"].numpy(), inputs.val.labels)
+    logits, labels = best["logits"].numpy(), inputs.val.labels
+    temperature, prior = fit_temperature(logits, labels), prior_of(inputs.counts)
+    tau = choose_tau(labels, probabilities(logits, temperature), prior, temperature)
+    backbone, size = params.backbone, inputs.image_size
     module.eval()
-    save_model(
-        TrainedModel(module, inputs.classes, inputs.questions, temperature, inputs.image_size, params.backbone, recipe_of(params)),
-        folder,
-    )
+    save_model(TrainedModel(module, inputs.classes, inputs.questions, temperature, size, backbone, prior, tau, recipe_of(params)), folder)
     return {
         "best_phase": best["phase"],
         "best_epoch": best["epoch"],
@@ -126,6 +128,7 @@ def _keep(module: FusedClassifier, params: Params, inputs: Inputs, best: dict[st
         "val_macro_f1": best["macro_f1"],
         "val_nll": best["nll"],
         "temperature": temperature,
+        "tau": tau,
         "train_rows": len(inputs.train),
         "val_rows": len(inputs.val),
     }
