@@ -1,7 +1,7 @@
 """flag: which training labels look wrong, which photos are odd, copies, or leaks. Questions to a person, not verdicts.
 
-Reads   data/source/ (classes, questionnaire), data/catalog.parquet, data/images.parquet, data/embeddings/; the backbone's text tower,
-        if it has one
+Reads   data/source/ (classes, questionnaire), data/catalog.parquet, data/images.parquet, data/embeddings/, data/not-copies.csv; the
+        backbone's text tower, if it has one
 Writes  data/flags.parquet (training images only), metrics/flag.json
 Run     dvc repro flag        (the naive way, to study it: dvc exp run -S flag.probs=in_sample)
 """
@@ -11,6 +11,7 @@ from dermlab.data.classes import read_classes
 from dermlab.data.command import run_command
 from dermlab.data.embeddings import read_embeddings
 from dermlab.data.files import write_json
+from dermlab.data.not_copies import read_not_copies
 from dermlab.data.params import read_params
 from dermlab.data.progress import say
 from dermlab.data.questionnaire import read_questionnaire
@@ -24,7 +25,8 @@ from dermlab.flag.params import Params
 def main() -> None:
     params = read_params(Params)
     not_skin = not_skin_scorer(params.backbone, params.flag)
-    flags, numbers = build_flags(read_rows(), read_embeddings(), read_classes(), read_questionnaire(), params.flag, not_skin)
+    rows, classes, questions = read_rows(), read_classes(), read_questionnaire()
+    flags, numbers = build_flags(rows, read_embeddings(), classes, questions, params.flag, not_skin, read_not_copies())
     write_table(paths.FLAGS, flags, FLAGS)
     write_json(paths.metrics_of("flag"), numbers)
     say(

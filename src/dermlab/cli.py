@@ -153,7 +153,7 @@ def apply(experiment: Annotated[str, typer.Argument(help="its name in `dvc exp s
     """Bring an experiment's params and results into the workspace, as `dvc exp apply`, but keep the ledger's lines of today."""
     from dermlab.study.workspace import apply as apply_experiment
 
-    apply_experiment(experiment, keep=[str(paths.RELABELS)])
+    apply_experiment(experiment, keep=[str(paths.RELABELS), str(paths.NOT_COPIES)])
     say(f"params.yaml and results are those of {experiment}; {paths.RELABELS} is as it was")
 
 
@@ -199,7 +199,7 @@ def review(
 ) -> None:
     """Write a page on which a person reviews doubtful labels, or merge the decisions it exported into data/relabels.csv."""
     from dermlab.data.classes import read_classes
-    from dermlab.data.ledger import lines_only_in_commit
+    from dermlab.data.lines import lines_only_in_commit
     from dermlab.data.rows import read_rows
     from dermlab.data.shards import Shards
     from dermlab.review.merge import merge_decisions
@@ -226,6 +226,36 @@ def review(
     say(f"review: {len(queue.cards)} photos to look at, {queue.reviewed} reviewed before, {queue.later} more on later pages (--limit)")
     if len(larger) < len(queue.cards):
         say(f"      {len(queue.cards) - len(larger)} are shown as they are stored, small: the source does not have them here")
+    say(f"Page: {out.resolve()}")
+
+
+@app.command()
+def pairs(
+    merge: Annotated[Path | None, typer.Option(help="the exported pairs to write into data/not-copies.csv")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="most pairs to ask about")] = 200,
+    out: Annotated[Path, typer.Option(help="where the HTML page is written")] = paths.PAIRS,
+    reviewer: Annotated[str, typer.Option(help="who decides; else the page asks")] = "",
+    pixels: Annotated[int, typer.Option(min=64, help="longer side of the photos")] = 480,
+) -> None:
+    """Write a page of photos that look like copies, side by side, or merge what a person said are none into data/not-copies.csv."""
+    from dermlab.data.shards import Shards
+    from dermlab.review.originals import originals
+    from dermlab.review.pairs import merge_pairs, read_pairs, write_pairs
+
+    if merge is not None:
+        added, there = merge_pairs(merge)
+        say(f"pairs: {added} added to {paths.NOT_COPIES}, {there} already there")
+        say(f"Next: commit {paths.NOT_COPIES}, then run again what stopped; `flag` tells these photos apart from now on")
+        return
+    found = read_pairs()
+    if not found:
+        say("pairs: no two photos look like copies but those of the same bytes, or those that are told apart already")
+        return
+    asked = found[:limit]
+    larger = originals([photo.image_id for pair in asked for photo in (pair.first, pair.second)], pixels)
+    write_pairs(out, asked, Shards(), reviewer, pixels, larger)
+    across = sum(pair.first.split != pair.second.split for pair in found)
+    say(f"pairs: {len(asked)} of {len(found)} to look at, {across} of them in two splits; the least alike come first")
     say(f"Page: {out.resolve()}")
 
 

@@ -1,7 +1,7 @@
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from defaults import DEFAULTS
 
 from dermlab.catalog.build import build_catalog
 from dermlab.catalog.params import Params
@@ -11,7 +11,7 @@ from dermlab.data.tables import CATALOG, TRUTH, WANTED, write_table
 from dermlab.lock.lock import lock
 from dermlab.lock.sources import Options
 
-KNOBS = read_params(Params, Path(__file__).parents[2] / "params.yaml").catalog
+KNOBS = read_params(Params, DEFAULTS).catalog
 
 
 @pytest.fixture(scope="module")

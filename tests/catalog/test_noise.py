@@ -1,8 +1,7 @@
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from defaults import DEFAULTS
 
 from dermlab.catalog.noise import with_noise
 from dermlab.catalog.params import Params
@@ -15,7 +14,7 @@ NO_TRUTH = pd.DataFrame({"image_id": [], "true_label": [], "kind": [], "duplicat
 
 @pytest.fixture
 def knobs():
-    return read_params(Params, Path(__file__).parents[2] / "params.yaml").catalog
+    return read_params(Params, DEFAULTS).catalog
 
 
 def catalog(rows: int = 2000) -> pd.DataFrame:

@@ -6,7 +6,8 @@ import pytest
 
 from dermlab.data.classes import Classes
 from dermlab.data.errors import ContractError
-from dermlab.data.ledger import HEADER, lines_only_in_commit, read_ledger
+from dermlab.data.ledger import HEADER, read_ledger
+from dermlab.data.lines import lines_only_in_commit
 
 CLASSES = Classes(("eczema", "psoriasis"))
 CATALOG = pd.DataFrame(

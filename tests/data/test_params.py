@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from defaults import DEFAULTS
 
 from dermlab.data.errors import ParamsError
 from dermlab.data.params import check_params, read_params
@@ -9,13 +10,13 @@ from dermlab.flag.params import joined
 from dermlab.manifest.params import Params as ManifestPart
 from dermlab.pull.params import Params as PullPart
 
-DEFAULTS = (Path(__file__).parents[2] / "params.yaml").read_text()
+TEXT = DEFAULTS.read_text()
 
 
 def edited(tmp_path: Path, old: str, new: str) -> Path:
-    assert old in DEFAULTS
+    assert old in TEXT
     path = tmp_path / "params.yaml"
-    path.write_text(DEFAULTS.replace(old, new, 1))
+    path.write_text(TEXT.replace(old, new, 1))
     return path
 
 
@@ -105,4 +106,4 @@ def test_an_override_changes_one_line_of_the_file(tmp_path):
 
     path = edited(tmp_path, "seed: 17", "seed: 17")
     apply_overrides(str(path), ["loss=focal"])
-    assert path.read_text() == DEFAULTS.replace("loss: ce", "loss: focal", 1)
+    assert path.read_text() == TEXT.replace("loss: ce", "loss: focal", 1)

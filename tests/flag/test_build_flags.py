@@ -96,6 +96,19 @@ def test_more_leaks_than_allowed_stop_the_run_with_the_pairs_named():
         build_flags(catalog, embeddings, CLASSES, QUESTIONS, PARAMS.model_copy(update={"max_leak": 0.0}))
 
 
+def test_a_leak_that_a_person_told_apart_is_none():
+    catalog, embeddings = clinic()
+    source = catalog.loc[catalog["split"] == "test", "image_id"].iloc[0]
+    digests = catalog["sha256"].where(catalog["image_id"] != "i0020", "other bytes")
+    said = pd.DataFrame({"image_id": [source], "other_id": ["i0020"]})
+    strict = PARAMS.model_copy(update={"max_leak": 0.0})
+    with pytest.raises(ContractError, match="`dermlab pairs` shows them"):
+        build_flags(catalog.assign(sha256=digests), embeddings, CLASSES, QUESTIONS, strict)
+    flags, numbers = build_flags(catalog.assign(sha256=digests), embeddings, CLASSES, QUESTIONS, strict, not_copies=said)
+    assert numbers["leaks"] == 0
+    assert not flags["leak"].any()
+
+
 def test_one_photo_with_two_labels_is_what_a_person_is_asked_first():
     catalog, embeddings = clinic()
     flags, numbers = build_flags(catalog, embeddings, CLASSES, QUESTIONS, PARAMS)

@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dermlab.data.not_copies import NOTHING_SAID
 from dermlab.flag import duplicates
-from dermlab.flag.duplicates import copies, groups_of_copies, near_pairs, shared_between_splits
+from dermlab.flag.duplicates import copies, find_copies, groups_of_copies, near_pairs, shared_between_splits
 
 
 @pytest.mark.parametrize("bits", [0, 1, 2, 5, 6, 9, 16])
@@ -39,6 +40,28 @@ def test_hash_pairs_are_copies_only_if_their_features_agree_and_equal_bytes_alwa
     assert group[3] != group[0]  # a near hash, other features
     assert group[4] != group[0]  # the same features, a far hash
     assert pairs.tolist() == [[0, 2], [1, 2]]
+
+
+def test_a_pair_that_a_person_told_apart_links_nothing_under_any_name_of_the_same_bytes():
+    sha = np.array(["a", "a", "b", "b"])
+    phash = np.array([0, 0, 3, 3], dtype=np.uint64)
+    rows = among_strangers(sha, phash, np.array([[1, 0], [1, 0], [1, 0.05], [1, 0.05]], dtype=np.float16))
+    group, pairs = groups_of_copies(*rows, np.zeros(104), bits=4)
+    assert len(set(group[:4])) == 1
+    assert len(pairs) == 4
+    group, pairs = groups_of_copies(*rows, np.zeros(104), bits=4, apart=np.array([[2, 1]]))
+    assert group[0] == group[1] != group[2] == group[3]  # the same bytes are no question
+    assert len(pairs) == 0
+
+
+def test_pairs_are_found_by_id_and_those_the_source_lost_pass():
+    sha = np.array(["a", "b"])
+    names, hashes, features = among_strangers(sha, np.array([0, 1], dtype=np.uint64), np.array([[1.0, 0.0], [1.0, 0.05]]))
+    catalog = pd.DataFrame({"image_id": [f"i{k}" for k in range(102)], "sha256": names, "phash": hashes, "label": "x"})
+    said = pd.DataFrame({"image_id": ["gone", "i0"], "other_id": ["i0", "i1"]})
+    assert len(find_copies(catalog, features, NOTHING_SAID, bits=4)[1]) == 1
+    assert len(find_copies(catalog, features, said[:1], bits=4)[1]) == 1
+    assert len(find_copies(catalog, features, said, bits=4)[1]) == 0
 
 
 @pytest.mark.parametrize(("cosine", "one_label", "two_labels"), [(0.9, 1, 1), (0.8, 1, 0), (0.7, 0, 0)])

@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from defaults import DEFAULTS
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 SMALL = {
@@ -57,7 +59,7 @@ def clone_of_working_tree(folder: Path, *lock: str) -> Clone:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     params = folder / "params.yaml"
-    text = params.read_text()
+    text = DEFAULTS.read_text()
     for old, new in SMALL.items():
         assert old in text, old
         text = text.replace(old, new, 1)

@@ -137,7 +137,7 @@ def test_a_remote_without_credentials_is_an_error_and_changes_nothing(clinic, st
 
 def test_no_git_tracked_file_is_data(clinic):
     tracked = clinic.run("git", "ls-files", "data", "metrics", "models").stdout.split()
-    assert sorted(tracked) == ["data/relabels.csv", "data/source.dvc"]
+    assert sorted(tracked) == ["data/not-copies.csv", "data/relabels.csv", "data/source.dvc"]
 
 
 def test_a_leak_beyond_what_is_allowed_fails_the_run_with_the_pairs_named(clinic):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from defaults import DEFAULTS
 from dependencies import APART, VERSIONS, code_of, imported_files, is_code, params_of, versions
 
 ROOT = Path(__file__).parents[2]
@@ -15,7 +16,7 @@ VERBS = ("lock", "review", "study", "preflight")  # commands that are no stage: 
 FLOORS = {"data": set(), "scores": {"data"}, "model": {"data", "scores"}}
 FLOORS |= {room: {"model", "scores", "data"} for room in (*STAGES, *VERBS)}
 FLOORS["lock"] |= {"pull"}  # it lists what pull will read, through the same hands
-FLOORS["review"] |= {"pull"}  # to show photos as the source has them
+FLOORS["review"] |= {"pull", "flag"}  # to show photos as the source has them, and the pairs that `flag` takes for copies
 FLOORS["study"] |= {"report"}  # it reads runs as the comparison does
 FLOORS["preflight"] |= {"pull", "report", "study"}  # what it reckons with is theirs
 
@@ -105,6 +106,15 @@ def test_only_report_may_read_the_truth():
         if room in ("data", "catalog", "report", "study"):
             continue
         assert not any("TRUTH" in path.read_text() for path in (PACKAGE / room).rglob("*.py")), room
+
+
+def keys_of(path: Path) -> list[tuple[str, ...]]:
+    params = yaml.safe_load(path.read_text())
+    return [(key, *value) if isinstance(value, dict) else (key,) for key, value in params.items()]
+
+
+def test_the_params_of_the_tests_have_the_keys_of_the_live_file():
+    assert keys_of(DEFAULTS) == keys_of(ROOT / "params.yaml"), "tests/params.yaml: add what is new in params.yaml"
 
 
 def test_params_are_flat_scalars():

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from defaults import DEFAULTS
 
 from dermlab.data.machine import read_machine
 from dermlab.preflight import here
@@ -13,7 +14,7 @@ from dermlab.pull.budget import stored_bytes
 from dermlab.study.recipe import read_recipe
 
 ROOT = Path(__file__).parents[2]
-PARAMS = (ROOT / "params.yaml").read_text()
+PARAMS = DEFAULTS.read_text()
 FIELD = {"images": 118785, "originals_gb": 104, "disk_gb": 100, "epoch_seconds": 1735}
 
 
@@ -23,7 +24,7 @@ def reachable(monkeypatch):
 
 
 def checks_of(recipe: str, usd: float = 3.3, figures=FIELD, **limits):
-    machine = read_machine(ROOT / "params.yaml").model_copy(update={"usd_per_hour": usd, **limits})
+    machine = read_machine(DEFAULTS).model_copy(update={"usd_per_hour": usd, **limits})
     found = preflight(read_recipe(ROOT / "recipes" / f"{recipe}.yaml"), PARAMS, machine, None, **figures)
     return {check.what: check for check in found}
 

@@ -1,9 +1,9 @@
 import io
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from defaults import DEFAULTS
 from photos import folder_source, jpeg
 from PIL import Image
 
@@ -21,7 +21,7 @@ from dermlab.pull.pack import Pulled, pack
 from dermlab.pull.params import Params, PullParams
 from dermlab.pull.reuse import earlier_photos
 
-KNOBS = read_params(Params, Path(__file__).parents[2] / "params.yaml").pull
+KNOBS = read_params(Params, DEFAULTS).pull
 LOOSE = KNOBS.model_copy(update={"max_quarantine": 0.1})
 
 

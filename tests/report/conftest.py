@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from defaults import DEFAULTS
 from PIL import Image
 from rows_in_use import write_rows
 
@@ -109,7 +110,7 @@ def make_world(folder: Path, images: int = 600, targets=TARGETS, seed: int = 0, 
         tally_by_patient(scored_rows(read_table(folder / paths.PREDICTIONS, PREDICTIONS)), 15).total(), rarest_third(rows), commonest(rows)
     )
     write_json(folder / paths.HEADLINE, {name: round(float(value), 4) for name, value in found.items()})
-    text = (ROOT / "params.yaml").read_text().replace("variant: baseline", "variant: cleaned", 1)
+    text = DEFAULTS.read_text().replace("variant: baseline", "variant: cleaned", 1)
     (folder / "params.yaml").write_text(text.replace("bootstrap: 10000", "bootstrap: 200"))
     return World(folder, catalog, predictions, flags, truth)
 

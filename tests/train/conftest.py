@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from defaults import DEFAULTS
 from PIL import Image
 from rows_in_use import write_rows
 from ruamel.yaml import YAML
@@ -38,7 +39,7 @@ def tiny(name: str = "timm:test_efficientnet", image_size: int = 32) -> Backbone
 
 
 def made_params(**train) -> Params:
-    raw = YAML(typ="safe").load((ROOT / "params.yaml").read_text()) | {"backbone": "timm:test_efficientnet", "seed": 3}
+    raw = YAML(typ="safe").load(DEFAULTS.read_text()) | {"backbone": "timm:test_efficientnet", "seed": 3}
     raw["train"] |= {"frozen_epochs": 3, "finetune_epochs": 2, "batch_size": 8, "trainable_blocks": 0} | train
     return Params.model_validate(raw)
 

@@ -9,9 +9,10 @@ import pandas as pd
 from dermlab.data.classes import Classes
 from dermlab.data.embeddings import Embeddings
 from dermlab.data.errors import ContractError
+from dermlab.data.not_copies import NOTHING_SAID
 from dermlab.data.questionnaire import Questionnaire
 from dermlab.data.tables import ISSUES
-from dermlab.flag.duplicates import check_leaks, copies, groups_of_copies, shared_between_splits
+from dermlab.flag.duplicates import check_leaks, copies, find_copies, shared_between_splits
 from dermlab.flag.folds import patients_per_class, people_of
 from dermlab.flag.from_file import read_probabilities
 from dermlab.flag.neighbours import nearest, outlier_score, votes
@@ -34,12 +35,14 @@ def build_flags(
     questions: Questionnaire,
     params: FlagParams,
     not_skin: Callable[[np.ndarray], np.ndarray] = not_skin_score,
+    not_copies: pd.DataFrame = NOTHING_SAID,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """(the flags table, one row a training image, sorted by image_id; the numbers of metrics/flag.json).
 
     catalog: as `rows.read_rows`. Copies are looked for over all splits, everything else among the training rows; patients who share
     a copy lie in one fold and are no neighbours of each other, or a copy would vouch for its copy. `not_skin`: features [N, D] to
-    scores [N] in 0..1, by distance unless another is given (dermlab.flag.garbage chooses). Raises ContractError without training rows,
+    scores [N] in 0..1, by distance unless another is given (dermlab.flag.garbage chooses). `not_copies`: pairs that a person told
+    apart, as `read_not_copies`. Raises ContractError without training rows,
     or where more of them than `params.max_leak` are copies of held-out photos.
     """
     catalog = catalog.sort_values("image_id", ignore_index=True)
@@ -52,9 +55,7 @@ def build_flags(
     labels = classes.encode(rows["label"], "data/catalog.parquet, column label")
     ids = rows["image_id"].to_numpy(dtype=object)
 
-    group, pairs = groups_of_copies(
-        catalog["sha256"].to_numpy(), catalog["phash"].to_numpy(), every_feature, catalog["label"].to_numpy(), params.phash_bits
-    )
+    group, pairs = find_copies(catalog, every_feature, not_copies, params.phash_bits)
     copied = copies(catalog, group)
     check_leaks(copied, len(rows), params.max_leak)  # before any time is spent on folds
     copied = copied[train].reset_index(drop=True)

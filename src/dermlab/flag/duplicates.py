@@ -24,25 +24,41 @@ MAX_DISTANCE, MAX_DISTANCE_IF_LABELS_DIFFER = 0.27, 0.12
 RANDOM_PAIRS = 20_000
 PAIRS_AT_ONCE = 4_000_000
 PAIRS_NAMED = 50  # in an error
+NO_PAIRS = np.zeros((0, 2), dtype=np.int64)
+
+
+def find_copies(catalog: pd.DataFrame, features: np.ndarray, not_copies: pd.DataFrame, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """`groups_of_copies` of the catalog's rows. features: float [N, D]; not_copies: as `read_not_copies`."""
+    row = pd.Series(np.arange(len(catalog)), index=catalog["image_id"].to_numpy())
+    apart = not_copies[["image_id", "other_id"]].apply(lambda ids: ids.map(row)).dropna().to_numpy(dtype=np.int64)
+    columns = (catalog[name].to_numpy() for name in ("sha256", "phash"))
+    return groups_of_copies(*columns, features, catalog["label"].to_numpy(), bits, apart)
 
 
 def groups_of_copies(
-    sha256: np.ndarray, phash: np.ndarray, features: np.ndarray, labels: np.ndarray, bits: int
+    sha256: np.ndarray, phash: np.ndarray, features: np.ndarray, labels: np.ndarray, bits: int, apart: np.ndarray = NO_PAIRS
 ) -> tuple[np.ndarray, np.ndarray]:
     """(group int64 [N], near pairs int64 [P, 2]). Rows of one group are copies of one photo; a photo without copies is alone.
 
     sha256: str [N]; phash: uint64 [N]; features: float [N, D]; labels: [N]; bits: the most bits in which the hashes of copies differ.
-    Exact copies need no confirmation, near ones a cosine distance of at most MAX_DISTANCE medians of random pairs.
+    Exact copies need no confirmation, near ones a cosine distance of at most MAX_DISTANCE medians of random pairs. apart: int64 [M, 2],
+    rows that a person told apart; what was said of a photo holds for the same bytes under another name.
     """
     _, same = np.unique(sha256.astype(str), return_inverse=True)
     pairs = near_pairs(phash, bits)
     pairs = pairs[same[pairs[:, 0]] != same[pairs[:, 1]]]
+    pairs = pairs[~np.isin(_codes(same[pairs], len(same)), _codes(same[apart], len(same)))]
     allowed = np.where(labels[pairs[:, 0]] == labels[pairs[:, 1]], MAX_DISTANCE, MAX_DISTANCE_IF_LABELS_DIFFER)
     pairs = pairs[1 - similarity_of_pairs(features, pairs[:, 0], pairs[:, 1]) <= allowed * _usual_distance(features)]
     nodes = int(same.max(initial=-1)) + 1
     links = coo_array((np.ones(len(pairs)), (same[pairs[:, 0]], same[pairs[:, 1]])), shape=(nodes, nodes))
     _, component = connected_components(links, directed=False)
     return component[same].astype(np.int64), pairs
+
+
+def _codes(pairs: np.ndarray, below: int) -> np.ndarray:
+    """int64 [P]: equal where two pairs [P, 2] of numbers under `below` hold the same two, in either order."""
+    return pairs.min(axis=1) * below + pairs.max(axis=1)
 
 
 def _usual_distance(features: np.ndarray) -> float:
@@ -143,6 +159,7 @@ def check_leaks(copied: pd.DataFrame, rows: int, max_leak: float) -> None:
     more = f"; and {len(leaks) - PAIRS_NAMED} more" if len(leaks) > PAIRS_NAMED else ""
     raise ContractError(
         f"{len(leaks)} of {rows} training images ({len(leaks) / rows:.2%}) are copies of val or test images, more than flag.max_leak = "
-        f"{max_leak:.2%}: {pairs}{more}. A model would be tested on what it was trained on. Give the copies one patient_id at the source "
-        "and lock it again, or allow it (-S flag.max_leak=...): leaked training rows are then left out of every manifest."
+        f"{max_leak:.2%}: {pairs}{more}. A model would be tested on what it was trained on. `dermlab pairs` shows them side by side and "
+        "keeps apart those that are no copies. Give real copies one patient_id at the source and lock it again, or allow them "
+        "(-S flag.max_leak=...): leaked training rows are then left out of every manifest."
     )

@@ -1,7 +1,5 @@
 """What a person decided, from the exported file into the ledger: all of it or nothing."""
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +8,8 @@ import pandas as pd
 from dermlab.data import paths
 from dermlab.data.classes import Classes
 from dermlab.data.errors import ContractError
-from dermlab.data.files import atomic_path
-from dermlab.data.ledger import DROP, HEADER, read_ledger
+from dermlab.data.ledger import DROP, read_ledger
+from dermlab.data.lines import append_lines
 
 NAMED = 5  # conflicting lines an error names
 
@@ -54,8 +52,7 @@ def merge_decisions(decisions: Path, catalog: pd.DataFrame, classes: Classes, le
         )
     added = new[known.isna()]
     _check_classes_remain(decisions, catalog, classes, pd.concat([old, added]))
-    if len(added):
-        _append(ledger, added)
+    append_lines(Path(ledger), added)
     confirmed, dropped = added["to_label"] == added["from_label"], added["to_label"] == DROP
     return Merged(int(confirmed.sum()), int((~confirmed & ~dropped).sum()), int(dropped.sum()), already_there=len(new) - len(added))
 
@@ -70,14 +67,3 @@ def _check_classes_remain(decisions: Path, catalog: pd.DataFrame, classes: Class
             f"{decisions} would take the last training row of: {', '.join(emptied)}. Nothing was merged. Leave one in, or lock the source "
             "again so that the class joins `other` (--min-class-count)."
         )
-
-
-def _append(ledger: Path, rows: pd.DataFrame) -> None:
-    """Bytes are kept: a line a person wrote must not show up in the diff."""
-    lines = io.StringIO()
-    csv.writer(lines, lineterminator="\n").writerows(rows[list(HEADER)].itertuples(index=False))
-    before = Path(ledger).read_bytes()
-    if not before.endswith(b"\n"):
-        before += b"\n"
-    with atomic_path(ledger) as unfinished:
-        unfinished.write_bytes(before + lines.getvalue().encode())

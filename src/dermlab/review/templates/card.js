@@ -1,8 +1,5 @@
 // The current card on the screen. Only one card is in the page at a time, and the next photo is decoded ahead: 2,000 stay quick.
 
-const $ = (id) => document.getElementById(id);
-const photoOf = (id) => `data:image/jpeg;base64,${content.photos[id]}`;
-const percent = (share, digits = 0) => (share > 0.995 && share < 1 ? "> 99 %" : `${(100 * share).toFixed(digits)} %`);
 const called = (label) => (label === content.drop ? "dropped" : label);
 
 const ISSUES = {
@@ -126,10 +123,6 @@ function renderDone() {
     : "There was nothing in it.";
   $("again").hidden = !skipped;
   $("again").textContent = `Ask the ${skipped} skipped again`;
-}
-
-function say(text) {
-  $("said").textContent = text;
 }
 
 // Photos are dark or glaring; the pixels stay as they are.

@@ -1,40 +1,19 @@
-"use strict";
-// What was decided, kept in this browser, and how it leaves it as CSV. Knows nothing of the page's elements but the content.
+// What was decided about labels, and how it leaves the page as CSV. Knows nothing of the page's elements.
 
-const content = JSON.parse(document.getElementById("content").textContent);
-document.getElementById("content").remove(); // its text would stay in memory beside what was parsed from it
 const STORE = `dermlab-review:${content.digest}`;
-const NAME_STORE = "dermlab-reviewer";
 
-// In the order they were made, so that undo takes the last one off: {id, to, reason, reviewer, date}; a skip has `to: null`.
-let entries = [];
-let reviewer = content.reviewer;
-let stored = true; // does this browser keep anything?
-let unexported = false;
-
+// An entry is {id, to, reason, reviewer, date}; a skip has `to: null`.
 const entryOf = (id) => entries.find((entry) => entry.id === id);
 const labelOf = (id) => entryOf(id)?.to ?? content.labels[id];
 
 function load() {
   const ids = new Set(content.cards.map((card) => card.image_id));
   const labels = new Set([...content.classes, content.drop, null]);
-  try {
-    reviewer ||= localStorage.getItem(NAME_STORE) ?? "";
-    const kept = JSON.parse(localStorage.getItem(STORE) ?? "[]");
-    entries = kept.filter((entry) => ids.has(entry.id) && labels.has(entry.to));
-  } catch (error) {
-    entries = [];
-    stored = !(error instanceof DOMException); // anything else is a text that is not ours: start anew
-  }
+  loadEntries(STORE, (entry) => ids.has(entry.id) && labels.has(entry.to));
 }
 
 function save() {
-  try {
-    localStorage.setItem(STORE, JSON.stringify(entries));
-    localStorage.setItem(NAME_STORE, reviewer);
-  } catch {
-    stored = false;
-  }
+  saveEntries(STORE);
 }
 
 // The first card without an entry; undefined at the end.
@@ -60,11 +39,6 @@ function usualReason(card, to) {
   };
   return reasons[card.issue] ?? "photo of no use";
 }
-
-const oneLine = (text) => text.replace(/[\s\x00-\x1f\x7f-\x9f]+/g, " ").trim();
-
-// The local day; Swedish writes it as ISO does.
-const today = () => new Date().toLocaleDateString("sv");
 
 function decide(card, to, reason) {
   const why = to === null ? "" : oneLine(reason) || usualReason(card, to);
@@ -105,13 +79,9 @@ function rightInARow() {
   return run;
 }
 
-// A spreadsheet runs a cell that begins like a formula; an apostrophe makes it text. Ids and labels must stay what they are.
-const asText = (text) => (/^[=+\-@]/.test(text) ? `'${text}` : text);
-const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-
 function asCsv() {
   const lines = entries
     .filter((entry) => entry.to !== null)
     .map(({ id, to, reason, reviewer: by, date }) => [id, content.labels[id], to, asText(reason), asText(by || reviewer), date]);
-  return [content.header, ...lines].map((line) => line.map(quoted).join(",") + "\n").join("");
+  return csvOf(lines);
 }

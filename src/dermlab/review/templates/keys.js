@@ -60,21 +60,11 @@ function goOn(text) {
   scrollTo(0, 0);
 }
 
-function askName() {
-  $("reviewer").value = reviewer;
-  $("who").showModal();
-  $("reviewer").select();
-}
-
 function exportCsv() {
   const lines = entries.filter((entry) => entry.to !== null).length;
   if (!lines) return say("Nothing to export yet.");
   if (!reviewer && entries.some((entry) => entry.to !== null && !entry.reviewer)) return askName();
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([asCsv()], { type: "text/csv" }));
-  link.download = "decisions.csv";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  download(asCsv(), "decisions.csv");
   unexported = false;
   say(`${lines} decisions in decisions.csv. Next: dermlab review --merge decisions.csv`);
 }
