@@ -13,7 +13,8 @@ from dermlab.data import paths
 from dermlab.data.classes import read_classes
 from dermlab.data.command import run_command
 from dermlab.data.files import write_json
-from dermlab.data.ledger import HEADER, lines_only_in_commit, read_ledger
+from dermlab.data.ledger import HEADER, read_ledger
+from dermlab.data.lines import lines_only_in_commit
 from dermlab.data.params import read_params
 from dermlab.data.progress import say
 from dermlab.data.rows import read_rows

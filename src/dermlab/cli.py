@@ -37,6 +37,8 @@ def lock(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be pinned, and write nothing")] = False,
 ) -> None:
     """Pin what will be pulled: writes data/source/ and tracks it with DVC."""
+    import logging
+
     from dvc.repo import Repo
 
     from dermlab.lock.lock import lock as pin_source
@@ -51,6 +53,7 @@ def lock(
         preview(source, options)
         return
     pin = pin_source(source, options)
+    logging.getLogger("dvc").setLevel(logging.WARNING)  # its advice on `git add` is what the last line here says
     with Repo() as repo:
         repo.add(str(paths.SOURCE))
     say(f"lock: {len(pin.manifest)} images, {len(pin.classes.targets)} classes, {len(pin.questions)} questions in {paths.SOURCE}")

@@ -93,6 +93,17 @@ def test_an_unknown_source_lists_the_valid_ones():
         open_source("s4://bucket", OPTIONS)
 
 
+def test_a_path_alone_is_read_as_what_lies_there(tmp_path):
+    uri = folder_source(tmp_path / "in")
+    bare = uri.removeprefix("folder:")
+    assert open_source(bare, OPTIONS).scan().manifest.equals(open_source(uri, OPTIONS).scan().manifest)
+    for names, kind in ((["deep/HAM10000_metadata.csv"], "ham10000"), (["scin_cases.csv", "scin_labels.csv"], "scin")):
+        with zipfile.ZipFile(tmp_path / f"{kind}.zip", "w") as archive:
+            for name in names:
+                archive.writestr(name, "")
+        assert type(open_source(str(tmp_path / f"{kind}.zip"), OPTIONS)).__name__.lower() == kind
+
+
 def test_ham10000_groups_by_lesion_and_keeps_how_the_diagnosis_was_made(tmp_path):
     with zipfile.ZipFile(tmp_path / "ham.zip", "w") as archive:
         rows = [f"L{i // 2},I{i},{'nv' if i % 3 else 'mel'},histo,{40 + i}.0,{'male' if i % 2 else 'unknown'},back" for i in range(12)]

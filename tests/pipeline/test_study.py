@@ -33,7 +33,7 @@ def clone(tmp_path_factory) -> Clone:
     params.write_text(params.read_text().replace("finetune_epochs: 1", "finetune_epochs: 0"))
     (clone.folder / "recipes" / "small.yaml").write_text(RECIPE)
     clone.commit("a small study")
-    clone.run("dermlab", "study", "small")
+    clone.said = clone.run("dermlab", "study", "small")
     clone.line = _line_of_a_reviewer(clone)
     with (clone.folder / "data" / "relabels.csv").open("a") as ledger:
         ledger.write(clone.line)
@@ -91,6 +91,13 @@ def forget_runs(clone: Clone) -> None:
 
 def test_a_study_leaves_its_experiments_and_the_workspace_as_it_was(clone):
     check_all_is_well(clone)
+
+
+def test_between_its_lines_stands_no_advice_that_nobody_should_follow(clone):
+    said = clone.said.stdout + clone.said.stderr
+    assert "Running stage 'train'" in said
+    for advice in ("git add", "autostage", "No file hash info", "lock file"):
+        assert advice not in said
 
 
 def test_the_answers_of_a_simulated_reviewer_are_in_his_experiment_alone(clone):

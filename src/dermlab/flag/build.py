@@ -114,7 +114,7 @@ def build_flags(
         "probs": params.probs.partition("@")[0],
         "log_loss": float(-np.log(np.clip(probs.mean(axis=0)[every, labels], 1e-7, 1)).mean()),
         "accuracy": float(1 - contradicted.mean()),
-        "small_classes": {name: int(n) for name, n in zip(classes.names, held, strict=True) if n < params.folds},
+        "small_classes": {name: int(n) for name, n in zip(classes.names, held, strict=True) if 0 < n < params.folds},
         "near_duplicate_pairs": len(pairs),
         "copies_between": shared_between_splits(catalog, group),
         **summary(flags, classes),

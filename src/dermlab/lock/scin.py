@@ -13,6 +13,7 @@ from dermlab.data.errors import SourceError
 from dermlab.data.questionnaire import Question, Questionnaire
 from dermlab.lock.sources import FileSource, Listing, frequent_classes, question_of, read_known_table
 
+CASES, LABELS = "scin_cases.csv", "scin_labels.csv"
 MULTI = ("textures", "body_parts", "condition_symptoms", "other_symptoms")
 CHOICES = ("age_group", "sex_at_birth", "related_category", "condition_duration")
 NOT_ANSWERED = ("AGE_UNKNOWN", "OTHER_OR_UNSPECIFIED", "UNKNOWN")
@@ -22,8 +23,8 @@ class Scin(FileSource):
     def scan(self) -> Listing:
         keys = self.files.list()
         images = ["image_1_path", "image_2_path", "image_3_path"]
-        cases = self._table(keys, "scin_cases.csv", ["case_id", *CHOICES, *images])
-        labels = self._table(keys, "scin_labels.csv", ["case_id", "weighted_skin_condition_label"])
+        cases = self._table(keys, CASES, ["case_id", *CHOICES, *images])
+        labels = self._table(keys, LABELS, ["case_id", "weighted_skin_condition_label"])
         weights = labels.set_index("case_id")["weighted_skin_condition_label"].map(_weights)
         weights = weights[weights.map(bool)]
         graded = cases[cases["case_id"].isin(weights.index)]
@@ -48,7 +49,7 @@ class Scin(FileSource):
     def _table(self, keys: list[str], name: str, columns: list[str]) -> pd.DataFrame:
         key = next((k for k in keys if PurePosixPath(k).name == name), None)
         if key is None:
-            raise SourceError(f"{self.path} holds no {name}. Give the folder that has scin_cases.csv, scin_labels.csv and the images.")
+            raise SourceError(f"{self.path} holds no {name}. Give the folder that has {CASES}, {LABELS} and the images.")
         return read_known_table(self.files.read(key), f"{self.path}: {key}", columns)
 
     def _keys_of(self, image_paths: pd.Series, keys: list[str]) -> list[str]:
@@ -57,7 +58,7 @@ class Scin(FileSource):
         absent = [p for p in image_paths if PurePosixPath(p).name not in key_of_name]
         if absent:
             raise SourceError(
-                f"{self.path}: {len(absent)} of {len(image_paths)} images named in scin_cases.csv are not there "
+                f"{self.path}: {len(absent)} of {len(image_paths)} images named in {CASES} are not there "
                 f"(first: {absent[0]}). Download SCIN's dataset/images/ into the folder."
             )
         return [key_of_name[PurePosixPath(p).name] for p in image_paths]
@@ -69,7 +70,7 @@ def _weights(text: object) -> dict[str, float]:
         value = ast.literal_eval(text) if isinstance(text, str) else {}
         return {str(name): float(weight) for name, weight in value.items()}
     except (ValueError, SyntaxError, TypeError, AttributeError, MemoryError, RecursionError) as error:
-        raise SourceError(f"scin_labels.csv: {str(text)[:80]!r} is no weights, {{'Eczema': 0.41}}. Download the table again.") from error
+        raise SourceError(f"{LABELS}: {str(text)[:80]!r} is no weights, {{'Eczema': 0.41}}. Download the table again.") from error
 
 
 def _answers(cases: pd.DataFrame) -> tuple[Questionnaire, pd.DataFrame]:

@@ -3,14 +3,14 @@ a source is one class, one line."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 import pandas as pd
 
 from dermlab.data.classes import OTHER, Classes
 from dermlab.data.errors import SourceError
-from dermlab.data.progress import progress
+from dermlab.data.progress import progress, say
 from dermlab.data.questionnaire import Question, Questionnaire
 from dermlab.lock.label_table import read_label_table
 from dermlab.pull.objects import ObjectError, open_files
@@ -126,11 +126,17 @@ def _registry() -> dict[str, Callable[[str, Options], Source]]:
 
 
 def open_source(uri: str, options: Options) -> Source:
-    """`uri` is KIND or KIND:PATH. Raises SourceError for an unknown kind or a path that is not there."""
+    """`uri` is KIND, KIND:PATH, or the path of a folder or zip. Raises SourceError for an unknown kind or a path that is not there."""
     kind, _, path = uri.partition(":")
     known = _registry()
     if kind not in known:
-        raise SourceError(f"{uri!r} is not a source. Valid: phantom, folder:PATH, s3://BUCKET/PREFIX, ham10000:PATH, scin:PATH.")
+        if not Path(uri).expanduser().exists():
+            raise SourceError(
+                f"{uri!r} is not a source, nor a folder or zip that is here. Valid: phantom, folder:PATH, s3://BUCKET/PREFIX, "
+                "ham10000:PATH, scin:PATH."
+            )
+        path, kind = uri, _kind_of(uri)
+        say(f"lock: read as {kind}:{uri}")
     if kind == "s3":
         path = uri
     elif kind != "phantom":
@@ -138,3 +144,13 @@ def open_source(uri: str, options: Options) -> Source:
             raise SourceError(f"`{kind}` needs the path of its files: {kind}:PATH.")
         path = path if path.startswith("s3://") else str(Path(path).expanduser())
     return known[kind](path, options)
+
+
+def _kind_of(path: str) -> str:
+    """The published set whose tables lie there, else a folder."""
+    from dermlab.lock import ham10000, scin
+
+    names = {PurePosixPath(key).name for key in open_files(str(Path(path).expanduser()), None).list()}
+    if names & set(ham10000.METADATA):
+        return "ham10000"
+    return "scin" if {scin.CASES, scin.LABELS} <= names else "folder"

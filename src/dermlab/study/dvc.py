@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dermlab.data.errors import DermlabError
 
-DVC = (sys.executable, "-m", "dvc")
+DVC = (sys.executable, "-m", "dermlab.study.terse")
 GRACE = 20  # seconds
 
 
