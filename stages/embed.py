@@ -2,10 +2,8 @@
 
 Reads   data/images.parquet, data/shards/
 Writes  data/embeddings/, metrics/embed.json
-Run     dvc repro embed        (several GPUs: torchrun --nproc-per-node=8 stages/embed.py)
+Run     dvc repro embed        (on every GPU there is, or on machine.gpus of them)
 """
-
-from accelerate import PartialState
 
 from dermlab.data import paths
 from dermlab.data.command import run_command
@@ -20,11 +18,12 @@ from dermlab.data.tables import IMAGES, read_table
 from dermlab.embed.features import embed
 from dermlab.embed.params import Params
 from dermlab.model.backbones import create_backbone
+from dermlab.model.runtime import processes
 
 
 def main() -> None:
     params, machine = read_params(Params, check_all=True), read_machine()
-    state = PartialState()
+    state = processes()
     with state.main_process_first():
         backbone = create_backbone(params.backbone, params.embed.image_size)
     images, last = read_table(paths.IMAGES, IMAGES), last_run("embed", but=(paths.IMAGES, paths.SHARDS))
@@ -42,4 +41,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, shared=True)

@@ -2,7 +2,8 @@
 
 Reads   models/model/, data/catalog.parquet, data/images.parquet, data/manifest.parquet, data/shards/
 Writes  data/predictions.parquet, metrics/headline.json, metrics/f1.json, metrics/evaluate.json
-Run     dvc repro evaluate        (with mirrored images: dvc exp run -S evaluate.tta=flip)
+Run     dvc repro evaluate        (with mirrored images: dvc exp run -S evaluate.tta=flip; on every GPU there is, or on
+        machine.gpus of them)
 """
 
 from dermlab.data import paths
@@ -17,16 +18,19 @@ from dermlab.data.tables import MANIFEST, PREDICTIONS, read_table, write_table
 from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, predictions_table
 from dermlab.evaluate.params import Params
 from dermlab.model.predict import predict_logits, probabilities
+from dermlab.model.runtime import processes
 from dermlab.model.saved import load_model
 from dermlab.scores.adjustment import adjusted
 
 
 def main() -> None:
-    params, machine = read_params(Params).evaluate, read_machine()
+    params, machine, state = read_params(Params).evaluate, read_machine(), processes()
     known = read_rows()
     rows = frozen_test_rows(known, read_table(paths.MANIFEST, MANIFEST))
     model = load_model(paths.MODEL)
     logits = predict_logits(model, rows, Shards(), machine.batch_size, machine.loaders, flip=params.tta == "flip")
+    if not state.is_main_process:
+        return
     tau = model.tau if params.adjust == "validation" else 0.0
     plain = probabilities(logits, model.temperature)
     probs = adjusted(plain, model.prior, tau, model.temperature)
@@ -47,4 +51,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, shared=True)

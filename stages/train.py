@@ -3,7 +3,7 @@
 Reads   data/manifest.parquet, data/catalog.parquet, data/images.parquet, data/shards/, data/embeddings/, data/source/ (classes,
         questionnaire)
 Writes  models/model/, metrics/train.json, metrics/train/ (curves)
-Run     dvc repro train        (several GPUs: torchrun --nproc-per-node=8 stages/train.py; tiny: -S train.frozen_epochs=1
+Run     dvc repro train        (on every GPU there is, or on machine.gpus of them; tiny: -S train.frozen_epochs=1
         -S train.finetune_epochs=0)
 """
 
@@ -34,4 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, shared=True)

@@ -135,6 +135,22 @@ def test_a_remote_without_credentials_is_an_error_and_changes_nothing(clinic, st
     assert clinic.metrics() == before
 
 
+def test_two_processes_of_a_stage_write_what_one_writes(clinic):
+    """gloo on the cores of one machine; on a GPU machine it is nccl. Sums in bfloat16 may end in another last digit."""
+    lists = {"headline": clinic.metrics()["metrics/headline.json"], "embed": clinic.metrics()["metrics/embed.json"]}
+    alone = {name: json.loads(text) for name, text in lists.items()}
+    together = Clone(clinic.folder, {**clinic.environment, "DERMLAB_GPUS": "2"})
+    try:
+        for stage in ("embed", "evaluate"):
+            said = together.run("python", f"stages/{stage}.py").stdout
+            assert said.count(f"{stage}: ") == 1  # by the first process alone
+        found = {name: json.loads(clinic.metrics()[f"metrics/{name}.json"]) for name in alone}
+        assert found["headline"] == pytest.approx(alone["headline"], abs=5e-3)
+        assert found["embed"] == alone["embed"]
+    finally:
+        clinic.run("dvc", "checkout", "--force", "--quiet")
+
+
 def test_no_git_tracked_file_is_data(clinic):
     tracked = clinic.run("git", "ls-files", "data", "metrics", "models").stdout.split()
     assert sorted(tracked) == ["data/not-copies.csv", "data/relabels.csv", "data/source.dvc"]

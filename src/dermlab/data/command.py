@@ -5,10 +5,14 @@ import textwrap
 from collections.abc import Callable
 
 from dermlab.data.errors import DermlabError
+from dermlab.data.launch import share_work
 
 
-def run_command(main: Callable[[], None]) -> None:
+def run_command(main: Callable[[], None], *, shared: bool = False) -> None:
+    """`shared`: a process of it runs on each GPU; see `launch`."""
     try:
+        if shared:
+            share_work()
         main()
     except DermlabError as error:
         print(textwrap.fill(f"Error: {error}", 110, break_long_words=False, break_on_hyphens=False), file=sys.stderr)

@@ -13,10 +13,10 @@ from dermlab.data.params import Block, Count, Positive, StageParams, read_params
 
 class Machine(Block):
     """`workers`: processes that decode images in `pull`, 0: one a core. `connections`: S3 requests under way at once in each of them.
-    `disk_budget_gb`: what `pull` may fill, in 10^9 bytes; 0: what is free. `loaders`: processes that decode for the network, 0: none on
-    a CPU, half the cores on a GPU. `batch_size`: images at once where nothing is trained. `checkpoint_minutes`: between checkpoints within
-    an epoch, 0: none. `gpus`: processes of embed and train, one a GPU; 0: all there are. `usd_per_hour`, `max_hours`, `max_usd`: what
-    `dermlab preflight` reckons with; 0: not said."""
+    `disk_budget_gb`: what `pull` may fill, in 10^9 bytes; 0: what is free. `loaders`: processes that decode for the network, 0: none on a
+    CPU, half the cores on a GPU. `batch_size`: images at once where nothing is trained. `checkpoint_minutes`: between checkpoints within
+    an epoch, 0: none. `gpus`: processes of embed, train and evaluate, one a GPU, 0: all there are. `usd_per_hour`, `max_hours`, `max_usd`:
+    what `dermlab preflight` reckons with; 0: not said."""
 
     workers: Count
     connections: Positive

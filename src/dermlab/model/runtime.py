@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from accelerate import PartialState
 
 from dermlab.data.memory import keep_memory
 from dermlab.data.progress import say
@@ -65,6 +66,11 @@ def _on_cpu(precision: str) -> Runtime:
         # EfficientNet-Lite0 at 128 px on 2 cores: inference 545 images/s against 364, training 55 against 77.
         return Runtime(device, torch.float32, torch.bfloat16, "the CPU multiplies bfloat16, which pays without gradients only")
     return Runtime(device, torch.float32, torch.float32, "the CPU has no bfloat16 arithmetic")
+
+
+def processes() -> PartialState:
+    """The processes that share this stage's work, each with its GPU; on a machine without GPUs, with its part of the cores."""
+    return PartialState(cpu=not torch.cuda.is_available())
 
 
 def main_device() -> torch.device:
