@@ -15,9 +15,10 @@ from dermlab.data.progress import say
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
 from dermlab.data.tables import MANIFEST, PREDICTIONS, read_table, write_table
-from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, predictions_table
+from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, predictions_table, rare_and_sink
 from dermlab.evaluate.params import Params
-from dermlab.model.predict import predict_logits, probabilities
+from dermlab.evaluate.photo_alone import photo_alone
+from dermlab.model.predict import predict_both, probabilities
 from dermlab.model.runtime import processes
 from dermlab.model.saved import load_model
 from dermlab.scores.adjustment import adjusted
@@ -28,26 +29,27 @@ def main() -> None:
     known = read_rows()
     rows = frozen_test_rows(known, read_table(paths.MANIFEST, MANIFEST))
     model = load_model(paths.MODEL)
-    logits = predict_logits(model, rows, Shards(), machine.batch_size, machine.loaders, flip=params.tta == "flip")
+    logits, hidden = predict_both(model, rows, Shards(), machine.batch_size, machine.loaders, flip=params.tta == "flip")
     if not state.is_main_process:
         return
     tau = model.tau if params.adjust == "validation" else 0.0
     plain = probabilities(logits, model.temperature)
     probs = adjusted(plain, model.prior, tau, model.temperature)
+    alone = adjusted(probabilities(hidden, model.temperature), model.prior, tau, model.temperature)
     train_labels = known.loc[known["split"] == "train", "label"]
     result = evaluate(rows["label"], probs, train_labels, model.classes, params.ece_bins)
+    answers = photo_alone(rows, probs, alone, model.classes, *rare_and_sink(train_labels, model.classes)) if model.questions else {}
     write_table(paths.PREDICTIONS, predictions_table(rows, probs, model.classes), PREDICTIONS)
     write_json(paths.HEADLINE, result.headline)
     write_json(paths.F1, result.f1)
     adjustment = {"tau": tau, "chosen": model.tau, "prior": model.prior.tolist(), "curve": curve(rows["label"], plain, model)}
-    settings = {"temperature": model.temperature, "tta": params.tta, "adjustment": adjustment}
+    settings = {"temperature": model.temperature, "tta": params.tta, "adjustment": adjustment, "photo_alone": answers}
     write_json(paths.metrics_of("evaluate"), {**settings, **result.details})
-    unflagged = result.details["unflagged"]
     say("evaluate: " + ", ".join(f"{name} {value:.4f}" for name, value in result.headline.items()))
     if tau:
         say(f"      logits adjusted by tau {tau} times the log prior, as validation chose")
-    if "top1" in unflagged:
-        say(f"      without the {unflagged['flagged']} test rows the model doubts: top1 {unflagged['top1']:.4f}")
+    if answers:
+        say(f"      a photo alone, every answer hidden: top1 {answers['top1']['without']:.4f}")
 
 
 if __name__ == "__main__":

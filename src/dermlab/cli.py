@@ -139,6 +139,16 @@ def preflight(
         raise typer.Exit(1)
 
 
+@app.command()
+def cost() -> None:
+    """Say what training cost by experiment: hours, images a second, waiting, memory, use of the GPU, dollars."""
+    from rich.console import Console
+
+    from dermlab.study.cost import as_table, read_costs
+
+    Console(width=None if Console().is_terminal else 130).print(as_table(read_costs()))
+
+
 def _recipe_file(name: str) -> Path:
     return Path(name) if name.endswith(".yaml") else RECIPES / f"{name}.yaml"
 

@@ -7,7 +7,8 @@ from dermlab.data.classes import Classes
 from dermlab.data.errors import ContractError
 from dermlab.data.files import write_json
 from dermlab.data.tables import PREDICTIONS, read_table, write_table
-from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, predictions_table
+from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, predictions_table, rare_and_sink
+from dermlab.evaluate.photo_alone import photo_alone
 from dermlab.model.saved import TrainedModel
 from dermlab.scores.adjustment import TAUS
 
@@ -133,6 +134,26 @@ def test_predictions_name_a_probability_column_a_class(tmp_path):
     table = read_table(tmp_path / "predictions.parquet", PREDICTIONS)
     assert list(table.columns) == ["image_id", "patient_id", "diagnosis", "label", *(f"prob_{name}" for name in CLASSES.names)]
     assert table["prob_wart"].tolist() == pytest.approx([1 / 7] * 3)
+
+
+def test_what_the_answers_are_worth_comes_with_an_interval():
+    labels, probs = predicted_rows(600)
+    rows = pd.DataFrame({"image_id": [f"i{i:03d}" for i in range(600)], "patient_id": [f"p{i // 3:03d}" for i in range(600)]})
+    rows["diagnosis"] = rows["label"] = labels.to_numpy()
+    shuffled = probs.copy()
+    shuffled[::4] = probs[np.random.default_rng(0).permutation(600)][::4]
+    rare, sink = rare_and_sink(TRAIN, CLASSES)
+    found = photo_alone(rows, probs, shuffled, CLASSES, rare, sink)
+    for column, table in (("with", probs), ("without", shuffled)):
+        expected = evaluate(labels, table, TRAIN, CLASSES, 15).headline
+        assert {name: scores[column] for name, scores in found.items()} == pytest.approx({k: expected[k] for k in found}, abs=1e-4)
+    low, high = found["top1"]["interval"]
+    assert low < found["top1"]["difference"] < high < 0
+    assert found["top1"]["verdict"] == "worse"
+    same = photo_alone(rows, probs, probs, CLASSES, rare, sink)
+    assert same["macro_f1"]["interval"] == [0, 0]
+    few = photo_alone(rows[:9], probs[:9], probs[:9], CLASSES, rare, sink)
+    assert few["top1"]["interval"] is None
 
 
 def test_the_curve_runs_from_the_plain_model_towards_balance():

@@ -13,7 +13,7 @@ from dermlab.data.questionnaire import Question
 from dermlab.data.shards import Shards, shard_name, write_shard
 from dermlab.model.backbones import create_backbone
 from dermlab.model.classifier import FusedClassifier, Head
-from dermlab.model.predict import predict_logits, probabilities
+from dermlab.model.predict import predict_both, predict_logits, probabilities
 from dermlab.model.questionnaire import width_of
 from dermlab.model.saved import TrainedModel, load_model, save_model
 
@@ -53,6 +53,14 @@ def test_a_saved_model_predicts_the_same_elsewhere(model, rows, tmp_path):
     assert before.shape == (5, 4)
     assert before.dtype == np.float32
     np.testing.assert_array_equal(before, after)
+
+
+def test_a_photo_alone_is_predicted_beside_the_photo_with_its_answers(model, rows, tmp_path):
+    both, alone = predict_both(model, rows, Shards(tmp_path), batch_size=2, flip=True)
+    np.testing.assert_allclose(both, predict_logits(model, rows, Shards(tmp_path), batch_size=2, flip=True), atol=1e-2)
+    silent = rows.drop(columns=["q_sex", "q_age"])
+    np.testing.assert_allclose(alone, predict_logits(model, silent, Shards(tmp_path), batch_size=2, flip=True), atol=1e-2)
+    assert np.abs(both - alone).max() > 0.05
 
 
 def test_the_same_model_is_saved_as_the_same_bytes(model, tmp_path):

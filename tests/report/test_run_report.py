@@ -154,6 +154,11 @@ def test_a_source_that_does_not_know_the_truth_is_reported_without_it(world):
     assert all(example.truth == "" for example in found.examples)
 
 
+def test_what_the_answers_are_worth_is_said_with_its_interval(world):
+    said = "top-1 0.620 against 0.700 with the answers (difference −8.0 points, 95 % interval [−10.0, −6.0]), balanced accuracy 0.500"
+    assert said in as_markdown(report())
+
+
 def test_a_run_without_flags_duplicates_or_unflagged_numbers_is_reported(world):
     write_table(paths.FLAGS, world.flags.assign(label_issue=False), FLAGS)
     write_json(paths.metrics_of("evaluate"), {})

@@ -12,7 +12,9 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from dermlab.data import paths
+from dermlab.data.errors import ParamsError
 from dermlab.data.files import read_json, write_text
+from dermlab.data.params import nearest
 
 PREFIX = "q_"
 ARROW_TYPES = {"choice": pa.string(), "multi": pa.list_(pa.string()), "number": pa.float64()}
@@ -45,6 +47,21 @@ class Question(BaseModel):
 
 Questionnaire = tuple[Question, ...]
 _ADAPTER = TypeAdapter(Questionnaire)
+
+
+def chosen(questions: Questionnaire, wanted: str) -> Questionnaire:
+    """`all`, `none`, or the names of some joined by |, in the order of the schema. Raises ParamsError for a name that is no question."""
+    if wanted in ("all", "none"):
+        return questions if wanted == "all" else ()
+    known = [question.name for question in questions]
+    names = [part.strip() for part in wanted.split("|") if part.strip()]
+    for name in names:
+        if name not in known:
+            raise ParamsError(
+                f"train.questions: {name!r} is not valid{nearest(name, known)} Valid: all, none, or some of these joined by |: "
+                f"{', '.join(known)}"
+            )
+    return tuple(question for question in questions if question.name in names)
 
 
 def write_questionnaire(path: Path, questions: Questionnaire) -> None:

@@ -67,8 +67,7 @@ def evaluate(test_labels: pd.Series, probs: np.ndarray, train_labels: pd.Series,
     labels, targets = encoded[is_target], over_targets(probs[is_target])
     if not len(labels):
         raise ContractError("The test split has no row of a target class, so nothing can be scored. Check the source's splits.")
-    train_rows = rows_per_class(classes.encode(train_labels, "the training rows, column label"), classes.other)
-    rare, sink = rarest_third(train_rows), commonest(train_rows)
+    rare, sink = rare_and_sink(train_labels, classes)
     tallied = tally(labels, targets, ece_bins)
 
     name_of = dict(enumerate(classes.targets))
@@ -86,6 +85,13 @@ def evaluate(test_labels: pd.Series, probs: np.ndarray, train_labels: pd.Series,
         details["other_auroc"] = _auroc_of_other(is_target, probs)
     rounded = {name: round(float(value), 4) for name, value in headline(tallied, rare, sink).items() if np.isfinite(value)}
     return Evaluation(rounded, {name: round(scores["f1"], 4) for name, scores in details["per_class"].items()}, details)
+
+
+def rare_and_sink(train_labels: pd.Series, classes: Classes) -> tuple[np.ndarray, int]:
+    """The rarest third of the targets and the commonest one. train_labels: the catalog's names of all training rows, the same for every
+    variant."""
+    rows = rows_per_class(classes.encode(train_labels, "the training rows, column label"), classes.other)
+    return rarest_third(rows), commonest(rows)
 
 
 def curve(test_labels: pd.Series, probs: np.ndarray, model: TrainedModel) -> list[dict[str, float]]:

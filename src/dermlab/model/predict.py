@@ -10,7 +10,7 @@ from dermlab.data.errors import BudgetError
 from dermlab.data.progress import progress
 from dermlab.data.shards import Shards
 from dermlab.model.images import ImageReader
-from dermlab.model.questionnaire import encode
+from dermlab.model.questionnaire import encode, unanswered
 from dermlab.model.runtime import Runtime, set_up
 from dermlab.model.saved import TrainedModel
 
@@ -27,6 +27,23 @@ def predict_logits(
         module, lambda images, where: module(images, answers[where].to(images.device)), len(model.classes.names),
         rows, ImageReader(shards, model.image_size, loaders), batch_size, flip=flip, what="Predicting",
     )  # fmt: skip
+
+
+def predict_both(
+    model: TrainedModel, rows: pd.DataFrame, shards: Shards, batch_size: int = 64, loaders: int = 0, flip: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `predict_logits`, with the answers and with all of them hidden; each image runs through the backbone once."""
+    module, outputs = model.module, len(model.classes.names)
+    answers, blank = torch.from_numpy(encode(rows, model.questions)), torch.from_numpy(unanswered(model.questions))
+
+    def forward(images: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+        features = module.backbone(images)
+        given, nothing = answers[where].to(images.device), blank.to(images.device).expand(len(where), -1)
+        return torch.cat([module.head(features, given), module.head(features, nothing)], dim=1)
+
+    reader = ImageReader(shards, model.image_size, loaders)
+    logits = over_images(module, forward, 2 * outputs, rows, reader, batch_size, flip=flip, what="Predicting")
+    return logits[:, :outputs], logits[:, outputs:]
 
 
 def probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from dermlab.report.paired import FIELD_NOTE
 from dermlab.report.params import Params
-from dermlab.report.render import percent, score, share
+from dermlab.report.render import percent, points, points_bounds, score, share
 from dermlab.report.training_rows import TrainingCounts
 from dermlab.scores.adjustment import AIM
 
@@ -39,11 +39,24 @@ def extras(evaluation: Mapping, headline: Mapping, untested: list[str], images: 
             f"{score(certain['top1'])} against {score(headline.get('top1'))} on all: at most so much of the error could be the labels'. "
             "It is no better score, since the model chose the rows."
         )
+    if alone := evaluation.get("photo_alone"):
+        said.append(photo_alone(alone))
     if "other_auroc" in evaluation:
         said.append(f"How well p(other) tells `other` test images from the targets: AUROC {score(evaluation['other_auroc'])}.")
     if untested:
         said.append(f"Without a test image, and left out of every mean: {', '.join(untested)}.")
     return said
+
+
+def photo_alone(scores: Mapping) -> str:
+    """What a model without the answers would score, as `evaluate` measured it."""
+    top1, balanced = scores["top1"], scores["balanced_accuracy"]
+    interval = f", 95 % interval {points_bounds(top1['interval'])}" if top1["interval"] else ""
+    return (
+        f"A photo alone, with every answer hidden: top-1 {score(top1['without'])} against {score(top1['with'])} with the answers "
+        f"(difference {points(top1['difference'])} points{interval}), balanced accuracy {score(balanced['without'])} against "
+        f"{score(balanced['with'])}."
+    )
 
 
 def balance(adjustment: Mapping, points: Sequence[Any]) -> str:

@@ -11,7 +11,7 @@ from dermlab.data.classes import Classes, read_classes
 from dermlab.data.embeddings import Embeddings, read_embeddings
 from dermlab.data.errors import ContractError, ParamsError
 from dermlab.data.files import sha256_file
-from dermlab.data.questionnaire import Questionnaire, read_questionnaire
+from dermlab.data.questionnaire import Questionnaire, chosen, read_questionnaire
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
 from dermlab.data.tables import MANIFEST, read_table
@@ -63,7 +63,8 @@ def read_inputs(
 ) -> Inputs:
     """Raises ContractError or ParamsError where the files do not fit each other or the params."""
     source = Path(source)
-    classes, questions = read_classes(source / "classes.json"), read_questionnaire(source / "questionnaire.json")
+    classes = read_classes(source / "classes.json")
+    questions = chosen(read_questionnaire(source / "questionnaire.json"), params.train.questions)
     cached = read_embeddings(embeddings)
     if cached.info.backbone != params.backbone:
         raise ContractError(f"{embeddings} was made by {cached.info.backbone}, not {params.backbone}. Run `dvc repro embed`.")

@@ -27,6 +27,7 @@ class TrainParams(Block):
     trainable_blocks: Count
     ema: Share
     dropout: Share
+    questions: Annotated[str, Field(min_length=1)]
     question_dropout: Share
     label_smoothing: Share
     focal_gamma: Annotated[float, Field(ge=0)]
