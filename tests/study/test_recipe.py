@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from defaults import DEFAULTS
 from ruamel.yaml import YAML
 
 from dermlab.data.errors import ParamsError
@@ -24,7 +25,7 @@ def test_every_recipe_holds_valid_params_and_starts_with_a_baseline(recipe, tmp_
     planned = read_recipe(recipe)
     assert planned[0].name == "baseline"
     for experiment in planned:
-        (tmp_path / "params.yaml").write_text(params_of(experiment, (ROOT / "params.yaml").read_text()))
+        (tmp_path / "params.yaml").write_text(params_of(experiment, DEFAULTS.read_text()))
         check_params(tmp_path / "params.yaml")
 
 

@@ -63,6 +63,27 @@ def test_equal_seeds_leave_equal_bytes_and_other_seeds_others(clinic, finished, 
     assert clinic.train(tmp_path / "other", other)["train_loss"] != again["train_loss"]
 
 
+KILLS = int(os.environ.get("DERMLAB_KILLS", 2))
+KILLED = """
+import importlib.util, json, os, pathlib, signal, sys
+sys.path.insert(0, {tests!r})
+spec = importlib.util.spec_from_file_location("clinic_setup", {setup!r})
+setup = importlib.util.module_from_spec(spec); spec.loader.exec_module(setup)
+from dermlab.train import loop
+folder, into, steps = sys.argv[1:]
+update, done = loop._update, []
+def deadly(*arguments):
+    done.append(1)
+    if len(done) == int(steps):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return update(*arguments)
+loop._update = deadly
+clinic = setup.Clinic(pathlib.Path(folder), None)
+metrics = clinic.train(pathlib.Path(into), clinic.params(), checkpoint_minutes=1e-9)
+print("METRICS", json.dumps(metrics))
+"""
+
+
 class KilledError(Exception):
     pass
 
@@ -125,6 +146,25 @@ def test_a_run_killed_between_two_checkpoints_within_an_epoch_goes_on_from_the_l
     assert written[-1] == ("finetune", 0, 3)
     assert clinic.train(tmp_path, clinic.params()) == finished[1]
     assert files_of(tmp_path) == files_of(finished[0])
+
+
+def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(clinic, finished, tmp_path):
+    """SIGKILL, which asks nobody, at random steps of both phases; whatever the last checkpoint lacks is done again."""
+    script = tmp_path / "script.py"
+    script.write_text(KILLED.format(tests=str(Path(__file__).parents[1]), setup=str(Path(__file__).with_name("conftest.py"))))
+    random, codes = np.random.default_rng(), []
+    for kill in range(KILLS + 1):
+        steps = int(random.integers(1, 7)) if kill < KILLS else 0
+        asked = [str(clinic.folder), str(tmp_path / "run"), str(steps)]
+        done = subprocess.run([sys.executable, str(script), *asked], capture_output=True, text=True, timeout=300)
+        codes.append(done.returncode)
+        assert done.returncode in (0, -signal.SIGKILL), done.stderr[-3000:]
+        if done.returncode == 0:
+            break
+    assert codes[0] == -signal.SIGKILL
+    assert codes[-1] == 0
+    assert json.loads(done.stdout.split("METRICS")[1]) == finished[1]
+    assert files_of(tmp_path / "run") == files_of(finished[0])
 
 
 def test_a_batch_in_several_passes_teaches_what_the_batch_teaches(clinic, tmp_path, monkeypatch):

@@ -19,6 +19,17 @@ def test_without_warm_up_the_first_step_is_taken_at_the_peak():
     assert rate_at(0, 10, 0.0) == 1.0
 
 
+def test_the_fields_rows_make_its_steps_and_rates():
+    """118,785 rows at batch 64, six epochs: the figures of the field's run."""
+    order = epoch_order(np.ones(118_785, np.float32), 64, (17, 2, 0))
+    steps = len(order) // 64
+    assert (len(order), steps) == (118_784, 1_856)
+    total, rising = 6 * steps, 1_114  # a tenth of 11,136 steps
+    assert rate_at(0, total, 0.1) == pytest.approx(1 / rising)
+    assert rate_at(rising, total, 0.1) == 1.0
+    assert rate_at(rising + (total - rising) // 2, total, 0.1) == pytest.approx(0.5, abs=1e-3)
+
+
 def test_biases_and_norms_do_not_decay_and_the_head_learns_at_its_own_rate():
     model = torch.nn.ModuleDict(
         {
