@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).parents[2]
 FLOORS = ("data", "scores", "model")
 # How the work is done and how a person is told, not what comes of it: no stage depends on these.
-APART = {f"src/dermlab/data/{name}.py" for name in ("command", "launch", "machine", "progress")}
+APART = {f"src/dermlab/data/{name}.py" for name in ("command", "launch", "machine", "progress", "s3")}
 # Libraries that read params, find the last run or draw bars: another version of them refuses or succeeds, but gives no other numbers.
 WITHOUT_NUMBERS = {"dvc", "pydantic", "ruamel.yaml", "rich"}
 VERSIONS = "versions.yaml"

@@ -11,6 +11,7 @@ import pytest
 from photos import jpeg
 from s3_server import Proxy, client_of, serving
 
+from dermlab.data import s3 as reached_s3
 from dermlab.data.errors import BudgetError, SourceError
 from dermlab.lock.lock import lock
 from dermlab.lock.sources import Options
@@ -48,7 +49,7 @@ def proxy(bucket, monkeypatch):
     for name, value in bucket.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(s3, "PAUSE", 0.01)
-    monkeypatch.setattr(s3, "RETRIES", {"max_retries": 1})
+    monkeypatch.setattr(reached_s3, "RETRIES", {"max_retries": 1})
     proxy = Proxy(bucket["AWS_ENDPOINT_URL"])
     yield proxy
     proxy.shutdown()
@@ -127,7 +128,7 @@ def _stall(handler, status, headers, body):
 
 @pytest.mark.parametrize("fail", [_server_error, _slow_down, _reset, _truncated, _stall])
 def test_what_passes_is_waited_for_and_the_bytes_are_those_of_an_undisturbed_run(proxy, monkeypatch, fail):
-    monkeypatch.setattr(s3, "PATIENCE", "1s")
+    monkeypatch.setattr(reached_s3, "PATIENCE", "1s")
     undisturbed = list(clinic_through(proxy).read_many(KEYS))
     proxy.fault = once_each(fail)
     assert list(clinic_through(proxy).read_many(KEYS)) == undisturbed

@@ -21,6 +21,8 @@ from dermlab.data.progress import say
 from dermlab.train.inputs import Inputs
 from dermlab.train.params import Params
 
+STATE = "state.pt"
+
 
 def recipe_of(params: Params) -> dict[str, Any]:
     """The params that decide what is trained; what it is trained on is in the inputs' digests."""
@@ -44,13 +46,13 @@ def _code() -> str:
 
 def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     """`state`: tensors, numbers, strings, lists and dicts of them. Whole or absent."""
-    with atomic_path(folder / "state.pt") as unfinished:
+    with atomic_path(folder / STATE) as unfinished:
         torch.save(state, unfinished)
 
 
 def read_checkpoint(folder: Path) -> dict[str, Any] | None:
     """None where there is none, or none that can be read."""
-    path = folder / "state.pt"
+    path = folder / STATE
     if not path.exists():
         return None
     try:

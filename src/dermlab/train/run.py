@@ -24,6 +24,7 @@ from dermlab.train.checkpoint import checkpoint_folder, recipe_of, remove_checkp
 from dermlab.train.curves import Curves
 from dermlab.train.inputs import Inputs, prior_of
 from dermlab.train.loop import Keeper, run_phase
+from dermlab.train.mirror import Mirror
 from dermlab.train.objective import Objective
 from dermlab.train.params import Params
 from dermlab.train.phases import finetune_phase, head_phase
@@ -41,12 +42,14 @@ def run(
     checkpoint_root: Path | None = None,
     create: Callable[[str, int], Backbone] = create_backbone,
     checkpoint_minutes: float = 0,
+    checkpoint_mirror: str = "none",
     usd_per_hour: float = 0,
 ) -> dict[str, Any]:
     """Trains, keeps the best epoch of both phases, fits its temperature, writes the model and the curves.
 
     Returns the metrics. A run that was killed goes on after its last checkpoint and ends with the same numbers. Checkpoints are written
-    after each epoch, every `checkpoint_minutes` (0: not), and on SIGTERM and SIGINT, which then end the process.
+    after each epoch, every `checkpoint_minutes` (0: not), and on SIGTERM and SIGINT, which then end the process; `checkpoint_mirror`, an
+    s3:// folder, gets a copy of each.
     """
     knobs = params.train
     if knobs.frozen_epochs + knobs.finetune_epochs == 0:
@@ -56,6 +59,8 @@ def run(
     accelerator = Accelerator(mixed_precision=mixed, cpu=runtime.device.type == "cpu")
     first = accelerator.is_main_process
     folder = checkpoint_folder(params, inputs, checkpoint_root)
+    mirror = Mirror(checkpoint_mirror if first else "none", folder)
+    mirror.fetch()
     state = _shared(resumed(folder) if first else None, accelerator)
     if state.weights and first:
         within = f", step {state.step} of the next" if state.step else ""
@@ -72,6 +77,7 @@ def run(
 
     def write() -> None:
         state.write(folder)
+        mirror.send(wait=watch.asked is not None)
         watch.written()
 
     log = TrainLog(folder.name, runtime.device, accelerator.num_processes, usd_per_hour)
@@ -99,6 +105,7 @@ def run(
     else:
         module.load_state_dict(state.best["weights"])
     metrics = _keep(module, params, inputs, state.best, len(state.history), Path(model_folder))
+    mirror.remove()
     remove_checkpoint(folder)
     return metrics
 
