@@ -64,9 +64,8 @@ class Mirror:
             obstore.put(self._store, self._key, snapshot)
         except Exception as error:  # obstore's errors have no common base but Exception
             if not self._said:
-                say(
-                    f"train: {self.uri} could not be written: {reason_of(error)}. Training goes on; its checkpoints are on this machine alone"
-                )
+                said = f"train: {self.uri} could not be written: {reason_of(error)}."
+                say(f"{said} Training goes on; its checkpoints are on this machine alone")
             self._said = True
         finally:
             snapshot.unlink(missing_ok=True)
