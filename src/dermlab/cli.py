@@ -86,13 +86,14 @@ def where(image_id: Annotated[str, typer.Argument(help="as it stands in a table,
 def study(
     recipe: Annotated[str, typer.Argument(help="a name in recipes/, or a path")] = "demo",
     replace: Annotated[bool, typer.Option(help="also experiments of these names that have other params")] = False,
+    share: Annotated[bool, typer.Option("--share", help="pull what other machines have run, push what this one runs")] = False,
 ) -> None:
     """Run every experiment of a recipe as a real `dvc exp run`, then compare them. Run again to go on after a stop."""
     from dermlab.study.recipe import read_recipe
     from dermlab.study.run import run_study
 
     planned = read_recipe(_recipe_file(recipe))
-    run_study(planned, replace)
+    run_study(planned, replace, share)
     baseline, *others = [experiment.name for experiment in planned]
     compare(baseline, others)
 

@@ -144,6 +144,11 @@ def _forbidden(handler, status, headers, body):
     return True
 
 
+def _changed(handler, status, headers, body):
+    handler.reply(status, {**{name: value for name, value in headers.items() if name.lower() != "etag"}, "ETag": '"of other bytes"'}, body)
+    return True
+
+
 def _gone(handler, status, headers, body):
     handler.reply(404, {}, b"<Error><Code>NoSuchKey</Code></Error>")
     return True
@@ -209,6 +214,9 @@ def test_shards_from_a_bucket_are_those_from_a_folder_and_an_interrupted_pull_as
     of_folder = pulled(FolderFiles(tmp_path), wanted.assign(etag=None), "folder")
     proxy.fault = lambda handler, *answer: "39.jpg" in handler.path and _gone(handler, *answer)
     with pytest.raises(SourceError, match="The object of image 39 is not there any more"):
+        pulled(files, wanted, "bucket")
+    proxy.fault = lambda handler, *answer: "39.jpg" in handler.path and _changed(handler, *answer)
+    with pytest.raises(SourceError, match="39 is not the object that was pinned"):
         pulled(files, wanted, "bucket")
     proxy.fault = None
     before = len(proxy.asked)

@@ -76,12 +76,16 @@ def disk(work: Work, image_size: int, free: float) -> Check:
     need = 2 * work.images * (min(each, work.originals / work.images) if work.images and work.originals else each)
     fits = "would not fit and are" if work.originals > free else "are"
     said = (
-        f"{need / 1e9:,.1f} GB for {work.images:,} photos of {image_size} px, twice while shards are made; {free / 1e9:,.0f} GB free. The "
-        f"originals, {work.originals / 1e9:,.0f} GB, {fits} not kept: no mount needed"
+        f"{_size(need, 1)} for {work.images:,} photos of {image_size} px, twice while shards are made; {_size(free)} free. The "
+        f"originals, {_size(work.originals)}, {fits} not kept: no mount needed"
     )
     if need <= free:
         return Check("disk", GO, said)
     return Check("disk", NO, f"{said}; it fits with pull.image_size={int(image_size * (free / need) ** 0.5)}")
+
+
+def _size(of: float, digits: int = 0) -> str:
+    return f"{of / 1e9:,.{digits}f} GB" if of >= 1e9 else f"{of / 1e6:,.1f} MB"
 
 
 def evidence(experiments: Sequence[Mapping[str, Any]]) -> Check:

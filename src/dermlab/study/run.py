@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,17 @@ from dermlab.report.runs import check_params_were_run
 from dermlab.study.dvc import dvc, experiments, git, ref_of
 from dermlab.study.oracle import write_oracle_ledger
 from dermlab.study.recipe import Experiment, params_of
-from dermlab.study.workspace import LOCK, UNFINISHED, alone, apply, mend, remember, tracked_but_results, write_before
+from dermlab.study.share import pull_experiments, push_experiment
+from dermlab.study.workspace import LOCK, RESULTS, UNFINISHED, Before, alone, apply, mend, remember, tracked_but_results, write_before
 
 
-def run_study(planned: Sequence[Experiment], replace_others: bool = False) -> None:
+def run_study(planned: Sequence[Experiment], replace_others: bool = False, share: bool = False) -> None:
     """Each experiment with every param as committed but for its own; afterwards params.yaml and ledger are as they were and the results of
-    the first experiment are in the workspace. Nothing runs before all params are checked.
+    the first experiment are in the workspace. Nothing runs before all params are checked, and nothing that has run on this commit.
 
-    `replace_others`: also experiments of these names that have other params, which somebody may have run by hand. Raises ParamsError,
-    DermlabError where one fails; those before it are kept.
+    `replace_others`: also experiments of these names that have other params, which somebody may have run by hand. `share`: experiments
+    of this commit that another machine has pushed are pulled first, and each is pushed when it is done. Raises ParamsError, DermlabError
+    where one fails; those before it are kept.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: a pod that is taken away leaves a workspace fit to go on
     with alone():
@@ -40,6 +43,8 @@ def run_study(planned: Sequence[Experiment], replace_others: bool = False) -> No
         committed = _committed_params()
         texts = {experiment.name: params_of(experiment, committed) for experiment in planned}
         _check(texts)
+        if share:
+            pull_experiments(list(texts))
         if not replace_others:
             _refuse_others(texts)
         before = remember()
@@ -48,16 +53,35 @@ def run_study(planned: Sequence[Experiment], replace_others: bool = False) -> No
             for position, experiment in enumerate(planned, 1):
                 started = time.perf_counter()
                 where = f"[{position}/{len(planned)}] {experiment.name}"
+                if _is_done(experiment, texts[experiment.name]):
+                    say(f"{where}: done before")
+                    continue
                 said = " ".join(f"{key}={value}" for key, value in experiment.overrides.items())
                 say(f"{where}: {said or 'as params.yaml is committed'}")
-                _run(experiment, texts[experiment.name], lambda group: write_before(replace(before, group=group)))
+                note = partial(_note, before)
+                _run(experiment, texts[experiment.name], note, share)
                 say(f"{where}: done in {time.perf_counter() - started:.0f} s")
+                if share:
+                    push_experiment(experiment.name, note)
             apply(planned[0].name, keep=tracked_but_results())
         finally:
             mend()
 
 
-def _run(experiment: Experiment, params: str, started: Callable[[int], None]) -> None:
+def _note(before: Before, group: int) -> None:
+    write_before(replace(before, group=group))
+
+
+def _is_done(experiment: Experiment, params: str) -> bool:
+    """It ran on this very commit, with these params. With anything but results changed since, who knows: it runs, and what did not change
+    comes out of the run cache."""
+    if experiment.name not in experiments() or differences(_params_in(ref_of(experiment.name)), _values(params)):
+        return False
+    changed = git("status", "--porcelain", "--untracked-files=no", "-z").split("\0")
+    return all(line[3:] in RESULTS for line in changed if line)
+
+
+def _run(experiment: Experiment, params: str, started: Callable[[int], None], pull: bool) -> None:
     """Under a name of its own until it is done and proved: an older result of that name stands until then."""
     unfinished = experiment.name + UNFINISHED
     write_text(paths.PARAMS, params)
@@ -66,7 +90,7 @@ def _run(experiment: Experiment, params: str, started: Callable[[int], None]) ->
         lines = write_oracle_ledger(experiment.budget, experiment.ledger)
         git("add", "--force", str(experiment.ledger))  # so that the experiment's commit holds it
         say(f"      a simulated reviewer answered the first {lines} questions, {experiment.budget:.0%} of the training rows")
-    dvc("exp", "run", "--name", unfinished, started=started)
+    dvc("exp", "run", "--name", unfinished, *(["--pull"] if pull else []), started=started)
     wrong = differences(_params_in(ref_of(unfinished)), _values(params))
     if wrong:
         raise DermlabError(

@@ -1,0 +1,142 @@
+"""A simulated pod: an empty folder with a HOME of its own, a few environment variables, a local S3 server, and 200 MB of disk for a recipe
+whose originals are 1 GB. It is killed in the middle; another one goes on."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from clones import Clone, clone_of_working_tree
+from s3_server import client_of, serving
+
+from dermlab.pull.objects import open_objects
+from dermlab.pull.phantom.clinic import simulate
+
+PHOTOS, SIZE = 400, 2_600_000  # bytes of an original: a photo, and behind its end whatever a camera may append
+RECIPE = """\
+seeds: [17]
+set: {pull.max_quarantine: 0.05, train.frozen_epochs: 3, train.finetune_epochs: 2, train.trainable_blocks: 1}
+experiments:
+  baseline: {loss: ce}
+  focal: {loss: focal}
+"""
+
+
+@dataclass
+class World:
+    """`team`: the clone at home, from which the pin was pushed; `environment`: all that a pod is told."""
+
+    team: Clone
+    origin: Path
+    environment: dict[str, str]
+
+    def rent(self, folder: Path) -> Path:
+        """An empty machine: the clone of the repository on it."""
+        (folder / "home").mkdir(parents=True)
+        clone = folder / "dermlab"
+        subprocess.run(["git", "clone", "-q", self.origin, clone], check=True)
+        (clone / ".venv").symlink_to(Path(sys.prefix))  # as installed
+        return clone
+
+    def start(self, clone: Path) -> subprocess.Popen:
+        log = (clone.parent / "log").open("w")
+        environment = {**self.environment, "HOME": str(clone.parent / "home")}
+        return subprocess.Popen(["bash", "pod/run.sh", "small"], cwd=clone, env=environment, stdout=log, stderr=log)
+
+
+def said(clone: Path) -> str:
+    return (clone.parent / "log").read_text()
+
+
+def wait_for(clone: Path, text: str, pod: subprocess.Popen) -> None:
+    for _ in range(3000):
+        if text in said(clone):
+            return
+        assert pod.poll() is None, said(clone)[-3000:]
+        time.sleep(0.1)
+    raise AssertionError(said(clone)[-3000:])
+
+
+def used(folder: Path) -> int:
+    """Bytes on the disk, linked files once."""
+    files = {path.stat().st_ino: path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
+    return sum(files.values())
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    photos = folder / "s3" / "photos" / "clinic"
+    photos.mkdir(parents=True)
+    clinic = simulate(PHOTOS, 17)
+    objects = open_objects(f"phantom:{PHOTOS}:17")
+    for key, (data, _) in zip(clinic.manifest["key"], objects.read_many(list(clinic.manifest["key"])), strict=True):
+        path = photos / f"{Path(key).stem}.jpg"
+        path.write_bytes(data)
+        os.truncate(path, SIZE)
+    names = clinic.manifest["key"].map(lambda key: f"{Path(key).stem}.jpg")
+    pd.DataFrame({"image": names, "label": clinic.manifest["diagnosis"], "patient_id": clinic.manifest["patient_id"]}).to_csv(
+        photos / "labels.csv", index=False
+    )
+    with serving(folder / "s3") as reached:
+        client_of(reached).create_bucket(Bucket="dermlab")
+        (folder / "team").mkdir()
+        team = clone_of_working_tree(folder / "team", "phantom", "--images", "200")
+        team.environment |= reached
+        team.run("dermlab", "lock", "s3://photos/clinic", "--min-class-count", "2")
+        (team.folder / "recipes" / "small.yaml").write_text(RECIPE)
+        team.commit("the team's photos and a small study")
+        subprocess.run(["git", "clone", "-q", "--bare", team.folder, folder / "origin"], check=True)
+        team.run("git", "remote", "add", "origin", str(folder / "origin"))
+        team.run("dvc", "push", "data/source")
+        told = {key: team.environment[key] for key in ("PATH", *(key for key in team.environment if key.startswith("GIT_")))}
+        budget = {"DERMLAB_DISK_BUDGET_GB": "0.2", "DERMLAB_CHECKPOINT_MIRROR": "s3://dermlab/checkpoints", "DERMLAB_WORKERS": "2"}
+        yield World(team, folder / "origin", {**told, **reached, **budget, "DERMLAB_SOURCE": "s3://photos/clinic", "LANG": "C.UTF-8"})
+    shutil.rmtree(folder)  # a gigabyte
+
+
+def test_a_pod_that_is_gone_in_the_middle_is_gone_on_from_elsewhere_within_the_budget(world, tmp_path):
+    assert PHOTOS * SIZE > 1e9
+    first = world.rent(tmp_path / "first")
+    pod = world.start(first)
+    wait_for(first, "baseline is pushed", pod)
+    wait_for(first, "stages/train.py", pod)
+    time.sleep(4)  # `focal` trains, or is about to
+    pod.send_signal(signal.SIGTERM)
+    assert pod.wait(120) == 128 + signal.SIGTERM, said(first)[-3000:]
+    assert "pushing what is done" in said(first)
+    assert used(first) < 200e6
+    shutil.rmtree(first.parent / "dermlab")  # the pod, its disk included
+
+    second = world.rent(tmp_path / "second")
+    pod = world.start(second)
+    assert pod.wait(400) == 0, said(second)[-3000:]
+    log = said(second)
+    assert "pulled, as another machine ran them: baseline" in log
+    assert "baseline: done before" in log
+    for stage in ("catalog", "pull", "embed", "flag", "manifest"):
+        assert f"Running stage '{stage}'" not in log, stage
+    assert used(second) < 200e6
+
+    world.team.run("dvc", "exp", "pull", "origin", "baseline", "focal")
+    compared = world.team.run("dermlab", "compare", "baseline", "focal").stdout
+    assert "focal" in compared
+    assert not any(word in log for word in ("AWS_SECRET", "secret"))
+
+
+def test_a_budget_that_is_too_small_is_said_before_a_photo_is_fetched(world, tmp_path, monkeypatch):
+    monkeypatch.setitem(world.environment, "DERMLAB_DISK_BUDGET_GB", "0.001")
+    clone = world.rent(tmp_path)
+    pod = world.start(clone)
+    assert pod.wait(120) == 1
+    line = " ".join(said(clone).split())
+    assert line.startswith("disk NO ")
+    assert "1.0 MB free. The originals, 1 GB, would not fit and are not kept" in line
+    assert "it fits with pull.image_size=" in line
+    assert not (clone / "data" / "images.parquet").exists()
