@@ -18,6 +18,7 @@ from dermlab.data.tables import MANIFEST, PREDICTIONS, read_table, write_table
 from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, predictions_table, rare_and_sink
 from dermlab.evaluate.params import Params
 from dermlab.evaluate.photo_alone import photo_alone
+from dermlab.evaluate.tiers import tiers_on_test
 from dermlab.model.predict import predict_both, probabilities
 from dermlab.model.runtime import processes
 from dermlab.model.saved import load_model
@@ -44,6 +45,7 @@ def main() -> None:
     write_json(paths.F1, result.f1)
     adjustment = {"tau": tau, "chosen": model.tau, "prior": model.prior.tolist(), "curve": curve(rows["label"], plain, model)}
     settings = {"temperature": model.temperature, "tta": params.tta, "adjustment": adjustment, "photo_alone": answers}
+    settings["selective"] = tiers_on_test(rows, plain, model.tiers, model.classes)
     write_json(paths.metrics_of("evaluate"), {**settings, **result.details})
     say("evaluate: " + ", ".join(f"{name} {value:.4f}" for name, value in result.headline.items()))
     if tau:

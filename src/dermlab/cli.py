@@ -150,6 +150,43 @@ def cost() -> None:
     Console(width=None if Console().is_terminal else 130).print(as_table(read_costs()))
 
 
+@app.command()
+def predict(
+    path: Annotated[Path, typer.Argument(help="a photo, or a folder of photos")],
+    answers: Annotated[Path | None, typer.Option(help="CSV: a column `image`, and one a question")] = None,
+    model: Annotated[Path, typer.Option(help="the model's folder")] = paths.MODEL,
+    as_json: Annotated[bool, typer.Option("--json", help="a JSON object a line, with every class")] = False,
+) -> None:
+    """Say what a model takes photos for: the three likeliest diagnoses, calibrated, and whether it should answer at all."""
+    import json
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from dermlab.data.progress import progress
+    from dermlab.predict.predictor import Predictor, photos_in, read_answers
+    from dermlab.predict.table import as_table
+
+    predictor = Predictor(model)
+    photos = photos_in(path)
+    given = read_answers(answers, predictor.model.questions) if answers else {}
+    by_photo = {str(photo): given.get(str(photo)) or given.get(photo.name) or {} for photo in photos}
+    if strangers := set(given) - {str(photo) for photo in photos} - {photo.name for photo in photos}:
+        raise SourceError(f"{answers} answers for {sorted(strangers)[0]!r}, which is no photo of {path}.")
+    found = []
+    with progress("Predicting", len(photos)) as meter:
+        for prediction in meter.track(predictor(photos, by_photo)):
+            found.append(prediction)
+    if as_json:
+        for prediction in found:
+            print(json.dumps(asdict(prediction), ensure_ascii=False))
+    else:
+        Console(width=None if Console().is_terminal else 130).print(as_table(found, path))
+        say("No diagnosis. A model's output for research: see models/model and `dermlab compare` for what it gets wrong")
+    if any(prediction.error for prediction in found):
+        raise typer.Exit(1)
+
+
 def _recipe_file(name: str) -> Path:
     return Path(name) if name.endswith(".yaml") else RECIPES / f"{name}.yaml"
 

@@ -9,8 +9,10 @@ from dermlab.data.files import write_json
 from dermlab.data.tables import PREDICTIONS, read_table, write_table
 from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, predictions_table, rare_and_sink
 from dermlab.evaluate.photo_alone import photo_alone
+from dermlab.evaluate.tiers import tiers_on_test
 from dermlab.model.saved import TrainedModel
 from dermlab.scores.adjustment import TAUS
+from dermlab.scores.tiers import Tiers
 
 CLASSES = Classes(("eczema", "psoriasis", "scabies", "tinea", "acne", "wart"))
 TRAIN_COUNTS = {"eczema": 50, "psoriasis": 20, "scabies": 3, "tinea": 9, "acne": 10, "wart": 2, "other": 99}
@@ -154,6 +156,23 @@ def test_what_the_answers_are_worth_comes_with_an_interval():
     assert same["macro_f1"]["interval"] == [0, 0]
     few = photo_alone(rows[:9], probs[:9], probs[:9], CLASSES, rare, sink)
     assert few["top1"]["interval"] is None
+
+
+def test_the_tiers_are_counted_on_all_test_rows():
+    labels, probs = predicted_rows(900)
+    rows = pd.DataFrame({"label": labels, "patient_id": [f"p{i // 3:03d}" for i in range(900)]})
+    tiers = Tiers(0.6, 0.8)
+    found = tiers_on_test(rows, probs, tiers, CLASSES)
+    encoded, given = CLASSES.encode(labels), tiers.of(probs)
+    ranked = np.argsort(-probs, axis=1)
+    for row in found["tiers"]:
+        of = given == row["tier"]
+        hit = (ranked[:, :3] == encoded[:, None]).any(1) if row["tier"] == "top-3" else ranked[:, 0] == encoded
+        assert row["rows"] == of.sum()
+        assert row["right"] == pytest.approx(hit[of].mean())
+        assert row["interval"][0] < row["right"] < row["interval"][1]
+    assert sum(row["share"] for row in found["tiers"]) == pytest.approx(1)
+    assert found["curve"][-1]["accuracy"] == pytest.approx(metrics.accuracy_score(encoded, ranked[:, 0]))
 
 
 def test_the_curve_runs_from_the_plain_model_towards_balance():

@@ -16,8 +16,12 @@ from dermlab.model.classifier import FusedClassifier, Head
 from dermlab.model.predict import predict_both, predict_logits, probabilities
 from dermlab.model.questionnaire import width_of
 from dermlab.model.saved import TrainedModel, load_model, save_model
+from dermlab.scores.tiers import Tiers
 
 QUESTIONS = (Question(name="sex", kind="choice", choices=("female", "male")), Question(name="age", kind="number", low=0, high=90))
+
+
+TIERS = Tiers(0.8, None)
 
 
 @pytest.fixture
@@ -27,7 +31,9 @@ def model() -> TrainedModel:
     classes = Classes(("acne", "eczema", "wart"))
     module = FusedClassifier(backbone, width_of(QUESTIONS), len(classes.names), dropout=0.5).eval()
     recipe = {"train": {"lr": 3e-05}}
-    return TrainedModel(module, classes, QUESTIONS, 1.25, 32, "timm:test_efficientnet", np.array([0.4, 0.3, 0.2, 0.1]), 0.5, recipe)
+    return TrainedModel(
+        module, classes, QUESTIONS, 1.25, 32, "timm:test_efficientnet", np.array([0.4, 0.3, 0.2, 0.1]), 0.5, 160, TIERS, recipe
+    )
 
 
 @pytest.fixture
@@ -48,6 +54,7 @@ def test_a_saved_model_predicts_the_same_elsewhere(model, rows, tmp_path):
     again = load_model(tmp_path / "model")
     assert (again.classes, again.questions, again.temperature) == (model.classes, QUESTIONS, 1.25)
     assert (again.image_size, again.backbone, again.recipe) == (32, "timm:test_efficientnet", {"train": {"lr": 3e-05}})
+    assert (again.stored_side, again.tiers) == (160, TIERS)
     assert (again.prior.tolist(), again.tau) == ([0.4, 0.3, 0.2, 0.1], 0.5)
     before, after = (predict_logits(m, rows, Shards(tmp_path), batch_size=2) for m in (model, again))
     assert before.shape == (5, 4)

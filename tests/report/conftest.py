@@ -23,6 +23,14 @@ ALONE = {
     "top1": {"with": 0.7, "without": 0.62, "difference": -0.08, "interval": [-0.1, -0.06], "verdict": "worse"},
     "balanced_accuracy": {"with": 0.6, "without": 0.5, "difference": -0.1, "interval": None, "verdict": "worse"},
 }
+SELECTIVE = {
+    "tiers": [
+        {"tier": "answer", "promise": 0.9, "threshold": 0.8, "rows": 50, "share": 0.5, "right": 0.92, "interval": [0.85, 0.97]},
+        {"tier": "top-3", "promise": 0.9, "threshold": None, "rows": 0, "share": 0.0, "right": None, "interval": None},
+        {"tier": "abstain", "promise": None, "threshold": None, "rows": 50, "share": 0.5, "right": 0.4, "interval": [0.3, 0.5]},
+    ],
+    "curve": [{"coverage": 0.5, "accuracy": 0.9}, {"coverage": 1.0, "accuracy": 0.7}],
+}
 ROOT = Path(__file__).parents[2]
 TARGETS = ("eczema", "acne", "psoriasis", "tinea", "wart", "post-inflammatory hyperpigmentation")
 COMMENT = b"taken at 52.5200 N, 13.4050 E"
@@ -111,6 +119,7 @@ def make_world(folder: Path, images: int = 600, targets=TARGETS, seed: int = 0, 
             "adjustment": adjustment,
             "other_auroc": 0.71,
             "photo_alone": ALONE,
+            "selective": SELECTIVE,
             "unflagged": {"rows": 90, "top1": 0.77, "top3": 0.95},
         },
     )

@@ -124,7 +124,7 @@ def test_a_report_of_photos_whose_patients_nobody_knows_begins_with_that(world):
 
 def test_markdown_tables_are_aligned(world):
     blocks = re.findall(r"(?:^\|.*\|\n?)+", as_markdown(report()), re.M)
-    assert len(blocks) == 10
+    assert len(blocks) == 11
     for block in blocks:
         assert len({tuple(i for i, c in enumerate(line) if c == "|") for line in block.splitlines()}) == 1
 
@@ -157,6 +157,15 @@ def test_a_source_that_does_not_know_the_truth_is_reported_without_it(world):
 def test_what_the_answers_are_worth_is_said_with_its_interval(world):
     said = "top-1 0.620 against 0.700 with the answers (difference −8.0 points, 95 % interval [−10.0, −6.0]), balanced accuracy 0.500"
     assert said in as_markdown(report())
+
+
+def test_when_to_answer_is_told_with_promise_and_what_became_of_it(world):
+    said = as_markdown(report())
+    assert "answers where it is at least 80 % sure: the lowest thresholds" in said
+    assert "No threshold kept it on validation for: top-3." in said
+    row = next(line for line in said.splitlines() if line.startswith("| answers"))
+    assert [cell.strip() for cell in row.split("|")[1:-1]] == ["answers", "50", "50.0 %", "92.0 %", "0.850 to 0.970", "90 %"]
+    assert "Accuracy when only the most confident are answered" in as_html(report())
 
 
 def test_a_run_without_flags_duplicates_or_unflagged_numbers_is_reported(world):

@@ -8,12 +8,7 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from dermlab.data.errors import SourceError
-
-PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif", ".jfif")
-
-
-def is_photo(key: str) -> bool:
-    return key.lower().endswith(PHOTOS)
+from dermlab.pull.objects import is_photo
 
 
 def keys_of(named: pd.Series, keys: Sequence[str], where: str) -> tuple[pd.Series, list[str]]:

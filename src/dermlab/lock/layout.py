@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from dermlab.data.errors import SourceError
-from dermlab.lock.keys import is_photo
+from dermlab.pull.objects import is_photo
 
 SPLITS = {
     "train": "train", "training": "train", "train_set": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",

@@ -1,7 +1,7 @@
 """A trained model as a folder: `model.safetensors` and `model.json`, which together predict anywhere."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,18 @@ from dermlab.data.questionnaire import Questionnaire, as_json, questionnaire_fro
 from dermlab.model.backbones import create_backbone
 from dermlab.model.classifier import FusedClassifier
 from dermlab.model.questionnaire import width_of
+from dermlab.scores.tiers import Tiers
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass
 class TrainedModel:
     """`module`: the FusedClassifier, in eval mode. `temperature`: divides the logits before the softmax.
     `image_size`: side in pixels of what the backbone sees. `backbone`: its name. `prior`: float64 [K+1], the share of each class in what
-    training drew. `tau`: of the post-hoc adjustment that validation chose (scores/adjustment.py). `recipe`: the params it was trained
-    with."""
+    training drew. `tau`: of the post-hoc adjustment that validation chose (scores/adjustment.py). `stored_side`: pixels of the shorter
+    side of the photos it was trained on, before its own view. `tiers`: when to answer (scores/tiers.py). `recipe`: the params it was
+    trained with."""
 
     module: FusedClassifier
     classes: Classes
@@ -37,6 +39,8 @@ class TrainedModel:
     backbone: str
     prior: np.ndarray
     tau: float = 0.0
+    stored_side: int = 448
+    tiers: Tiers = field(default_factory=lambda: Tiers(None, None))
     recipe: dict[str, Any] = field(default_factory=dict)
 
 
@@ -52,6 +56,8 @@ def save_model(model: TrainedModel, folder: Path = paths.MODEL) -> None:
         "temperature": round(model.temperature, 6),
         "prior": [round(float(share), 8) for share in model.prior],
         "tau": model.tau,
+        "stored_side": model.stored_side,
+        "tiers": asdict(model.tiers),
         "recipe": model.recipe,
     }
     with atomic_path(folder) as unfinished:
@@ -79,5 +85,7 @@ def load_model(folder: Path = paths.MODEL) -> TrainedModel:
             f"Restore it: `dvc checkout {folder}`."
         ) from error
     module.eval().to(memory_format=torch.channels_last)
-    prior, tau = np.array(description["prior"]), description["tau"]
-    return TrainedModel(module, classes, questions, description["temperature"], size, name, prior, tau, description["recipe"])
+    return TrainedModel(
+        module, classes, questions, description["temperature"], size, name, np.array(description["prior"]), description["tau"],
+        description["stored_side"], Tiers(**description["tiers"]), description["recipe"],
+    )  # fmt: skip

@@ -41,6 +41,14 @@ def is_data(key: str) -> bool:
     return not any(part.startswith(".") or part == "__MACOSX" for part in parts) and parts[-1].lower() not in ("thumbs.db", "desktop.ini")
 
 
+PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif", ".jfif")
+
+
+def is_photo(key: str) -> bool:
+    """By its name; what it is, its content tells (`develop`)."""
+    return key.lower().endswith(PHOTOS)
+
+
 class _OneByOne:
     """Objects that are read one after another, each whole. `read` and `etag` are those of the kind."""
 

@@ -78,6 +78,8 @@ class Report:
     extras: list[str]
     balance: list[BalancePoint]
     balance_lead: str
+    selective: dict[str, Any]
+    selective_lead: str
     classes: list[ClassRow]
     sink: str
     confusion: tuple[list[str], list[list[int]]]
@@ -147,6 +149,8 @@ def contents(inputs: Inputs) -> Report:
         extras=sentences.extras(metrics["evaluate"], metrics["headline"], [row.name for row in classes if not row.support], len(scored)),
         balance=balance,
         balance_lead=sentences.balance(metrics["evaluate"].get("adjustment", {}), balance),
+        selective=metrics["evaluate"].get("selective", {}),
+        selective_lead=sentences.selective(metrics["evaluate"].get("selective", {})),
         classes=classes,
         sink=sink,
         confusion=(names, counts.tolist()),

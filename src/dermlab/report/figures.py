@@ -3,7 +3,7 @@
 Colours are classes of the page's style sheet (`hit`, `miss`, `better`, `worse`, `apart`, `axis`, `grid`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from markupsafe import Markup, escape
@@ -78,41 +78,72 @@ def calibration(bins: Sequence[dict]) -> Markup:
 
 def balance(points: Sequence) -> Markup:
     """Balanced accuracy over top-1 for each tau, as contents.BalancePoint, with the intervals of the two ends and of the one in use."""
-    left, top, width, height = 52, 12, 420, 300
     ends = [points[0], next(point for point in points if point.used), points[-1]]
-    xs = [x for p in points for x in (p.top1,)] + [x for p in ends for x in p.top1_bounds or ()]
-    ys = [y for p in points for y in (p.balanced,)] + [y for p in ends for y in p.balanced_bounds or ()]
-    low_x, high_x = np.floor(20 * min(xs)) / 20, np.ceil(20 * max(xs)) / 20
-    low_y, high_y = np.floor(20 * min(ys)) / 20, np.ceil(20 * max(ys)) / 20
-
-    def at(x: float, y: float) -> tuple[float, float]:
-        return left + width * (x - low_x) / max(high_x - low_x, 0.05), top + height * (1 - (y - low_y) / max(high_y - low_y, 0.05))
-
-    out = [_open(left + width + 16, top + height + 44, "Balanced accuracy over top-1 as the prior is taken out", least=0.8)]
-    for x in np.arange(low_x, high_x + 0.01, 0.05):
-        out.append(f'<line class="grid" x1="{at(x, 0)[0]:.1f}" y1="{top}" x2="{at(x, 0)[0]:.1f}" y2="{top + height}"/>')
-        out.append(f'<text class="axis" x="{at(x, 0)[0]:.1f}" y="{top + height + 16}" text-anchor="middle">{100 * x:.0f}</text>')
-    for y in np.arange(low_y, high_y + 0.01, 0.05):
-        out.append(f'<line class="grid" x1="{left}" y1="{at(0, y)[1]:.1f}" x2="{left + width}" y2="{at(0, y)[1]:.1f}"/>')
-        out.append(f'<text class="axis" x="{left - 6}" y="{at(0, y)[1] + 4:.1f}" text-anchor="end">{100 * y:.0f}</text>')
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(point.top1, point.balanced) for point in points))
-    out.append(f'<polyline class="curve" points="{line}"/>')
+    xs = [point.top1 for point in points] + [x for point in ends for x in point.top1_bounds or ()]
+    ys = [point.balanced for point in points] + [y for point in ends for y in point.balanced_bounds or ()]
+    plane = _Plane(xs, ys, "top-1, %", "balanced accuracy, %", "Balanced accuracy over top-1 as the prior is taken out")
+    plane.line([(point.top1, point.balanced) for point in points])
     for point in points:
-        x, y = at(point.top1, point.balanced)
+        x, y = plane.at(point.top1, point.balanced)
         kind, radius = ("hit", 6) if point.used else ("apart", 3.5)
         if point in ends and point.top1_bounds and point.balanced_bounds:
-            (west, _), (east, _) = (at(bound, 0) for bound in point.top1_bounds)
-            (_, south), (_, north) = (at(0, bound) for bound in point.balanced_bounds)
-            out.append(f'<line class="whisker {kind}" x1="{west:.1f}" y1="{y:.1f}" x2="{east:.1f}" y2="{y:.1f}"/>')
-            out.append(f'<line class="whisker {kind}" x1="{x:.1f}" y1="{south:.1f}" x2="{x:.1f}" y2="{north:.1f}"/>')
+            (west, _), (east, _) = (plane.at(bound, 0) for bound in point.top1_bounds)
+            (_, south), (_, north) = (plane.at(0, bound) for bound in point.balanced_bounds)
+            plane.out.append(f'<line class="whisker {kind}" x1="{west:.1f}" y1="{y:.1f}" x2="{east:.1f}" y2="{y:.1f}"/>')
+            plane.out.append(f'<line class="whisker {kind}" x1="{x:.1f}" y1="{south:.1f}" x2="{x:.1f}" y2="{north:.1f}"/>')
         told = f"tau {point.tau:g}: top-1 {100 * point.top1:.1f} %, balanced accuracy {100 * point.balanced:.1f} %"
-        out.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"><title>{told}</title></circle>')
+        plane.dot(point.top1, point.balanced, kind, radius, told)
         if point in ends or point.tau == 1:
-            out.append(f'<text x="{x + 9:.1f}" y="{y - 7:.1f}">τ {point.tau:g}</text>')
-    out.append(f'<text class="axis" x="{left + width / 2}" y="{top + height + 36}" text-anchor="middle">top-1, %</text>')
-    turned = f"translate(12 {top + height / 2}) rotate(-90)"
-    out.append(f'<text class="axis" transform="{turned}" text-anchor="middle">balanced accuracy, %</text>')
-    return _close(out)
+            plane.out.append(f'<text x="{x + 9:.1f}" y="{y - 7:.1f}">τ {point.tau:g}</text>')
+    return _close(plane.out)
+
+
+def coverage(points: Sequence[Mapping[str, float]]) -> Markup:
+    """Accuracy over coverage, as `scores.tiers.coverage_curve`."""
+    known = [(point["coverage"], point["accuracy"]) for point in points]
+    ys = [y for _, y in known]
+    plane = _Plane([0, 1], ys, "photos answered, %", "of them right, %", "Accuracy when only the most confident are answered", every=0.1)
+    plane.line(known)
+    for x, y in known:
+        plane.dot(x, y, "apart", 3.5, f"the most confident {100 * x:.0f} %: {100 * y:.1f} % right")
+    return _close(plane.out)
+
+
+class _Plane:
+    """Two axes of shares, in per cent, with a grid; `out` is the SVG so far."""
+
+    left, top, width, height = 52, 12, 420, 300
+
+    def __init__(self, xs: Sequence[float], ys: Sequence[float], x_name: str, y_name: str, title: str, every: float = 0.05) -> None:
+        (self.low_x, high_x), (self.low_y, high_y) = (
+            (np.floor(min(values) / every + 1e-9) * every, np.ceil(max(values) / every - 1e-9) * every) for values in (xs, ys)
+        )
+        self.span_x, self.span_y = max(high_x - self.low_x, every), max(high_y - self.low_y, every)
+        left, top, width, height = self.left, self.top, self.width, self.height
+        self.out = [_open(left + width + 16, top + height + 44, title, least=0.8)]
+        for x in np.arange(self.low_x, high_x + 0.01, every):
+            across = self.at(x, 0)[0]
+            self.out.append(f'<line class="grid" x1="{across:.1f}" y1="{top}" x2="{across:.1f}" y2="{top + height}"/>')
+            self.out.append(f'<text class="axis" x="{across:.1f}" y="{top + height + 16}" text-anchor="middle">{100 * x:.0f}</text>')
+        for y in np.arange(self.low_y, high_y + 0.01, every):
+            down = self.at(0, y)[1]
+            self.out.append(f'<line class="grid" x1="{left}" y1="{down:.1f}" x2="{left + width}" y2="{down:.1f}"/>')
+            self.out.append(f'<text class="axis" x="{left - 6}" y="{down + 4:.1f}" text-anchor="end">{100 * y:.0f}</text>')
+        self.out.append(f'<text class="axis" x="{left + width / 2}" y="{top + height + 36}" text-anchor="middle">{x_name}</text>')
+        turned = f"translate(12 {top + height / 2}) rotate(-90)"
+        self.out.append(f'<text class="axis" transform="{turned}" text-anchor="middle">{y_name}</text>')
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        across = self.left + self.width * (x - self.low_x) / self.span_x
+        return across, self.top + self.height * (1 - (y - self.low_y) / self.span_y)
+
+    def line(self, points: Sequence[tuple[float, float]]) -> None:
+        joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in (self.at(*point) for point in points))
+        self.out.append(f'<polyline class="curve" points="{joined}"/>')
+
+    def dot(self, x: float, y: float, kind: str, radius: float, told: str) -> None:
+        across, down = self.at(x, y)
+        self.out.append(f'<circle class="{kind}" cx="{across:.1f}" cy="{down:.1f}" r="{radius}"><title>{told}</title></circle>')
 
 
 def interval(value: float, bounds: Sequence[float] | None) -> Markup:

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from dermlab.report import figures
 from dermlab.scores.bootstrap import MIN_PATIENTS
+from dermlab.scores.tiers import ABSTAIN, ANSWER, TOP3
 
 SCORE_LABELS = {
     "top1": "top-1", "top3": "top-3", "macro_f1": "macro F1", "balanced_accuracy": "balanced accuracy", "rare_recall": "rare recall",
@@ -25,6 +26,7 @@ SCORE_MEANINGS = {
     "sink_ratio": "how often the commonest class is predicted for each time it occurs; 1 is right",
     "ece": "mean gap between confidence and being right; lower is better",
 }
+TIER_LABELS = {ANSWER: "answers", TOP3: "names three", ABSTAIN: "does not answer"}
 ABSENT = "–"
 
 
@@ -93,7 +95,7 @@ def _environment(html: bool) -> Environment:
         "table": markdown_table, "share": share, "score_labels": SCORE_LABELS, "score_meanings": SCORE_MEANINGS,
         "min_patients": MIN_PATIENTS, "absent": ABSENT, "confusion_figure": figures.confusion,
         "calibration_figure": figures.calibration, "interval_figure": figures.interval, "difference_figure": figures.difference,
-        "balance_figure": figures.balance,
+        "balance_figure": figures.balance, "coverage_figure": figures.coverage, "tier_labels": TIER_LABELS,
     }  # fmt: skip
     return environment
 

@@ -76,6 +76,22 @@ def balance(adjustment: Mapping, points: Sequence[Any]) -> str:
     )
 
 
+def selective(found: Mapping) -> str:
+    """found: `selective` of metrics/evaluate.json."""
+    if not found:
+        return ""
+    answer, top3, _ = found["tiers"]
+    set_ones = [
+        f"answers where it is at least {percent(answer['threshold'], 0)} sure" if answer["threshold"] is not None else "",
+        f"names three where these have at least {percent(top3['threshold'], 0)} together" if top3["threshold"] is not None else "",
+    ]
+    never = [row["tier"] for row in (answer, top3) if row["threshold"] is None]
+    said = " and ".join(part for part in set_ones if part)
+    kept = f"The model {said}: the lowest thresholds that kept the promise on validation." if said else ""
+    lost = f" No threshold kept it on validation for: {', '.join(never)}." if never else ""
+    return f"{kept}{lost}".strip()
+
+
 def sink(name: str, names: list[str], counts: np.ndarray) -> str:
     """counts [K, K]: rows true, columns predicted."""
     errors, at = int(counts.sum() - np.trace(counts)), names.index(name)

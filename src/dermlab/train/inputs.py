@@ -37,7 +37,8 @@ class Rows:
 @dataclass(frozen=True)
 class Inputs:
     """`counts`: float64 [K+1], the training rows of each class as they are drawn (`drawn_counts`). `digests`: sha256 of what
-    was read. `weights`: digest of the backbone that made the features. `loaders`: processes that decode; they change no number."""
+    was read. `weights`: digest of the backbone that made the features. `stored_side`: pixels of
+    the shorter side of a stored photo that had to be shrunk. `loaders`: processes that decode; they change no number."""
 
     train: Rows
     val: Rows
@@ -48,6 +49,7 @@ class Inputs:
     counts: np.ndarray
     digests: dict[str, str]
     weights: str
+    stored_side: int
     loaders: int = 0
 
 
@@ -84,7 +86,10 @@ def read_inputs(
     read = [source / "classes.json", source / "questionnaire.json", catalog, images, manifest]
     read += [Path(embeddings) / "features.npy", Path(embeddings) / "image_ids.npy", Path(embeddings) / "info.json"]
     digests = {Path(path).name: sha256_file(path) for path in read}
-    return Inputs(train, val, classes, questions, Shards(shards), cached.info.image_size, counts, digests, cached.info.weights, loaders)
+    stored_side = int(known[["width", "height"]].min(axis=1).max())  # smaller ones were smaller at the source
+    return Inputs(
+        train, val, classes, questions, Shards(shards), cached.info.image_size, counts, digests, cached.info.weights, stored_side, loaders
+    )
 
 
 def drawn_counts(labels: np.ndarray, weights: np.ndarray, classes: int) -> np.ndarray:

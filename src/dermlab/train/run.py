@@ -20,6 +20,7 @@ from dermlab.model.questionnaire import width_of
 from dermlab.model.runtime import seed_everything, set_up
 from dermlab.model.saved import TrainedModel, save_model
 from dermlab.scores.adjustment import choose_tau
+from dermlab.scores.tiers import choose_tiers
 from dermlab.train.checkpoint import checkpoint_folder, recipe_of, remove_checkpoint
 from dermlab.train.curves import Curves
 from dermlab.train.inputs import Inputs, prior_of
@@ -122,10 +123,14 @@ def _check_weights(backbone: Backbone, inputs: Inputs) -> None:
 def _keep(module: FusedClassifier, params: Params, inputs: Inputs, best: dict[str, Any], epochs: int, folder: Path) -> dict[str, Any]:
     logits, labels = best["logits"].numpy(), inputs.val.labels
     temperature, prior = fit_temperature(logits, labels), prior_of(inputs.counts)
-    tau = choose_tau(labels, probabilities(logits, temperature), prior, temperature)
-    backbone, size = params.backbone, inputs.image_size
+    probs = probabilities(logits, temperature)
+    tau, tiers = choose_tau(labels, probs, prior, temperature), choose_tiers(labels, probs)
     module.eval()
-    save_model(TrainedModel(module, inputs.classes, inputs.questions, temperature, size, backbone, prior, tau, recipe_of(params)), folder)
+    model = TrainedModel(
+        module, inputs.classes, inputs.questions, temperature, inputs.image_size, params.backbone, prior, tau, inputs.stored_side, tiers,
+        recipe_of(params),
+    )  # fmt: skip
+    save_model(model, folder)
     return {
         "best_phase": best["phase"],
         "best_epoch": best["epoch"],

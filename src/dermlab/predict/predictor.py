@@ -1,0 +1,119 @@
+"""A saved model and new photos: the same way from bytes to pixels as in training."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from dermlab.data import paths
+from dermlab.data.errors import SourceError
+from dermlab.data.questionnaire import Question
+from dermlab.model.images import centre_view, decode
+from dermlab.model.predict import probabilities
+from dermlab.model.questionnaire import encode
+from dermlab.model.runtime import set_up
+from dermlab.model.saved import load_model
+from dermlab.pull.develop import BrokenImageError, develop
+from dermlab.pull.objects import PHOTOS, is_photo
+
+MAX_PIXELS = 100_000_000
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """`probs`: of every class, `other` included, the likeliest first; they sum to 1. `tier`: answer, top-3 or abstain (scores/tiers.py).
+    `error`: why there is no prediction; then `probs` is empty."""
+
+    photo: str
+    probs: dict[str, float]
+    tier: str
+    error: str = ""
+
+    @property
+    def top3(self) -> list[tuple[str, float]]:
+        return list(self.probs.items())[:3]
+
+
+class Predictor:
+    """Raises ContractError where the folder holds no model that this version reads."""
+
+    def __init__(self, folder: Path | str = paths.MODEL) -> None:
+        self.model = load_model(Path(folder))
+        self._runtime = set_up()
+        self.model.module.to(self._runtime.device)
+
+    def __call__(self, photos: Iterable[Path | str], answers: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Prediction]:
+        """One prediction a photo, in order. `answers`: photo -> question -> answer; a question that is not answered is left out. Raises
+        ContractError for an answer that the questionnaire does not know; a photo that cannot be read is a prediction with an error."""
+        ahead = iter(photos)
+        while names := [str(name) for name in islice(ahead, BATCH)]:
+            yield from self._batch(names, answers or {})
+
+    def _batch(self, names: list[str], answers: Mapping[str, Mapping[str, Any]]) -> Iterator[Prediction]:
+        views: dict[str, np.ndarray] = {}
+        errors: dict[str, str] = {}
+        for name in names:
+            try:
+                views[name] = self.view(Path(name).read_bytes())
+            except (BrokenImageError, OSError) as error:
+                errors[name] = str(error)
+        found = dict(zip(views, self._predict(views, answers), strict=True)) if views else {}
+        for name in names:
+            yield found.get(name) or Prediction(name, {}, "", errors[name])
+
+    def view(self, data: bytes) -> np.ndarray:
+        """uint8 [S, S, 3]: what the network sees of a file's bytes, the same as of a photo that `pull` stored. Raises BrokenImageError."""
+        return centre_view(decode(develop(data, self.model.stored_side, MAX_PIXELS).jpeg, self.model.image_size), self.model.image_size)
+
+    def _predict(self, views: Mapping[str, np.ndarray], answers: Mapping[str, Mapping[str, Any]]) -> list[Prediction]:
+        rows = pd.DataFrame({q.column: [answers.get(name, {}).get(q.name) for name in views] for q in self.model.questions}, dtype=object)
+        encoded = torch.from_numpy(encode(rows.reindex(range(len(views))), self.model.questions)).to(self._runtime.device)
+        images = torch.from_numpy(np.stack(list(views.values()))).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode(), self._runtime.autocast(training=False):
+            logits = self.model.module(images.to(self._runtime.device), encoded).float().cpu().numpy()
+        probs = probabilities(logits, self.model.temperature)
+        names, tiers = np.array(self.model.classes.names, dtype=object), self.model.tiers.of(probs)
+        predictions = []
+        for photo, row, tier in zip(views, probs, tiers, strict=True):
+            order = np.argsort(-row, kind="stable")
+            predictions.append(Prediction(photo, {str(names[c]): float(row[c]) for c in order}, str(tier)))
+        return predictions
+
+
+def photos_in(path: Path) -> list[Path]:
+    """A photo, or the photos below a folder, sorted. Raises SourceError where there are none."""
+    if path.is_file():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".") and is_photo(file.name))
+    if not found:
+        raise SourceError(f"{path} is no photo and holds none ({', '.join(PHOTOS)}).")
+    return found
+
+
+def read_answers(path: Path, questions: tuple[Question, ...]) -> dict[str, dict[str, Any]]:
+    """photo -> question -> answer, of a CSV with a column `image` and one a question (`age_group` or `q_age_group`; several answers of
+    one question are joined by |). Raises SourceError for a column that is neither."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{path} cannot be read as CSV: {error}") from error
+    table.columns = [name.strip().removeprefix("q_") for name in table.columns]
+    known = {question.name: question for question in questions}
+    if unknown := [name for name in table.columns if name not in ("image", *known)]:
+        raise SourceError(f"{path}: column {unknown[0]!r} is no question of this model. It asks: {', '.join(known) or 'nothing'}.")
+    if "image" not in table:
+        raise SourceError(f"{path} needs a column `image`: the photo's path, or its file name.")
+    return {
+        row["image"]: {name: _answer(known[name], value) for name, value in row.items() if name != "image" and value.strip()}
+        for row in table.to_dict("records")
+    }
+
+
+def _answer(question: Question, value: str) -> Any:
+    return tuple(part.strip() for part in value.split("|")) if question.kind == "multi" else value.strip()

@@ -1,0 +1,122 @@
+"""Photos that were never pulled, by a model folder alone."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from photos import jpeg
+from PIL import Image
+from typer.testing import CliRunner
+
+from dermlab.cli import app
+from dermlab.data.classes import Classes
+from dermlab.data.errors import ContractError, SourceError
+from dermlab.data.questionnaire import Question
+from dermlab.data.shards import Shards, shard_name, write_shard
+from dermlab.model.backbones import create_backbone
+from dermlab.model.classifier import FusedClassifier
+from dermlab.model.images import Views
+from dermlab.model.predict import predict_logits, probabilities
+from dermlab.model.questionnaire import width_of
+from dermlab.model.saved import TrainedModel, save_model
+from dermlab.predict.predictor import MAX_PIXELS, Predictor, photos_in, read_answers
+from dermlab.pull.develop import develop
+from dermlab.scores.tiers import Tiers
+
+QUESTIONS = (
+    Question(name="itching", kind="choice", choices=("no", "yes")),
+    Question(name="body_parts", kind="multi", choices=("arm", "leg")),
+    Question(name="age", kind="number", low=0, high=90),
+)
+CLASSES = Classes(("acne", "eczema", "wart"))
+SIDE = 40  # of a stored photo
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A model in `model`, and photos larger than it was trained on, one of them lying on its side, one no photo."""
+    torch.manual_seed(0)
+    module = FusedClassifier(create_backbone("timm:test_efficientnet", 32, pretrained=False), width_of(QUESTIONS), 4).eval()
+    prior = np.full(4, 0.25)
+    model = TrainedModel(module, CLASSES, QUESTIONS, 1.3, 32, "timm:test_efficientnet", prior, 0.0, SIDE, Tiers(0.5, 0.9))
+    save_model(model, tmp_path / "model")
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    for i in range(3):
+        (tmp_path / "in" / f"{i}.jpg").write_bytes(large(i))
+    (tmp_path / "in" / "deep" / "3.png").write_bytes(large(3, "PNG"))
+    (tmp_path / "in" / "4.jpg").write_bytes(b"no photo")
+    (tmp_path / "in" / "notes.txt").write_text("nothing")
+    return tmp_path
+
+
+def large(seed: int, kind: str = "JPEG") -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6 if seed == 1 else 1
+    file = io.BytesIO()
+    Image.open(io.BytesIO(jpeg(seed))).resize((230, 170)).save(file, kind, exif=exif)
+    return file.getvalue()
+
+
+def test_it_sees_byte_for_byte_what_training_saw_and_predicts_the_same(folder):
+    predictor = Predictor(folder / "model")
+    photos = photos_in(folder / "in")
+    good = [photo for photo in photos if photo.name != "4.jpg"]
+    (folder / "shards").mkdir()
+    stored = [develop(photo.read_bytes(), SIDE, MAX_PIXELS).jpeg for photo in good]
+    write_shard(folder / "shards" / shard_name(0), [str(i) for i in range(len(good))], stored)
+    views, shards = Views(Shards(folder / "shards"), 32), Shards(folder / "shards")
+    for row, photo in enumerate(good):
+        np.testing.assert_array_equal(predictor.view(photo.read_bytes()), views[row, 0, row][1])
+    rows = pd.DataFrame({"image_id": [str(i) for i in range(len(good))], "shard": 0, "row": range(len(good)), "q_itching": "yes"})
+    rows["q_age"] = 30.0
+    expected = probabilities(predict_logits(predictor.model, rows, shards), 1.3)
+    found = [p for p in predictor(photos, {str(photo): {"itching": "yes", "age": "30"} for photo in photos}) if not p.error]
+    for prediction, row in zip(found, expected, strict=True):
+        assert [prediction.probs[name] for name in CLASSES.names] == pytest.approx(row.tolist(), abs=5e-3)
+        assert list(prediction.probs.values()) == sorted(prediction.probs.values(), reverse=True)
+        assert sum(prediction.probs.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_photo_that_cannot_be_read_is_told_beside_those_that_can(folder):
+    found = {Path(p.photo).name: p for p in Predictor(folder / "model")(photos_in(folder / "in"))}
+    assert set(found) == {"0.jpg", "1.jpg", "2.jpg", "3.png", "4.jpg"}
+    assert found["4.jpg"].probs == {}
+    assert "not" in found["4.jpg"].error
+    assert all(not p.error and p.tier for name, p in found.items() if name != "4.jpg")
+
+
+def test_answers_change_what_is_predicted_and_unknown_ones_are_refused(folder):
+    predictor, photo = Predictor(folder / "model"), folder / "in" / "0.jpg"
+    csv = folder / "answers.csv"
+    csv.write_text("image,q_itching,body_parts,age\n0.jpg,yes,arm|leg,70\n")
+    answers = read_answers(csv, QUESTIONS)
+    assert answers == {"0.jpg": {"itching": "yes", "body_parts": ("arm", "leg"), "age": "70"}}
+    (alone,), (told,) = predictor([photo]), predictor([photo], {str(photo): answers["0.jpg"]})
+    assert alone.probs != told.probs
+    with pytest.raises(ContractError, match="'sometimes' is not an answer of this question. Valid: no, yes"):
+        list(predictor([photo], {str(photo): {"itching": "sometimes"}}))
+    csv.write_text("image,itchin\n0.jpg,yes\n")
+    with pytest.raises(SourceError, match="column 'itchin' is no question of this model. It asks: itching, body_parts, age"):
+        read_answers(csv, QUESTIONS)
+
+
+def test_the_command_prints_a_table_or_a_line_of_json_a_photo(folder):
+    run = CliRunner().invoke(app, ["predict", str(folder / "in" / "0.jpg"), "--model", str(folder / "model")])
+    assert run.exit_code == 0, run.output
+    assert "0.jpg" in run.output
+    assert "the model should" in run.output
+    run = CliRunner().invoke(app, ["predict", str(folder / "in"), "--model", str(folder / "model"), "--json"])
+    assert run.exit_code == 1  # one could not be read
+    lines = [json.loads(line) for line in run.output.splitlines() if line.startswith("{")]
+    assert [Path(line["photo"]).name for line in lines] == ["0.jpg", "1.jpg", "2.jpg", "4.jpg", "3.png"]
+    assert set(lines[0]["probs"]) == set(CLASSES.names)
+
+
+def test_a_folder_without_photos_is_said(folder):
+    (folder / "empty").mkdir()
+    with pytest.raises(SourceError, match="is no photo and holds none"):
+        photos_in(folder / "empty")
