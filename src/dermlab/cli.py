@@ -159,6 +159,8 @@ def predict(
 ) -> None:
     """Say what a model takes photos for: the three likeliest diagnoses, calibrated, and whether it should answer at all."""
     import json
+    import sys
+    from contextlib import redirect_stdout
     from dataclasses import asdict
 
     from rich.console import Console
@@ -167,7 +169,8 @@ def predict(
     from dermlab.predict.predictor import Predictor, photos_in, read_answers
     from dermlab.predict.table import as_table
 
-    predictor = Predictor(model)
+    with redirect_stdout(sys.stderr):  # what it says of the machine is no JSON
+        predictor = Predictor(model)
     photos = photos_in(path)
     given = read_answers(answers, predictor.model.questions) if answers else {}
     by_photo = {str(photo): given.get(str(photo)) or given.get(photo.name) or {} for photo in photos}
