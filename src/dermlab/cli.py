@@ -244,6 +244,23 @@ def compare(
 
 
 @app.command()
+def comment(
+    base: Annotated[str, typer.Argument(help="the branch or commit that the pull request is to join, such as origin/main")],
+    out: Annotated[Path | None, typer.Option(help="a file instead of standard output")] = None,
+) -> None:
+    """Write a pull request's comment: the verdict of HEAD against BASE, per class, and what differs in metrics and params."""
+    from dermlab.comment.body import comment_body
+    from dermlab.data.files import write_text
+    from dermlab.report.params import Params
+
+    text = comment_body(base, read_params(Params).report.bootstrap)
+    if out is None:
+        print(text)
+    else:
+        write_text(out, text)
+
+
+@app.command()
 def review(
     merge: Annotated[Path | None, typer.Option(help="the exported decisions to write into the ledger")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="most photos to ask about; else 2 % of the training rows, 50 or more")] = None,

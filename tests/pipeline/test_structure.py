@@ -11,7 +11,14 @@ from dependencies import APART, VERSIONS, code_of, imported_files, is_code, para
 ROOT = Path(__file__).parents[2]
 STAGES = ("catalog", "pull", "embed", "flag", "manifest", "train", "evaluate", "report")
 PACKAGE = ROOT / "src" / "dermlab"
-VERBS = ("lock", "review", "study", "preflight", "predict")  # commands that are no stage: no stage imports them or depends on them
+VERBS = (
+    "lock",
+    "review",
+    "study",
+    "preflight",
+    "predict",
+    "comment",
+)  # commands that are no stage: no stage imports them or depends on them
 # What may be imported from where, by room; a room also imports itself.
 FLOORS = {"data": set(), "scores": {"data"}, "model": {"data", "scores"}}
 FLOORS |= {room: {"model", "scores", "data"} for room in (*STAGES, *VERBS)}
@@ -19,6 +26,7 @@ FLOORS["lock"] |= {"pull"}  # it lists what pull will read, through the same han
 FLOORS["review"] |= {"pull", "flag"}  # to show photos as the source has them, and the pairs that `flag` takes for copies
 FLOORS["predict"] |= {"pull"}  # from bytes to pixels as there
 FLOORS["study"] |= {"report"}  # it reads runs as the comparison does
+FLOORS["comment"] |= {"report", "study"}  # it says what `compare` says, of two revisions
 FLOORS["preflight"] |= {"pull", "report", "study"}  # what it reckons with is theirs
 
 

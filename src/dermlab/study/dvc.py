@@ -45,6 +45,12 @@ def dvc(*arguments: str, started: Callable[[int], None] = lambda process: None) 
         )
 
 
+def dvc_output(*arguments: str) -> str:
+    """What dvc prints; empty where it fails, as where a revision has no metrics."""
+    done = subprocess.run((*DVC, *arguments), capture_output=True, text=True, check=False)
+    return "" if done.returncode else done.stdout
+
+
 def ref_of(name: str) -> str:
     """Of an experiment that starts from HEAD, as DVC names it."""
     head = git("rev-parse", "HEAD")

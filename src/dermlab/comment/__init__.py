@@ -1,0 +1,1 @@
+"""What a pull request's comment says of its results."""

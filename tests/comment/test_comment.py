@@ -1,0 +1,115 @@
+"""A throwaway repository with two branches whose results differ, and one that brings none."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dermlab.comment.body import MARKER, comment_body
+from dermlab.data.errors import DermlabError
+
+DVC_YAML = """
+stages:
+  evaluate:
+    cmd: {python} make.py
+    deps: [make.py]
+    params: [loss, evaluate]
+    outs: [data/predictions.parquet, data/catalog.parquet, data/images.parquet, data/manifest.parquet, data/flags.parquet]
+    metrics: [metrics/headline.json]
+"""
+MAKE = """
+import json
+from pathlib import Path
+import numpy as np
+import pandas as pd
+from dermlab.data.tables import CATALOG, FLAGS, IMAGES, MANIFEST, PREDICTIONS, write_table
+better = "loss: focal" in Path("params.yaml").read_text()
+random, n = np.random.default_rng(0), 300
+labels = np.where(np.arange(n) % 3 == 0, "wart", "eczema")
+right = random.random(n) < 0.6
+right |= better & (random.random(n) < 0.5)
+of_wart = np.where((labels == "wart") == right, 0.8, 0.1)
+ids = [f"i{k:03d}" for k in range(n)]
+predictions = pd.DataFrame({"image_id": ids, "patient_id": [f"p{k // 2}" for k in range(n)], "diagnosis": labels, "label": labels})
+write_table(Path("data/predictions.parquet"), predictions.assign(prob_wart=of_wart, prob_eczema=0.9 - of_wart, prob_other=0.1), PREDICTIONS)
+write_table(Path("data/catalog.parquet"), pd.DataFrame({
+    "image_id": ids, "patient_id": ids, "case_id": ids, "diagnosis": labels, "label": labels, "split": "train"}), CATALOG)
+write_table(Path("data/images.parquet"), pd.DataFrame({
+    "image_id": ids, "width": 1, "height": 1, "sha256": "", "phash": pd.Series([0] * n, dtype="uint64"), "shard": 0, "row": 0}), IMAGES)
+write_table(Path("data/manifest.parquet"), pd.DataFrame({
+    "image_id": ids, "label": labels, "split": "train", "weight": 1.0, "origin": "kept"}), MANIFEST)
+write_table(Path("data/flags.parquet"), pd.DataFrame({
+    "image_id": ids, "given": labels, "suggested": "wart", "suggested_prob": 0.5, "quality": 0.5, "spread": 0.0, "agreement": 0.5,
+    "issue": "none", "label_issue": False, "neighbours": [[]] * n, "duplicate_of": None, "outlier_score": 0.0,
+    "not_skin_score": 0.0, "leak": False, "protected": False, "review_rank": None}), FLAGS)
+Path("metrics").mkdir(exist_ok=True)
+Path("metrics/headline.json").write_text(json.dumps({"top1": float(right.mean())}))
+"""
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("repository")
+    (folder / "dvc.yaml").write_text(DVC_YAML.format(python=sys.executable))
+    (folder / "make.py").write_text(MAKE)
+    (folder / "params.yaml").write_text("loss: ce\nseed: 17\nevaluate:\n  ece_bins: 15\n")
+    (folder / ".gitignore").write_text("/data/\n/metrics/\n")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "DVC_"))}
+    identity = {f"GIT_{who}_{what}": "tester" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+
+    def run(*command: str) -> None:
+        subprocess.run(command, cwd=folder, env={**kept, **identity, "DVC_NO_ANALYTICS": "1"}, check=True, capture_output=True)
+
+    dvc = (sys.executable, "-m", "dvc")
+    run("git", "init", "-q", "-b", "main")
+    run(*dvc, "init", "-q")
+    run(*dvc, "repro", "-q")
+    run("git", "add", "-A")
+    run("git", "commit", "-qm", "baseline")
+    run("git", "switch", "-qc", "words")
+    (folder / "notes.txt").write_text("words\n")
+    run("git", "add", "-A")
+    run("git", "commit", "-qm", "words")
+    run("git", "switch", "-qc", "focal", "main")
+    (folder / "params.yaml").write_text("loss: focal\nseed: 17\nevaluate:\n  ece_bins: 15\n")
+    run(*dvc, "repro", "-q")
+    run("git", "commit", "-qam", "focal")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def within(repository, monkeypatch):
+    monkeypatch.chdir(repository)
+
+
+def test_it_says_the_verdict_with_intervals_and_what_differs():
+    text = comment_body("main", bootstrap=500)
+    assert text.startswith(MARKER)
+    assert "better" in text
+    assert "### main against HEAD" in text
+    assert "Top-1 +" in text
+    assert "<details><summary>F1 per class</summary>" in text
+    assert "loss" in text.split("`dvc params diff`")[1]
+    assert "top1" in text.split("`dvc metrics diff`")[1]
+
+
+def test_a_branch_without_other_results_says_so():
+    text = comment_body("main", bootstrap=200, head="words")
+    assert "`dvc.lock` is that of `main`: this branch brings no other results." in text
+
+
+def test_without_the_data_it_says_why_and_shows_what_git_knows(repository, tmp_path, monkeypatch):
+    fork = tmp_path / "fork"
+    subprocess.run(["git", "clone", "-q", repository, fork], check=True)
+    monkeypatch.chdir(fork)
+    text = comment_body("origin/main", bootstrap=200)
+    assert "The results cannot be compared here: origin/main: data/predictions.parquet is neither in the DVC cache nor" in text
+    assert "On a fork there are no credentials" in text
+    assert "focal" in text.split("`dvc params diff`")[1]
+
+
+def test_a_revision_that_is_not_there_is_an_error():
+    with pytest.raises(DermlabError, match="nowhere"):
+        comment_body("nowhere", bootstrap=200)
