@@ -11,14 +11,8 @@ from dependencies import APART, VERSIONS, code_of, imported_files, is_code, para
 ROOT = Path(__file__).parents[2]
 STAGES = ("catalog", "pull", "embed", "flag", "manifest", "train", "evaluate", "report")
 PACKAGE = ROOT / "src" / "dermlab"
-VERBS = (
-    "lock",
-    "review",
-    "study",
-    "preflight",
-    "predict",
-    "comment",
-)  # commands that are no stage: no stage imports them or depends on them
+# Commands that are no stage: no stage imports them or depends on them.
+VERBS = ("lock", "review", "study", "preflight", "predict", "comment")
 # What may be imported from where, by room; a room also imports itself.
 FLOORS = {"data": set(), "scores": {"data"}, "model": {"data", "scores"}}
 FLOORS |= {room: {"model", "scores", "data"} for room in (*STAGES, *VERBS)}

@@ -23,9 +23,8 @@ def comment_body(base: str, bootstrap: int, head: str = "HEAD") -> str:
 
 
 def _verdict(base: str, head: str, old: str, new: str, bootstrap: int) -> str:
-    if git("rev-parse", "-q", "--verify", f"{old}:dvc.lock", check=False) == git(
-        "rev-parse", "-q", "--verify", f"{new}:dvc.lock", check=False
-    ):
+    locks = {git("rev-parse", "-q", "--verify", f"{commit}:dvc.lock", check=False) for commit in (old, new)}
+    if len(locks) == 1:
         return f"`dvc.lock` is that of `{base}`: this branch brings no other results."
     try:
         runs = [load_run(old), load_run(new)]
