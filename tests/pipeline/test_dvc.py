@@ -39,6 +39,15 @@ def test_metrics_diff_shows_what_an_experiment_changed(clinic):
     assert len(diff["metrics/f1.json"]) == 25
 
 
+def test_plots_show_the_curves_of_two_experiments(clinic):
+    shown = json.loads(clinic.run("dvc", "plots", "diff", "baseline", "focal", "--json").stdout)
+    assert not shown.get("errors")
+    for name in ("Loss", "Validation"):
+        (plot,) = shown["data"][name]
+        assert plot["revisions"] == ["baseline", "focal"]
+        assert len(plot["content"]["data"]["values"]) >= 4
+
+
 def test_a_misspelt_loss_is_refused_with_the_valid_names_before_anything_is_trained(clinic):
     before = clinic.metrics()
     said = refused(clinic, "loss=focl")
@@ -69,7 +78,8 @@ def changed_deps(clinic: Clone) -> dict[str, set[str]]:
         ("src/dermlab/lock/folder.py", "", "# a source\n", set()),
         ("src/dermlab/model/text.py", "", "# a prompt\n", {"flag"}),
         ("src/dermlab/model/images.py", "", "# a view\n", {"embed", "train", "evaluate"}),
-        ("src/dermlab/scores/bootstrap.py", "", "# an interval\n", {"report"}),
+        ("src/dermlab/scores/bootstrap.py", "", "# an interval\n", {"evaluate", "report"}),
+        ("src/dermlab/report/figures.py", "", "# a figure\n", {"report"}),
         ("src/dermlab/train/losses.py", "", "# a loss\n", {"train"}),
         ("src/dermlab/train/params.py", "", "# a knob\n", {"train"}),
         ("src/dermlab/manifest/variants.py", "", "# a variant\n", {"manifest"}),
