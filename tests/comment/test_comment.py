@@ -1,24 +1,14 @@
 """A throwaway repository with two branches whose results differ, and one that brings none."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from one_stage import DVC, PARAMS, start_repository
 
 from dermlab.comment.body import MARKER, comment_body
 from dermlab.data.errors import DermlabError
 
-DVC_YAML = """
-stages:
-  evaluate:
-    cmd: {python} make.py
-    deps: [make.py]
-    params: [loss, evaluate]
-    outs: [data/predictions.parquet, data/catalog.parquet, data/images.parquet, data/manifest.parquet, data/flags.parquet]
-    metrics: [metrics/headline.json]
-"""
 MAKE = """
 import json
 from pathlib import Path
@@ -52,20 +42,8 @@ Path("metrics/headline.json").write_text(json.dumps({"top1": float(right.mean())
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("repository")
-    (folder / "dvc.yaml").write_text(DVC_YAML.format(python=sys.executable))
-    (folder / "make.py").write_text(MAKE)
-    (folder / "params.yaml").write_text("loss: ce\nseed: 17\nevaluate:\n  ece_bins: 15\n")
-    (folder / ".gitignore").write_text("/data/\n/metrics/\n")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "DVC_"))}
-    identity = {f"GIT_{who}_{what}": "tester" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-
-    def run(*command: str) -> None:
-        subprocess.run(command, cwd=folder, env={**kept, **identity, "DVC_NO_ANALYTICS": "1"}, check=True, capture_output=True)
-
-    dvc = (sys.executable, "-m", "dvc")
-    run("git", "init", "-q", "-b", "main")
-    run(*dvc, "init", "-q")
-    run(*dvc, "repro", "-q")
+    run = start_repository(folder, MAKE, "metrics/headline.json")
+    run(*DVC, "repro", "-q")
     run("git", "add", "-A")
     run("git", "commit", "-qm", "baseline")
     run("git", "switch", "-qc", "words")
@@ -73,8 +51,8 @@ def repository(tmp_path_factory) -> Path:
     run("git", "add", "-A")
     run("git", "commit", "-qm", "words")
     run("git", "switch", "-qc", "focal", "main")
-    (folder / "params.yaml").write_text("loss: focal\nseed: 17\nevaluate:\n  ece_bins: 15\n")
-    run(*dvc, "repro", "-q")
+    (folder / "params.yaml").write_text(PARAMS.replace("ce", "focal", 1))
+    run(*DVC, "repro", "-q")
     run("git", "commit", "-qam", "focal")
     return folder
 

@@ -1,24 +1,13 @@
 """Experiments are read out of DVC by name, without checking them out."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from one_stage import DVC, start_repository
 
 from dermlab.data.errors import ContractError, DermlabError
 from dermlab.report.runs import load_run
 
-# A pipeline of one stage whose predictions depend on the param, as small as DVC allows.
-DVC_YAML = """
-stages:
-  evaluate:
-    cmd: {python} make.py
-    deps: [make.py]
-    params: [loss, evaluate]
-    outs: [data/predictions.parquet, data/catalog.parquet, data/images.parquet, data/manifest.parquet, data/flags.parquet]
-"""
 MAKE = """
 from pathlib import Path
 import pandas as pd
@@ -50,24 +39,11 @@ write_table(Path("data/flags.parquet"), pd.DataFrame({
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("repo")
-    (folder / "dvc.yaml").write_text(DVC_YAML.format(python=sys.executable))
-    (folder / "make.py").write_text(MAKE)
-    (folder / "params.yaml").write_text("loss: ce\nseed: 17\nevaluate:\n  ece_bins: 15\n")
-    (folder / ".gitignore").write_text("/data/\n")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "DVC_"))}
-    identity = {f"GIT_{who}_{what}": "tester" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-
-    def run(*command: str) -> None:
-        environment = {**kept, **identity, "DVC_NO_ANALYTICS": "1"}
-        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
-
-    dvc = (sys.executable, "-m", "dvc")
-    run("git", "init", "-q", "-b", "main")
-    run(*dvc, "init", "-q")
+    run = start_repository(folder, MAKE)
     run("git", "add", "-A")
     run("git", "commit", "-qm", "pipeline")
-    run(*dvc, "exp", "run", "-q", "--name", "plain")
-    run(*dvc, "exp", "run", "-q", "--name", "focal", "-S", "loss=focal")
+    run(*DVC, "exp", "run", "-q", "--name", "plain")
+    run(*DVC, "exp", "run", "-q", "--name", "focal", "-S", "loss=focal")
     return folder
 
 
