@@ -12,9 +12,10 @@ from dermlab.data.errors import ContractError
 from dermlab.data.questionnaire import Question
 from dermlab.data.shards import Shards, shard_name, write_shard
 from dermlab.model.backbones import create_backbone
-from dermlab.model.classifier import FusedClassifier, Head
+from dermlab.model.classifier import Dropout, FusedClassifier, Head
 from dermlab.model.predict import predict_both, predict_logits, probabilities
 from dermlab.model.questionnaire import width_of
+from dermlab.model.runtime import seed_everything
 from dermlab.model.saved import TrainedModel, load_model, save_model
 from dermlab.scores.tiers import Tiers
 
@@ -134,3 +135,25 @@ def test_the_head_standardises_features_of_any_scale():
     head = Head(8, 0, 3, dropout=0.0).train()
     features = torch.randn(64, 8)
     torch.testing.assert_close(head(features * 1000 + 500, torch.zeros(64, 0)), head(features, torch.zeros(64, 0)), atol=1e-3, rtol=1e-3)
+
+
+def test_dropout_keeps_its_share_and_the_mean_and_does_nothing_when_asked_for_a_prediction():
+    torch.manual_seed(0)
+    values, dropout = torch.full((400, 500), 2.0), Dropout(0.4)
+    dropped = dropout(values)
+    assert dropped.unique().tolist() == pytest.approx([0, 2 / 0.6])
+    assert (dropped == 0).float().mean().item() == pytest.approx(0.4, abs=0.005)
+    assert dropped.mean().item() == pytest.approx(2, abs=0.02)
+    assert torch.equal(dropout.eval()(values), values)
+    assert torch.equal(Dropout(0.0)(values), values)
+
+
+def test_seeding_a_step_notes_nothing_for_devices_that_are_not_there():
+    if torch.cuda.is_available():
+        pytest.skip("with a GPU the seed is set at once")
+    before = len(torch.cuda._queued_calls)
+    seed_everything(1, 2, 3)
+    first = torch.rand(3)
+    seed_everything(1, 2, 3)
+    assert torch.equal(torch.rand(3), first)
+    assert len(torch.cuda._queued_calls) == before

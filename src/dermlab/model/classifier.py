@@ -9,6 +9,16 @@ from torch import nn
 QUESTION_FEATURES = 64
 
 
+class Dropout(nn.Dropout):
+    """torch's, whose CPU version draws one Bernoulli number after another: of 64 x 1,152 features 1.0 ms, longer than everything else in a
+    step of a head. From uniform numbers the same takes 0.3 ms. Each kept value is an exact 1 / (1 - p) times what it was."""
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        if not self.training or self.p == 0 or values.device.type != "cpu":
+            return super().forward(values)
+        return values * (torch.rand(values.shape) >= self.p).to(values.dtype).mul_(1 / (1 - self.p))
+
+
 class Head(nn.Module):
     """Runs on cached features as well as behind a backbone. Standardising without learnt scale keeps one learning rate
     good for backbones whose features differ by orders of magnitude."""
@@ -17,7 +27,7 @@ class Head(nn.Module):
         super().__init__()
         self.standardise = nn.BatchNorm1d(features, affine=False)
         self.questions = nn.Sequential(nn.Linear(questions, QUESTION_FEATURES), nn.ReLU()) if questions else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.linear = nn.Linear(features + (QUESTION_FEATURES if questions else 0), outputs)
 
     def fit_standardise(self, features: torch.Tensor) -> None:
