@@ -1,8 +1,9 @@
 """One head of a sweep over losses and variants: 20 epochs on cached features, 120,000 rows x 1,152, 25 classes and `other`.
 
-Ours: the frozen phase of `train` as it runs there, checkpoints, validation and resumable seeds included. Peers: the same epochs, batch,
-optimiser and loss in a plain torch loop over a DataLoader; scikit-learn's LogisticRegression(lbfgs) with 20 iterations. Goal: 60 s on 2
-cores, at a validation log-loss at most 1 % above the plain loop's. Each contestant runs in a process of its own.
+Ours: the frozen phase of `train` as it runs there, checkpoints, validation and resumable seeds included. Peer: the same epochs, batch,
+optimiser and loss in a plain torch loop over a DataLoader. Beside them scikit-learn's LogisticRegression(lbfgs) with 20 iterations,
+another solver of plain cross-entropy alone: no other loss, no answers hidden, no phase that goes on. Goal: 60 s on 2 cores, at a
+validation log-loss at most 1 % above the plain loop's. Each contestant runs in a process of its own.
 """
 
 import tempfile
@@ -142,9 +143,9 @@ def main() -> None:
     loss = {name: round(median_of(rounds, "log_loss"), 4) for name, rounds in results.items()}
     peak = {name: median_of(rounds, "peak_gb") for name, rounds in results.items()}
     record(
-        "head_sweep", took["ours"], {"plain torch loop": took["plain_torch"], "scikit-learn lbfgs": took["scikit_learn"]}, "s", 1.0,
+        "head_sweep", took["ours"], {"plain torch loop": took["plain_torch"]}, "s", 1.0,
         ("torch", "scikit-learn", "numpy"), ratio=took["plain_torch"] / took["ours"], keep=not options.quick,
-        seconds_goal=GOAL, seconds_met=took["ours"] <= GOAL, log_loss=loss,
+        seconds_goal=GOAL, seconds_met=took["ours"] <= GOAL, scikit_learn_seconds=round(took["scikit_learn"], 3), log_loss=loss,
         log_loss_ok=loss["ours"] <= 1.01 * loss["plain_torch"], peak_gb=peak,
     )  # fmt: skip
 
