@@ -173,6 +173,11 @@ def test_what_does_not_pass_is_told_apart_and_names_no_key(proxy, fail, says, re
     assert len(proxy.asked) <= requests
 
 
+def test_digits_in_an_address_are_not_taken_for_an_answer():
+    broke_off = OSError("Error performing GET http://127.0.0.1:45031/photos/ISIC_0340301.jpg in 429ms - HTTP error: error sending request")
+    assert "could not be reached or broke off" in reached_s3.reason_of(broke_off)
+
+
 def test_wrong_credentials_a_missing_bucket_and_none_at_all_are_said(proxy, monkeypatch):
     with pytest.raises(SourceError, match="there is no such bucket|holds no objects"):
         S3Files("s3://elsewhere/x", proxy.endpoint_url).list()

@@ -1,6 +1,7 @@
 """How an S3 bucket is reached. obstore signs, retries and streams; credentials are those that DVC takes, by botocore's order: environment,
 profile, instance role."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -64,22 +65,29 @@ def may_pass(error: Exception) -> bool:
     from obstore import exceptions
 
     lasting = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, exceptions.InvalidPathError)
-    return not isinstance(error, lasting) and not any(word in str(error) for word in FINAL)
+    return not isinstance(error, lasting) and _answer(error)[1] not in FINAL
 
 
 def reason_of(error: Exception) -> str:
     """In words; the object's name, which stands in obstore's, is left out."""
-    said = str(error)
-    if "ExpiredToken" in said or "TokenRefreshRequired" in said:
+    status, code = _answer(error)
+    if code in ("ExpiredToken", "TokenRefreshRequired"):
         return "the S3 credentials have expired. Renew them and run again: what was pulled is kept"
-    if "InvalidAccessKeyId" in said or "SignatureDoesNotMatch" in said:
+    if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
         return "the S3 credentials are not accepted. Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-    if "NoSuchBucket" in said:
+    if code == "NoSuchBucket":
         return "there is no such bucket. Check its name, and AWS_ENDPOINT_URL where the server is not Amazon's"
-    if "PermanentRedirect" in said or "AuthorizationHeaderMalformed" in said:
+    if code in ("PermanentRedirect", "AuthorizationHeaderMalformed") or status == "301":
         return "the bucket lies in another region. Set AWS_DEFAULT_REGION to it"
-    if "SlowDown" in said or "503" in said or "429" in said:
+    if code == "SlowDown" or status in ("503", "429"):
         return "the server asks to slow down. Lower machine.connections"
-    if type(error).__name__ in ("PermissionDeniedError", "UnauthenticatedError") or "403" in said:
+    if type(error).__name__ in ("PermissionDeniedError", "UnauthenticatedError") or status == "403":
         return "reading is forbidden to these credentials (s3:GetObject, s3:ListBucket)"
     return f"the server could not be reached or broke off ({type(error).__name__})"
+
+
+def _answer(error: Exception) -> tuple[str, str]:
+    """HTTP status and S3 error code in obstore's words, which also hold the address: a port or a name may have the same digits."""
+    status = re.search(r"status code: (\d{3})\b", str(error))
+    code = re.search(r"<Code>(\w+)</Code>", str(error))
+    return status[1] if status else "", code[1] if code else ""
