@@ -22,7 +22,7 @@ def main() -> None:
     params, machine = read_params(Params), read_machine()
     inputs = read_inputs(params, loaders=machine.loaders)
     kept = {"checkpoint_minutes": machine.checkpoint_minutes, "checkpoint_mirror": machine.checkpoint_mirror}
-    metrics = run(params, inputs, usd_per_hour=machine.usd_per_hour, **kept)
+    metrics = run(params, inputs, tracker=machine.tracker, usd_per_hour=machine.usd_per_hour, **kept)
     if not metrics:  # a process that is not the first writes nothing
         return
     write_json(paths.metrics_of("train"), metrics)

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from dermlab.data.errors import ContractError
-from dermlab.data.questionnaire import Question
-from dermlab.model.questionnaire import encode, unanswered, width_of
+from dermlab.data.questionnaire import Question, as_json, questionnaire_from
+from dermlab.model.questionnaire import encode, standardised, unanswered, width_of
 
 SEX = Question(name="sex", kind="choice", choices=("female", "male"))
 SYMPTOMS = Question(name="symptoms", kind="multi", choices=("itching", "pain", "bleeding"))
@@ -29,6 +29,22 @@ def test_answering_none_of_several_is_not_silence():
 
 def test_numbers_beyond_the_range_are_clipped_to_it():
     np.testing.assert_array_equal(encode(pd.DataFrame({"q_age": [-5.0, 130.0]}), (AGE,))[:, 0], [0, 1])
+
+
+def test_numbers_are_standardised_as_the_training_rows_have_them_and_silence_is_their_mean():
+    training = pd.DataFrame({"q_age": [20.0, 40.0, 60.0, float("nan"), 130.0], "q_sex": ["male"] * 5})
+    questions = standardised((SEX, AGE), training)
+    assert questions[0] == SEX
+    mean, std = np.mean([20, 40, 60, 100]), np.std([20, 40, 60, 100])  # 130 is clipped to the range first
+    encoded = encode(pd.DataFrame({"q_age": [20.0, float("nan"), 130.0]}), questions[1:])
+    np.testing.assert_allclose(encoded, [[(20 - mean) / std, 0], [0, 1], [(100 - mean) / std, 0]], rtol=1e-6)
+    assert questionnaire_from(as_json(questions)) == questions
+    assert "mean" not in as_json((AGE,))[0]
+
+
+@pytest.mark.parametrize("answers", [[], [50.0], [50.0, 50.0]])
+def test_a_number_that_tells_nothing_apart_stays_scaled_by_its_range(answers):
+    assert standardised((AGE,), pd.DataFrame({"q_age": pd.Series(answers, dtype=float)})) == (AGE,)
 
 
 def test_without_questions_there_are_no_columns():

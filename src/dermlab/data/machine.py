@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
@@ -15,7 +15,8 @@ class Machine(Block):
     """`workers`: processes that decode images in `pull`, 0: one a core. `connections`: S3 requests under way at once in each of them.
     `disk_budget_gb`: what `pull` may fill, in 10^9 bytes; 0: what is free. `loaders`: processes that decode for the network, 0: none on a
     CPU, half the cores on a GPU. `batch_size`: images at once where nothing is trained. `checkpoint_minutes`: between checkpoints within
-    an epoch, 0: none; `checkpoint_mirror`: s3://BUCKET/PREFIX that gets a copy of each, or `none`. `gpus`: processes of embed, train and
+    an epoch, 0: none; `checkpoint_mirror`: s3://BUCKET/PREFIX that gets a copy of each, or `none`. `tracker`: wandb or trackio are told
+    params and curves of a training, where installed. `gpus`: processes of embed, train and
     evaluate, one a GPU, 0: all there are. `usd_per_hour`, `max_hours`, `max_usd`: what `dermlab preflight` reckons with; 0: not said."""
 
     workers: Count
@@ -26,6 +27,7 @@ class Machine(Block):
     gpus: Count
     checkpoint_minutes: Annotated[float, Field(ge=0)]
     checkpoint_mirror: Annotated[str, Field(pattern=r"^(none|s3://[^/]+.*)$")]
+    tracker: Literal["none", "wandb", "trackio"]
     usd_per_hour: Annotated[float, Field(ge=0)]
     max_hours: Annotated[float, Field(ge=0)]
     max_usd: Annotated[float, Field(ge=0)]

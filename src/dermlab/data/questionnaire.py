@@ -6,10 +6,10 @@ or a float (`number`). Null means not answered.
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from dermlab.data import paths
 from dermlab.data.errors import ParamsError
@@ -21,7 +21,8 @@ ARROW_TYPES = {"choice": pa.string(), "multi": pa.list_(pa.string()), "number": 
 
 
 class Question(BaseModel):
-    """`choices`: the answers of a choice or multi question; `low`, `high`: the range of a number, used to scale it."""
+    """`choices`: the answers of a choice or multi question; `low`, `high`: the range of a number, which answers are clipped to; `mean`,
+    `std`: of a number over the training rows that answered, None before anything was trained."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,6 +31,8 @@ class Question(BaseModel):
     choices: tuple[str, ...] = ()
     low: float = 0.0
     high: float = 1.0
+    mean: float | None = None
+    std: Annotated[float, Field(gt=0)] | None = None
 
     @property
     def column(self) -> str:
@@ -78,4 +81,4 @@ def read_questionnaire(path: Path = paths.SOURCE / "questionnaire.json") -> Ques
 
 
 def as_json(questions: Questionnaire) -> list[dict]:
-    return _ADAPTER.dump_python(questions, mode="json")
+    return _ADAPTER.dump_python(questions, mode="json", exclude_none=True)

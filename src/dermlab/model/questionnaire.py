@@ -1,5 +1,5 @@
-"""Answers as numbers: one-hot for a choice, multi-hot for several, scaled to 0..1 for a number, and for every question one
-indicator `not answered`, so that silence can be told from `no`."""
+"""Answers as numbers: one-hot for a choice, multi-hot for several, a number standardised as the training rows have it (before any training
+scaled to 0..1 by its range), and for every question one indicator `not answered`, so that silence can be told from `no`."""
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,21 @@ def unanswered(questions: Questionnaire) -> np.ndarray:
     """float32 [Q]: the encoding of a row that answers nothing."""
     blank = [np.eye(1, question.width, question.width - 1, dtype=np.float32)[0] for question in questions]
     return np.concatenate(blank) if blank else np.zeros(0, dtype=np.float32)
+
+
+def standardised(questions: Questionnaire, frame: pd.DataFrame) -> Questionnaire:
+    """With mean and standard deviation of each number over the rows of `frame`, which are to be those of training. A number that fewer than
+    two rows answer, or all alike, stays scaled by its range."""
+    return tuple(_standardised(question, frame) for question in questions)
+
+
+def _standardised(question: Question, frame: pd.DataFrame) -> Question:
+    if question.kind != "number" or question.column not in frame:
+        return question
+    given = frame[question.column].dropna().astype(float).clip(question.low, question.high)
+    if given.nunique() < 2:
+        return question
+    return question.model_copy(update={"mean": float(given.mean()), "std": float(given.std(ddof=0))})
 
 
 def encode(frame: pd.DataFrame, questions: Questionnaire) -> np.ndarray:
@@ -59,7 +74,10 @@ def _scaled(answer: object, question: Question, row: int) -> float:
         value = float(answer)
     except (TypeError, ValueError):
         raise _unknown(answer, question, row) from None
-    return float(np.clip((value - question.low) / max(question.high - question.low, 1e-9), 0, 1))
+    value = min(max(value, question.low), question.high)
+    if question.mean is not None and question.std:
+        return (value - question.mean) / question.std
+    return (value - question.low) / max(question.high - question.low, 1e-9)
 
 
 def _unknown(answer: object, question: Question, row: int) -> ContractError:

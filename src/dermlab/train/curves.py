@@ -19,10 +19,15 @@ class Curves:
             self.log(row)
 
     def log(self, row: dict[str, Any]) -> None:
-        names = {"train_loss": "train_loss", "top1": "val_top1", "macro_f1": "val_macro_f1", "nll": "val_nll"}
-        for name, shown in names.items():
-            self.live.log_metric(shown, round(row[name], 4))
+        for name, value in shown(row).items():
+            self.live.log_metric(name, value)
         self.live.next_step()
 
     def end(self) -> None:
         self.live.end()
+
+
+def shown(row: dict[str, Any]) -> dict[str, float]:
+    """What of an epoch's `row` is told."""
+    names = {"train_loss": "train_loss", "top1": "val_top1", "macro_f1": "val_macro_f1", "nll": "val_nll"}
+    return {name: round(row[key], 4) for key, name in names.items()}

@@ -15,7 +15,7 @@ from dermlab.data.questionnaire import Questionnaire, chosen, read_questionnaire
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
 from dermlab.data.tables import MANIFEST, read_table
-from dermlab.model.questionnaire import encode
+from dermlab.model.questionnaire import encode, standardised
 from dermlab.train.params import Params
 
 
@@ -75,6 +75,7 @@ def read_inputs(
     if rows["shard"].isna().any():
         stray = rows.loc[rows["shard"].isna(), "image_id"].iat[0]
         raise ContractError(f"{manifest} names the image {stray!r}, which {catalog} or {images} does not have. Run `dvc repro manifest`.")
+    questions = standardised(questions, rows[rows["split"] == "train"])
     sides = {split: _rows(rows[rows["split"] == split], classes, questions, cached, manifest) for split in ("train", "val")}
     train, val = sides["train"], sides["val"]
     if len(train) < params.train.batch_size or not len(val):

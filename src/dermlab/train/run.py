@@ -22,7 +22,7 @@ from dermlab.model.saved import TrainedModel, save_model
 from dermlab.scores.adjustment import choose_tau
 from dermlab.scores.tiers import choose_tiers
 from dermlab.train.checkpoint import checkpoint_folder, recipe_of, remove_checkpoint
-from dermlab.train.curves import Curves
+from dermlab.train.curves import Curves, shown
 from dermlab.train.inputs import Inputs, prior_of
 from dermlab.train.loop import Keeper, run_phase
 from dermlab.train.mirror import Mirror
@@ -31,6 +31,7 @@ from dermlab.train.params import Params
 from dermlab.train.phases import finetune_phase, head_phase
 from dermlab.train.state import State, resumed
 from dermlab.train.telemetry import TrainLog
+from dermlab.train.tracker import Tracker
 from dermlab.train.validation import fit_temperature
 from dermlab.train.watch import Watch
 
@@ -44,13 +45,14 @@ def run(
     create: Callable[[str, int], Backbone] = create_backbone,
     checkpoint_minutes: float = 0,
     checkpoint_mirror: str = "none",
+    tracker: str = "none",
     usd_per_hour: float = 0,
 ) -> dict[str, Any]:
     """Trains, keeps the best epoch of both phases, fits its temperature, writes the model and the curves.
 
     Returns the metrics. A run that was killed goes on after its last checkpoint and ends with the same numbers. Checkpoints are written
     after each epoch, every `checkpoint_minutes` (0: not), and on SIGTERM and SIGINT, which then end the process; `checkpoint_mirror`, an
-    s3:// folder, gets a copy of each.
+    s3:// folder, gets a copy of each. `tracker`: see `Tracker`.
     """
     knobs = params.train
     if knobs.frozen_epochs + knobs.finetune_epochs == 0:
@@ -75,6 +77,7 @@ def run(
     curves = Curves(Path(live_folder), state.history) if first else None
 
     watch = Watch(checkpoint_minutes, first)
+    tracked = Tracker(tracker if first else "none", params.model_dump(), folder.name[:8])
 
     def write() -> None:
         state.write(folder)
@@ -82,7 +85,12 @@ def run(
         watch.written()
 
     log = TrainLog(folder.name, runtime.device, accelerator.num_processes, usd_per_hour)
-    keeper = Keeper(write, lambda: curves.log(state.history[-1]), watch, log)
+
+    def tell() -> None:
+        curves.log(state.history[-1])
+        tracked.log(shown(state.history[-1]))
+
+    keeper = Keeper(write, tell, watch, log)
     objective = Objective(params, inputs.counts, inputs.questions, runtime.device)
     train = partial(run_phase, inputs=inputs, objective=objective, params=params, state=state, keeper=keeper)
     with watch:
@@ -100,6 +108,7 @@ def run(
     if not first:
         return {}
     curves.end()
+    tracked.end()
     if state.best["phase"] == "frozen":
         module.backbone = create(params.backbone, inputs.image_size)  # fine-tuning changed it, and to no avail
         module.head.load_state_dict(state.best["weights"])
