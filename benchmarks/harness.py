@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
+ROUND = "DERMLAB_BENCHMARK_ROUND"
 
 
 def arguments(doc: str) -> argparse.Namespace:
@@ -100,13 +101,19 @@ def contestant(doc: str, contestants: Mapping[str, Callable[[bool], dict]]) -> a
 def apart(script: str, names: Sequence[str], options: argparse.Namespace) -> dict[str, list[dict]]:
     """Results of each contestant, round by round: A B A B ... Each process warms up before it measures."""
     results: dict[str, list[dict]] = {name: [] for name in names}
-    for _ in range(1 if options.quick else options.rounds):
+    for number in range(1 if options.quick else options.rounds):
+        environment = {**os.environ, ROUND: str(number)}
         for name in names:
             command = [sys.executable, script, "--contestant", name, *(["--quick"] if options.quick else [])]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
             results[name].append(json.loads(done.stdout.splitlines()[-1]))
             print(f"{name}: {results[name][-1]}", file=sys.stderr, flush=True)
     return results
+
+
+def round_number() -> int:
+    """Of the round that a contestant runs in, from 0: for those whose rounds are seeds."""
+    return int(os.environ.get(ROUND, 0))
 
 
 def median_of(results: Sequence[Mapping[str, float]], key: str) -> float:

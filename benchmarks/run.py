@@ -22,7 +22,10 @@ def main() -> None:
             table.add_row(script.stem, *[""] * 5, f"failed ({done.returncode})")
             continue
         result = json.loads(done.stdout.splitlines()[-1])
-        best = (max if result["unit"] == "average precision" else min)(result["peers"].values())
+        if "skipped" in result:
+            table.add_row(result["name"], *[""] * 5, f"skipped: {result['skipped']}")
+            continue
+        best = (max if result["unit"] in ("average precision", "images/s") else min)(result["peers"].values())
         table.add_row(
             result["name"], f"{result['ours']:,.2f}", f"{best:,.2f}", result["unit"],
             f"{result['ratio']:.2f}", f"{result['goal']:g}", "yes" if result["met"] else "no",
