@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One recipe on a rented machine, from a fresh clone: bash pod/run.sh medsiglip-h100. Run it again, here or elsewhere, to go on.
+# One recipe on a rented machine, from a fresh clone: bash pod/run.sh medsiglip-h100 [--at-once 8]. Run it again, here or elsewhere, to go on.
 # Needs the variables of README's section for a rented machine. SIGTERM or Ctrl-C: a checkpoint, then what is done is pushed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,7 +13,7 @@ dermlab preflight "$recipe"
 
 # The study in a process group of its own: the signal reaches it once, from here, and what it started ends before the push begins.
 set -m
-dermlab study "$recipe" --share &
+dermlab study "$recipe" --share "${@:2}" &
 study=$!
 set +m
 stopped=0

@@ -87,13 +87,15 @@ def study(
     recipe: Annotated[str, typer.Argument(help="a name in recipes/, or a path")] = "demo",
     replace: Annotated[bool, typer.Option(help="also experiments of these names that have other params")] = False,
     share: Annotated[bool, typer.Option("--share", help="pull what other machines have run, push what this one runs")] = False,
+    seeds: Annotated[str, typer.Option(help="17,18,19 or 17-24, instead of the recipe's; those that have run are kept")] = "",
+    at_once: Annotated[int, typer.Option(help="experiments at a time, each on a GPU of its own", min=1)] = 1,
 ) -> None:
     """Run every experiment of a recipe as a real `dvc exp run`, then compare them. Run again to go on after a stop."""
-    from dermlab.study.recipe import read_recipe
+    from dermlab.study.recipe import read_recipe, read_seeds
     from dermlab.study.run import run_study
 
-    planned = read_recipe(_recipe_file(recipe))
-    run_study(planned, replace, share)
+    planned = read_recipe(_recipe_file(recipe), read_seeds(seeds) if seeds else ())
+    run_study(planned, replace, share, at_once)
     baseline, *others = [experiment.name for experiment in planned]
     compare(baseline, others)
 

@@ -166,3 +166,60 @@ def test_apply_keeps_the_lines_that_a_reviewer_wrote_since(clone):
     clone.run("dermlab", "apply", "reviewed")
     assert (clone.folder / "data" / "relabels.csv").read_text().endswith(clone.line)
     assert loss_of_the_workspace(clone) == "focal"
+
+
+def in_slots(clone: Clone) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if str(clone.folder / ".dvc" / "tmp" / "at-once") in process.cwd():
+                found.append(process)
+        except psutil.Error:  # ended meanwhile
+            continue
+    return found
+
+
+def test_experiments_beside_each_other_end_as_one_after_the_other(clone):
+    before = clone.metrics()
+    forget_runs(clone)
+    clone.run("dvc", "exp", "remove", "--all-commits")
+    said = clone.run("dermlab", "study", "small", "--at-once", "2").stdout
+    assert "baseline: runs" in said
+    assert "reviewed: runs" in said
+    check_all_is_well(clone)
+    assert clone.metrics() == before
+    assert not list((clone.folder / ".dvc" / "tmp" / "at-once").glob("*/"))
+    told = (clone.folder / "data" / "train-log.jsonl").read_text().splitlines()
+    assert {"baseline-unfinished", "reviewed-unfinished"} <= {json.loads(line)["experiment"] for line in told}
+
+
+def test_killed_while_some_run_beside_each_other_none_of_them_goes_on_and_the_next_start_ends_them(clone):
+    before = clone.metrics()
+    forget_runs(clone)
+    clone.run("dvc", "exp", "remove", "--all-commits")
+    study = subprocess.Popen(["dermlab", "study", "small", "--at-once", "2"], cwd=clone.folder, env=clone.environment, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+    for line in study.stdout:
+        if "reviewed: runs" in line:
+            break
+    time.sleep(5)
+    assert in_slots(clone)
+    study.kill()
+    study.wait()
+    psutil.wait_procs(in_slots(clone), timeout=60)
+    assert not in_slots(clone)
+    clone.run("dermlab", "study", "small", "--at-once", "2")
+    check_all_is_well(clone)
+    assert clone.metrics() == before
+
+
+def test_one_that_fails_beside_others_is_shown_and_the_others_are_kept(clone):
+    (clone.folder / "recipes" / "broken.yaml").write_text(RECIPE + "  broken: {train.batch_size: 100000}\n")
+    clone.run("dvc", "exp", "remove", "--all-commits")
+    failed = clone.run("dermlab", "study", "broken", "--at-once", "3", ok=False)
+    assert failed.returncode == 1
+    assert "broken: failed" in failed.stdout
+    assert "train.batch_size" in failed.stdout
+    assert "Failed: broken; what each said stands above" in " ".join(failed.stderr.split())
+    (clone.folder / "recipes" / "broken.yaml").unlink()
+    check_all_is_well(clone)

@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from dermlab.data.errors import ParamsError
 from dermlab.data.params import check_params
-from dermlab.study.recipe import Experiment, params_of, read_recipe
+from dermlab.study.recipe import Experiment, params_of, read_recipe, read_seeds
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = """\
@@ -80,3 +80,16 @@ def test_a_recipe_is_printed_as_options_of_dvc(monkeypatch):
 
     monkeypatch.chdir(ROOT)
     assert CliRunner().invoke(app, ["recipe", "demo"]).output == "-S variant=baseline -S loss=ce\n"
+
+
+def test_seeds_of_the_command_line_come_before_the_recipes(tmp_path):
+    recipe = tmp_path / "two.yaml"
+    recipe.write_text("seeds: [1, 2]\nexperiments:\n  baseline: {}\n  focal: {loss: focal}\n")
+    planned = {experiment.name: experiment.overrides["seed"] for experiment in read_recipe(recipe, read_seeds("17,20-21"))}
+    assert planned == {"baseline": 17, "focal": 17, "baseline-s20": 20, "focal-s20": 20, "baseline-s21": 21, "focal-s21": 21}
+
+
+@pytest.mark.parametrize("text", ["", "a", "17-", "-3", "19-17", "17,,18", "17,16-18"])
+def test_seeds_that_are_none_are_refused(text):
+    with pytest.raises(ParamsError, match="--seeds"):
+        read_seeds(text)

@@ -5,6 +5,7 @@ opened for writing in place.
 """
 
 import errno
+import fcntl
 import hashlib
 import json
 import math
@@ -55,6 +56,18 @@ def _move_into_place(unfinished: Path, path: Path, replaced: Path) -> None:
     except BaseException:
         replaced.rename(path)
         raise
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """One process at a time in a folder that exists: another waits. The kernel gives the lock back however a process ends."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        fcntl.flock(handle, fcntl.LOCK_UN)  # also for children that inherited it
+        os.close(handle)
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -11,13 +11,15 @@ def share_work() -> None:
     and in each process of a torchrun, returns. On a machine without GPUs the processes share its cores. Raises ParamsError."""
     if "RANK" in os.environ:
         return
-    processes = read_machine().gpus or _gpus()
+    processes = read_machine().gpus or len(visible_gpus())
     if processes > 1:
         launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
         os.execv(sys.executable, [sys.executable, *launcher, *sys.argv])
 
 
-def _gpus() -> int:
+def visible_gpus() -> list[str]:
+    """Those there are, as CUDA_VISIBLE_DEVICES names them."""
     import torch
 
-    return torch.cuda.device_count()
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return (named.split(",") if named else [str(number) for number in range(torch.cuda.device_count())])[: torch.cuda.device_count()]

@@ -18,7 +18,7 @@ import pyarrow as pa
 from dermlab.data import paths
 from dermlab.data.code import code_digest
 from dermlab.data.errors import SourceError
-from dermlab.data.files import atomic_path
+from dermlab.data.files import alone_in, atomic_path
 from dermlab.data.progress import progress
 from dermlab.data.shards import read_shard, shard_name, shard_of_rows, write_shard
 from dermlab.pull.develop import BrokenImageError, develop
@@ -59,10 +59,15 @@ def pack(
     Raises SourceError where the source has moved since it was pinned or too much of it is broken, BudgetError where the disk is
     full; `shards` is then as it was.
     """
-    workspace = checkpoints / f"pull-{_settings_digest(params)}"
-    workspace.mkdir(parents=True, exist_ok=True)
+    checkpoints.mkdir(parents=True, exist_ok=True)
     rows = wanted.sort_values("image_id", ignore_index=True)
     rows = rows.join(earlier, on="image_id") if earlier is not None else rows.reindex(columns=[*rows.columns, *EARLIER])
+    with alone_in(checkpoints):  # another pull may be at work there, of an experiment that runs beside this one
+        return _pack(rows, objects, params, executor, shards, checkpoints / f"pull-{_settings_digest(params)}")
+
+
+def _pack(rows: pd.DataFrame, objects: Objects, params: PullParams, executor: Executor, shards: Path, workspace: Path) -> Pulled:
+    workspace.mkdir(parents=True, exist_ok=True)
     chunks = [rows.iloc[start : start + PART_ROWS] for start in range(0, len(rows), PART_ROWS)]
     parts = [workspace / f"{_rows_digest(chunk)}.arrow" for chunk in chunks]
     todo = [(path, chunk) for path, chunk in zip(parts, chunks, strict=True) if not path.exists()]

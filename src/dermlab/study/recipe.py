@@ -1,7 +1,7 @@
 """A recipe, recipes/NAME.yaml: the experiments of a study and the params of each."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,9 @@ class Experiment:
         return Path(f"data/simulated/review-{self.budget:g}.csv")
 
 
-def read_recipe(path: Path) -> list[Experiment]:
-    """In order, the baseline first; with `seeds:` once a seed (`name-s18`), the first seed under the plain name. Raises ParamsError."""
+def read_recipe(path: Path, seeds: Sequence[int] = ()) -> list[Experiment]:
+    """In order, the baseline first; with `seeds:` once a seed (`name-s18`), the first seed under the plain name. `seeds`: these instead.
+    Raises ParamsError."""
     if not path.exists():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise ParamsError(f"There is no recipe {path}. Recipes there: {known}.")
@@ -42,11 +43,25 @@ def read_recipe(path: Path) -> list[Experiment]:
     if unknown:
         raise ParamsError(f"{path}: {', '.join(sorted(unknown))} is not known. Valid: experiments, set, seeds.")
     planned = {str(name): {**(recipe.get("set") or {}), **(overrides or {})} for name, overrides in experiments.items()}
-    first, *others = recipe.get("seeds") or [None]
+    first, *others = seeds or recipe.get("seeds") or [None]
     if first is not None:
         named = {name: {**overrides, "seed": first} for name, overrides in planned.items()}
         planned = named | {f"{name}-s{seed}": {**overrides, "seed": seed} for seed in others for name, overrides in planned.items()}
     return [_experiment(name, overrides) for name, overrides in planned.items()]
+
+
+def read_seeds(text: str) -> list[int]:
+    """`17,18,19` or `17-24`; raises ParamsError."""
+    seeds: list[int] = []
+    for part in text.replace(" ", ",").split(","):
+        first, dash, last = part.partition("-")
+        last = last if dash else first
+        if not first.isdecimal() or not last.isdecimal() or int(last) < int(first):
+            raise ParamsError(f"--seeds {text!r}: write them as 17,18,19 or as 17-24.")
+        seeds += range(int(first), int(last) + 1)
+    if len(set(seeds)) < len(seeds):
+        raise ParamsError(f"--seeds {text!r} names a seed twice.")
+    return seeds
 
 
 def _experiment(name: str, values: dict[str, Any]) -> Experiment:

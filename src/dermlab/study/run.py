@@ -1,4 +1,4 @@
-"""A study: a plain loop of `dvc exp run` in the workspace, one named experiment after another.
+"""A study: a plain loop of `dvc exp run` in the workspace, one named experiment after another, or several beside each other.
 
 Not `dvc queue`: it can hang, lose failed runs and rerun finished ones. Going on after a stop needs no state of our own:
 stages that have already run come back from DVC's run cache in seconds.
@@ -7,7 +7,7 @@ stages that have already run come back from DVC's run cache in seconds.
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from dermlab.data.params import check_params
 from dermlab.data.progress import say
 from dermlab.report.paired import changed_params
 from dermlab.report.runs import check_params_were_run
+from dermlab.study.at_once import Slots
 from dermlab.study.dvc import dvc, experiments, git, ref_of
 from dermlab.study.oracle import write_oracle_ledger
 from dermlab.study.recipe import Experiment, params_of
@@ -29,13 +30,14 @@ from dermlab.study.share import pull_experiments, push_experiment
 from dermlab.study.workspace import LOCK, RESULTS, UNFINISHED, Before, alone, apply, mend, remember, tracked_but_results, write_before
 
 
-def run_study(planned: Sequence[Experiment], replace_others: bool = False, share: bool = False) -> None:
+def run_study(planned: Sequence[Experiment], replace_others: bool = False, share: bool = False, at_once: int = 1) -> None:
     """Each experiment with every param as committed but for its own; afterwards params.yaml and ledger are as they were and the results of
     the first experiment are in the workspace. Nothing runs before all params are checked, and nothing that has run on this commit.
 
     `replace_others`: also experiments of these names that have other params, which somebody may have run by hand. `share`: experiments
-    of this commit that another machine has pushed are pulled first, and each is pushed when it is done. Raises ParamsError, DermlabError
-    where one fails; those before it are kept.
+    of this commit that another machine has pushed are pulled first, and each is pushed when it is done. `at_once`: so many at a time, each
+    beside the workspace on a GPU of its own, once what they share has been made on all of them. Raises ParamsError, DermlabError where one
+    fails; those before it, and those beside it, are kept.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: a pod that is taken away leaves a workspace fit to go on
     with alone():
@@ -48,24 +50,54 @@ def run_study(planned: Sequence[Experiment], replace_others: bool = False, share
         if not replace_others:
             _refuse_others(texts)
         before = remember()
+        note = partial(_note, before)
         _say_what_is_not_committed(before.params, committed)
         try:
-            for position, experiment in enumerate(planned, 1):
-                started = time.perf_counter()
-                where = f"[{position}/{len(planned)}] {experiment.name}"
-                if _is_done(experiment, texts[experiment.name]):
-                    say(f"{where}: done before")
-                    continue
-                said = " ".join(f"{key}={value}" for key, value in experiment.overrides.items())
-                say(f"{where}: {said or 'as params.yaml is committed'}")
-                note = partial(_note, before)
-                _run(experiment, texts[experiment.name], note, share)
-                say(f"{where}: done in {time.perf_counter() - started:.0f} s")
+            places = {experiment.name: f"[{position}/{len(planned)}] {experiment.name}" for position, experiment in enumerate(planned, 1)}
+            missing = [experiment for experiment in planned if not _is_done(experiment, texts[experiment.name])]
+            for experiment in planned:
+                if experiment not in missing:
+                    say(f"{places[experiment.name]}: done before")
+            if at_once > 1 and len(missing) > 1:
+                _make_what_they_share(texts[missing[0].name], note, share)
+                ran = _beside_each_other(missing, at_once)
+            else:
+                ran = _one_by_one(missing, places, texts, note, share)
+            for experiment in ran:
                 if share:
                     push_experiment(experiment.name, note)
             apply(planned[0].name, keep=tracked_but_results())
         finally:
             mend()
+
+
+def _one_by_one(
+    experiments: Sequence[Experiment],
+    places: Mapping[str, str],
+    texts: Mapping[str, str],
+    note: Callable[[int], None],
+    share: bool,
+) -> Iterator[Experiment]:
+    """Each when it is done."""
+    for experiment in experiments:
+        started, place = time.perf_counter(), places[experiment.name]
+        said = " ".join(f"{key}={value}" for key, value in experiment.overrides.items())
+        say(f"{place}: {said or 'as params.yaml is committed'}")
+        _run(experiment, texts[experiment.name], note, share)
+        say(f"{place}: done in {time.perf_counter() - started:.0f} s")
+        yield experiment
+
+
+def _make_what_they_share(params: str, note: Callable[[int], None], pull: bool) -> None:
+    """Photos, embeddings and flags, into the cache: what all have in common unless they differ in just that."""
+    write_text(paths.PARAMS, params)
+    say("first what they share: photos, embeddings, flags")
+    dvc("repro", "flag", *(["--pull"] if pull else []), started=note)
+
+
+def _beside_each_other(experiments: Sequence[Experiment], at_once: int) -> Iterator[Experiment]:
+    with Slots(at_once) as slots:
+        yield from slots.run(experiments)
 
 
 def _note(before: Before, group: int) -> None:

@@ -64,5 +64,5 @@ def read_checkpoint(folder: Path) -> dict[str, Any] | None:
 
 def remove_checkpoint(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    if folder.parent.is_dir() and not any(folder.parent.iterdir()):
+    if folder.parent.is_dir() and not folder.parent.is_symlink() and not any(folder.parent.iterdir()):
         folder.parent.rmdir()
