@@ -1,8 +1,8 @@
 """evaluate: the trained model on the frozen test split.
 
 Reads   models/model/, data/catalog.parquet, data/images.parquet, data/manifest.parquet, data/shards/
-Writes  data/predictions.parquet, metrics/headline.json, metrics/f1.json, metrics/evaluate.json
-Run     dvc repro evaluate        (with mirrored images: dvc exp run -S evaluate.tta=flip; on every GPU there is, or on
+Writes  data/predictions.parquet, metrics/headline.json, metrics/f1.json, metrics/evaluate.json, metrics/evaluate/ (plots)
+Run     dvc repro evaluate        (with mirrored images: dvc exp run -S evaluate.tta=flip, ten views: crops; on every GPU there is, or on
         machine.gpus of them)
 """
 
@@ -15,11 +15,12 @@ from dermlab.data.progress import say
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
 from dermlab.data.tables import MANIFEST, PREDICTIONS, read_table, write_table
-from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, predictions_table, rare_and_sink
+from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, predictions_table, rare_and_sink, write_plots
 from dermlab.evaluate.params import Params
 from dermlab.evaluate.photo_alone import photo_alone
-from dermlab.evaluate.tiers import tiers_on_test
-from dermlab.model.predict import predict_both, probabilities
+from dermlab.evaluate.subgroups import subgroups
+from dermlab.evaluate.tiers import tiers_on_test, unfamiliar_on_test
+from dermlab.model.predict import predict_all, probabilities
 from dermlab.model.runtime import processes
 from dermlab.model.saved import load_model
 from dermlab.scores.adjustment import adjusted
@@ -30,13 +31,13 @@ def main() -> None:
     known = read_rows()
     rows = frozen_test_rows(known, read_table(paths.MANIFEST, MANIFEST))
     model = load_model(paths.MODEL)
-    logits, hidden = predict_both(model, rows, Shards(), machine.batch_size, machine.loaders, flip=params.tta == "flip")
+    predicted = predict_all(model, rows, Shards(), machine.batch_size, machine.loaders, params.tta)
     if not state.is_main_process:
         return
     tau = model.tau if params.adjust == "validation" else 0.0
-    plain = probabilities(logits, model.temperature)
+    plain = probabilities(predicted.logits, model.temperature)
     probs = adjusted(plain, model.prior, tau, model.temperature)
-    alone = adjusted(probabilities(hidden, model.temperature), model.prior, tau, model.temperature)
+    alone = adjusted(probabilities(predicted.hidden, model.temperature), model.prior, tau, model.temperature)
     train_labels = known.loc[known["split"] == "train", "label"]
     result = evaluate(rows["label"], probs, train_labels, model.classes, params.ece_bins)
     answers = photo_alone(rows, probs, alone, model.classes, *rare_and_sink(train_labels, model.classes)) if model.questions else {}
@@ -46,7 +47,10 @@ def main() -> None:
     adjustment = {"tau": tau, "chosen": model.tau, "prior": model.prior.tolist(), "curve": curve(rows["label"], plain, model)}
     settings = {"temperature": model.temperature, "tta": params.tta, "adjustment": adjustment, "photo_alone": answers}
     settings["selective"] = tiers_on_test(rows, plain, model.tiers, model.classes)
+    settings["unfamiliar"] = unfamiliar_on_test(rows, plain, predicted.similarity, model.familiarity, model.classes)
+    settings["subgroups"] = subgroups(rows, probs, model.classes)
     write_json(paths.metrics_of("evaluate"), {**settings, **result.details})
+    write_plots(result.details, paths.METRICS / "evaluate")
     say("evaluate: " + ", ".join(f"{name} {value:.4f}" for name, value in result.headline.items()))
     if tau:
         say(f"      logits adjusted by tau {tau} times the log prior, as validation chose")

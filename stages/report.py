@@ -1,8 +1,8 @@
-"""report: one page a person can read, as HTML and as Markdown.
+"""report: one page a person can read, as HTML and as Markdown, and the model card.
 
 Reads   data/catalog.parquet, data/images.parquet, data/shards/, data/quarantine.parquet, data/truth.parquet, data/flags.parquet,
         data/manifest.parquet, data/predictions.parquet, and the metrics of the stages before
-Writes  data/report.html, data/report.md, metrics/report.json
+Writes  data/report.html, data/report.md, models/model/README.md, metrics/report.json
 Run     dvc repro report        (experiments side by side: dermlab compare BASELINE OTHER)
 """
 
@@ -11,6 +11,7 @@ from dermlab.data.command import run_command
 from dermlab.data.files import write_json, write_text
 from dermlab.data.params import read_params
 from dermlab.data.progress import say
+from dermlab.report.card import card
 from dermlab.report.contents import contents
 from dermlab.report.inputs import read_inputs
 from dermlab.report.params import Params
@@ -18,9 +19,11 @@ from dermlab.report.render import render
 
 
 def main() -> None:
-    report = contents(read_inputs(read_params(Params)))
+    inputs = read_inputs(read_params(Params))
+    report = contents(inputs)
     write_text(paths.REPORT_HTML, render("report.html.j2", report=report))
     write_text(paths.REPORT_MD, render("report.md.j2", report=report))
+    write_text(paths.MODEL_CARD, render("model-card.md.j2", card=card(report, inputs)))
     write_json(paths.metrics_of("report"), report.numbers)
     say(f"report: {report.verdict}")
     say(f"        {paths.REPORT_HTML.resolve()}")

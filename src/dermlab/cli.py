@@ -1,5 +1,6 @@
 """`dermlab <verb>`: the commands that are no stage. Each is thin: params in, one library call, a line of result."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,21 @@ from dermlab.data.progress import say
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
 RECIPES = Path("recipes")
+
+
+class Page(StrEnum):
+    report = "report"
+    comparison = "comparison"
+    review = "review"
+    pairs = "pairs"
+
+
+PAGES = {  # with what writes them
+    Page.report: (paths.REPORT_HTML, "dvc exp run"),
+    Page.comparison: (paths.COMPARISON, "dermlab compare BASELINE OTHER"),
+    Page.review: (paths.REVIEW, "dermlab review"),
+    Page.pairs: (paths.PAIRS, "dermlab pairs"),
+}
 
 
 @app.command()
@@ -192,6 +208,18 @@ def predict(
         raise typer.Exit(1)
 
 
+@app.command()
+def export(
+    model: Annotated[Path, typer.Option(help="the model's folder")] = paths.MODEL,
+    out: Annotated[Path, typer.Option(help="the file")] = Path("models/model.onnx"),
+) -> None:
+    """Write a model as ONNX, with its classes and questionnaire, and check that it gives the same probabilities."""
+    from dermlab.predict.export import export_onnx
+
+    difference = export_onnx(model, out)
+    say(f"export: {out}, {out.stat().st_size / 1e6:.1f} MB; over noise its probabilities are within {difference:.0e} of the model's")
+
+
 def _recipe_file(name: str) -> Path:
     return Path(name) if name.endswith(".yaml") else RECIPES / f"{name}.yaml"
 
@@ -243,6 +271,88 @@ def compare(
         console.print(note)
     say(f"Comparison: {page.resolve()}")
     say(f"This run's report: {paths.REPORT_HTML.resolve()}")
+
+
+@app.command()
+def evaluate(
+    predictions: Annotated[Path, typer.Option(help="Parquet: image_id, patient_id, diagnosis, label, and prob_CLASS of every class")],
+    out: Annotated[Path | None, typer.Option(help="also as JSON, with confusion and calibration")] = None,
+) -> None:
+    """Score any model's probabilities of a test split: headline and classes with intervals over patients. Trains and changes nothing."""
+    from rich.console import Console
+
+    from dermlab.data.files import write_json
+    from dermlab.report.evaluation import as_json, as_tables, evaluate_predictions, notes
+    from dermlab.report.params import Params
+
+    params = read_params(Params)
+    found = evaluate_predictions(predictions, params.evaluate.ece_bins, params.report.bootstrap)
+    console = Console(width=None if Console().is_terminal else 130)
+    for shown in as_tables(found):
+        console.print(shown)
+    for note in notes(found):
+        say(note)
+    if out is not None:
+        write_json(out, as_json(found, params.evaluate.ece_bins))
+        say(f"JSON: {out.resolve()}")
+    say(f"Against a run: dermlab compare baseline {predictions}")
+
+
+@app.command()
+def table(
+    experiments: Annotated[list[str] | None, typer.Argument(help="the baseline first; else all that start from HEAD")] = None,
+    md: Annotated[bool, typer.Option("--md", help="as Markdown")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="as CSV")] = False,
+) -> None:
+    """Print a row a recipe: what differs, seeds, headline, verdict. Fits 120 columns, where `dvc exp show` has a column a param."""
+    from rich.console import Console
+
+    from dermlab.report import compare as comparing
+    from dermlab.report import table as narrow
+    from dermlab.report.params import Params
+    from dermlab.study.dvc import experiments as of_head
+
+    names = experiments or sorted(of_head(), key=lambda name: (name != "baseline", name))
+    if not names:
+        say("No experiment starts from this commit. `dermlab runs` lists those of others, `dermlab study demo` runs some")
+        raise typer.Exit(1)
+    baseline, *others = [comparing.load_run(name) for name in names]
+    comparison = comparing.compare(baseline, others, read_params(Params).report.bootstrap)
+    if md or csv:
+        print(narrow.as_markdown(comparison) if md else narrow.as_csv(comparison), end="" if csv else "\n")
+        return
+    Console(width=None if Console().is_terminal else 120).print(narrow.as_table(comparison))
+
+
+@app.command()
+def runs() -> None:
+    """List every experiment, whatever commit it started from; those of one letter were tested alike and may be compared."""
+    from rich.console import Console
+
+    from dermlab.study.listing import as_table, list_runs
+
+    Console(width=None if Console().is_terminal else 120).print(as_table(list_runs()))
+
+
+@app.command("open")
+def open_page(
+    what: Annotated[Page, typer.Argument(help="which page")] = Page.report,
+) -> None:
+    """Open a page in the browser; on a machine without a screen, print where it lies."""
+    import webbrowser
+
+    path, made_by = PAGES[what]
+    if not path.exists():
+        raise SourceError(f"{path} is not there yet. `{made_by}` writes it.")
+    if not _has_screen() or not webbrowser.open(path.resolve().as_uri()):
+        say(str(path.resolve()))
+
+
+def _has_screen() -> bool:
+    import os
+    import sys
+
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 @app.command()

@@ -13,10 +13,11 @@ from dermlab.data.questionnaire import Question
 from dermlab.data.shards import Shards, shard_name, write_shard
 from dermlab.model.backbones import create_backbone
 from dermlab.model.classifier import Dropout, FusedClassifier, Head
-from dermlab.model.predict import predict_both, predict_logits, probabilities
+from dermlab.model.predict import VIEWS, predict_all, predict_logits, probabilities
 from dermlab.model.questionnaire import width_of
 from dermlab.model.runtime import seed_everything
 from dermlab.model.saved import TrainedModel, load_model, save_model
+from dermlab.scores.familiarity import Familiarity
 from dermlab.scores.tiers import Tiers
 
 QUESTIONS = (Question(name="sex", kind="choice", choices=("female", "male")), Question(name="age", kind="number", low=0, high=90))
@@ -32,9 +33,9 @@ def model() -> TrainedModel:
     classes = Classes(("acne", "eczema", "wart"))
     module = FusedClassifier(backbone, width_of(QUESTIONS), len(classes.names), dropout=0.5).eval()
     recipe = {"train": {"lr": 3e-05}}
-    return TrainedModel(
-        module, classes, QUESTIONS, 1.25, 32, "timm:test_efficientnet", np.array([0.4, 0.3, 0.2, 0.1]), 0.5, 160, TIERS, recipe
-    )
+    familiarity = Familiarity(np.eye(3, backbone.features, dtype=np.float16), 0.25)
+    prior = np.array([0.4, 0.3, 0.2, 0.1])
+    return TrainedModel(module, classes, QUESTIONS, 1.25, 32, "timm:test_efficientnet", prior, 0.5, 160, TIERS, recipe, familiarity)
 
 
 @pytest.fixture
@@ -56,6 +57,8 @@ def test_a_saved_model_predicts_the_same_elsewhere(model, rows, tmp_path):
     assert (again.classes, again.questions, again.temperature) == (model.classes, QUESTIONS, 1.25)
     assert (again.image_size, again.backbone, again.recipe) == (32, "timm:test_efficientnet", {"train": {"lr": 3e-05}})
     assert (again.stored_side, again.tiers) == (160, TIERS)
+    assert again.familiarity.threshold == 0.25
+    np.testing.assert_array_equal(again.familiarity.reference, model.familiarity.reference)
     assert (again.prior.tolist(), again.tau) == ([0.4, 0.3, 0.2, 0.1], 0.5)
     before, after = (predict_logits(m, rows, Shards(tmp_path), batch_size=2) for m in (model, again))
     assert before.shape == (5, 4)
@@ -64,11 +67,14 @@ def test_a_saved_model_predicts_the_same_elsewhere(model, rows, tmp_path):
 
 
 def test_a_photo_alone_is_predicted_beside_the_photo_with_its_answers(model, rows, tmp_path):
-    both, alone = predict_both(model, rows, Shards(tmp_path), batch_size=2, flip=True)
-    np.testing.assert_allclose(both, predict_logits(model, rows, Shards(tmp_path), batch_size=2, flip=True), atol=1e-2)
+    found = predict_all(model, rows, Shards(tmp_path), batch_size=2, tta="flip")
+    both, alone = found.logits, found.hidden
+    np.testing.assert_allclose(both, predict_logits(model, rows, Shards(tmp_path), batch_size=2, tta="flip"), atol=1e-2)
     silent = rows.drop(columns=["q_sex", "q_age"])
-    np.testing.assert_allclose(alone, predict_logits(model, silent, Shards(tmp_path), batch_size=2, flip=True), atol=1e-2)
+    np.testing.assert_allclose(alone, predict_logits(model, silent, Shards(tmp_path), batch_size=2, tta="flip"), atol=1e-2)
     assert np.abs(both - alone).max() > 0.05
+    assert found.similarity.shape == (5,)
+    assert np.abs(found.similarity).max() <= 1
 
 
 def test_the_same_model_is_saved_as_the_same_bytes(model, tmp_path):
@@ -114,7 +120,31 @@ def test_flipping_averages_an_image_and_its_mirror_image(model, rows, tmp_path):
     (tmp_path / "mirrored").mkdir()
     write_shard(tmp_path / "mirrored" / shard_name(0), list("abcde"), [f.getvalue() for f in files])
     plain, mirror = (predict_logits(model, rows, Shards(folder)) for folder in (tmp_path, tmp_path / "mirrored"))
-    np.testing.assert_allclose(predict_logits(model, rows, Shards(tmp_path), flip=True), (plain + mirror) / 2, atol=0.05)
+    np.testing.assert_allclose(predict_logits(model, rows, Shards(tmp_path), tta="flip"), (plain + mirror) / 2, atol=0.05)
+
+
+def test_ten_views_of_an_image_reach_into_its_corners_and_weigh_the_same(model, rows, tmp_path):
+    image = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
+    image[:, :, :14, :14] = 200  # bright in one corner, so that each view shows another share of it
+    views = [view(image) for view in VIEWS["crops"]]
+    assert len(views) == 10
+    assert all(view.shape == image.shape and view.dtype == torch.uint8 for view in views)
+    near, *_, far = [view.float().mean().item() for view in views[2:6]]
+    assert near > image.float().mean().item() > far
+    assert torch.equal(views[7], views[3].flip(3))
+    each = [model.module(view(torch.zeros(1, 3, 32, 32, dtype=torch.uint8) + 90), torch.zeros(1, 5)) for view in VIEWS["crops"]]
+    torch.testing.assert_close(each[0], each[5], atol=1e-4, rtol=0)  # of one colour, all views are alike
+    mean = np.mean([_logits_of(model, rows, tmp_path, view) for view in VIEWS["crops"]], axis=0)
+    np.testing.assert_allclose(predict_logits(model, rows, Shards(tmp_path), tta="crops"), mean, atol=0.05)
+
+
+def _logits_of(model, rows, folder, view) -> np.ndarray:
+    whole = VIEWS["none"]
+    VIEWS["none"] = [view]
+    try:
+        return predict_logits(model, rows, Shards(folder))
+    finally:
+        VIEWS["none"] = whole
 
 
 def test_probabilities_are_the_softmax_of_logits_over_the_temperature():

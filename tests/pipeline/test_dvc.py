@@ -39,13 +39,23 @@ def test_metrics_diff_shows_what_an_experiment_changed(clinic):
     assert len(diff["metrics/f1.json"]) == 25
 
 
-def test_plots_show_the_curves_of_two_experiments(clinic):
+def test_plots_show_curves_confusion_and_reliability_of_two_experiments(clinic):
     shown = json.loads(clinic.run("dvc", "plots", "diff", "baseline", "focal", "--json").stdout)
     assert not shown.get("errors")
     for name in ("Loss", "Validation"):
         (plot,) = shown["data"][name]
         assert plot["revisions"] == ["baseline", "focal"]
         assert len(plot["content"]["data"]["values"]) >= 4
+    drawn = {
+        name: [row for plot in shown["data"][name] for row in plot["content"]["data"]["values"]] for name in ("Confusion", "Reliability")
+    }
+    scored = json.loads((clinic.folder / "metrics" / "evaluate.json").read_text())
+    focal = [row for row in drawn["Confusion"] if row["rev"] == "focal"]
+    names, matrix = scored["confusion"]["classes"], scored["confusion"]["matrix"]
+    first = [row for row in focal if (row["actual"], row["predicted"]) == (names[0], names[0])]
+    assert len(focal) == sum(map(sum, matrix))
+    assert len(first) == matrix[0][0]
+    assert len([row for row in drawn["Reliability"] if row["rev"] == "focal"]) == len(scored["calibration"])
 
 
 def test_a_misspelt_loss_is_refused_with_the_valid_names_before_anything_is_trained(clinic):

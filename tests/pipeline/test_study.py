@@ -34,6 +34,7 @@ def clone(tmp_path_factory) -> Clone:
     (clone.folder / "recipes" / "small.yaml").write_text(RECIPE)
     clone.commit("a small study")
     clone.said = clone.run("dermlab", "study", "small")
+    clone.undisturbed = clone.metrics()
     clone.line = _line_of_a_reviewer(clone)
     with (clone.folder / "data" / "relabels.csv").open("a") as ledger:
         ledger.write(clone.line)
@@ -168,6 +169,12 @@ def test_apply_keeps_the_lines_that_a_reviewer_wrote_since(clone):
     assert loss_of_the_workspace(clone) == "focal"
 
 
+def start_anew(clone: Clone) -> None:
+    forget_runs(clone)
+    clone.run("dvc", "exp", "remove", "--all-commits")
+    clone.run("git", "checkout", "-q", "params.yaml")
+
+
 def in_slots(clone: Clone) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
@@ -180,23 +187,19 @@ def in_slots(clone: Clone) -> list[psutil.Process]:
 
 
 def test_experiments_beside_each_other_end_as_one_after_the_other(clone):
-    before = clone.metrics()
-    forget_runs(clone)
-    clone.run("dvc", "exp", "remove", "--all-commits")
+    start_anew(clone)
     said = clone.run("dermlab", "study", "small", "--at-once", "2").stdout
     assert "baseline: runs" in said
     assert "reviewed: runs" in said
     check_all_is_well(clone)
-    assert clone.metrics() == before
+    assert clone.metrics() == clone.undisturbed
     assert not list((clone.folder / ".dvc" / "tmp" / "at-once").glob("*/"))
     told = (clone.folder / "data" / "train-log.jsonl").read_text().splitlines()
     assert {"baseline-unfinished", "reviewed-unfinished"} <= {json.loads(line)["experiment"] for line in told}
 
 
 def test_killed_while_some_run_beside_each_other_none_of_them_goes_on_and_the_next_start_ends_them(clone):
-    before = clone.metrics()
-    forget_runs(clone)
-    clone.run("dvc", "exp", "remove", "--all-commits")
+    start_anew(clone)
     study = subprocess.Popen(["dermlab", "study", "small", "--at-once", "2"], cwd=clone.folder, env=clone.environment, text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
     for line in study.stdout:
@@ -210,12 +213,12 @@ def test_killed_while_some_run_beside_each_other_none_of_them_goes_on_and_the_ne
     assert not in_slots(clone)
     clone.run("dermlab", "study", "small", "--at-once", "2")
     check_all_is_well(clone)
-    assert clone.metrics() == before
+    assert clone.metrics() == clone.undisturbed
 
 
 def test_one_that_fails_beside_others_is_shown_and_the_others_are_kept(clone):
     (clone.folder / "recipes" / "broken.yaml").write_text(RECIPE + "  broken: {train.batch_size: 100000}\n")
-    clone.run("dvc", "exp", "remove", "--all-commits")
+    start_anew(clone)
     failed = clone.run("dermlab", "study", "broken", "--at-once", "3", ok=False)
     assert failed.returncode == 1
     assert "broken: failed" in failed.stdout

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 import torch
@@ -21,10 +22,12 @@ from dermlab.model.backbones import create_backbone
 from dermlab.model.classifier import FusedClassifier
 from dermlab.model.images import Views
 from dermlab.model.predict import predict_logits, probabilities
-from dermlab.model.questionnaire import width_of
-from dermlab.model.saved import TrainedModel, save_model
+from dermlab.model.questionnaire import unanswered, width_of
+from dermlab.model.saved import TrainedModel, load_model, save_model
+from dermlab.predict.export import export_onnx
 from dermlab.predict.predictor import MAX_PIXELS, Predictor, photos_in, read_answers
 from dermlab.pull.develop import develop
+from dermlab.scores.familiarity import Familiarity
 from dermlab.scores.tiers import Tiers
 
 QUESTIONS = (
@@ -59,6 +62,24 @@ def large(seed: int, kind: str = "JPEG") -> bytes:
     file = io.BytesIO()
     Image.open(io.BytesIO(jpeg(seed))).resize((230, 170)).save(file, kind, exif=exif)
     return file.getvalue()
+
+
+def test_a_photo_like_none_it_was_validated_on_gets_no_answer_whatever_its_confidence(folder):
+    model = load_model(folder / "model")
+    predictor = Predictor(folder / "model")
+    photo = folder / "in" / "0.jpg"
+    images = torch.from_numpy(predictor.view(photo.read_bytes()).copy()).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        seen = model.module.backbone(images).numpy()
+    for reference, tier in ((seen, "abstain"), (-seen, "unfamiliar")):
+        unit = (reference / np.linalg.norm(reference)).astype(np.float16)
+        model.familiarity, model.tiers = Familiarity(unit, 0.9), Tiers(None, None)
+        save_model(model, folder / "model")
+        (found,) = Predictor(folder / "model")([photo])
+        assert found.tier == tier
+        assert sum(found.probs.values()) == pytest.approx(1, abs=1e-4)
+    shown = CliRunner().invoke(app, ["predict", str(photo), "--model", str(folder / "model")]).stdout
+    assert "unlike" in shown
 
 
 def test_it_sees_byte_for_byte_what_training_saw_and_predicts_the_same(folder):
@@ -120,3 +141,35 @@ def test_a_folder_without_photos_is_said(folder):
     (folder / "empty").mkdir()
     with pytest.raises(SourceError, match="is no photo and holds none"):
         photos_in(folder / "empty")
+
+
+def test_an_onnx_file_gives_the_same_probabilities_and_holds_what_they_mean(folder):
+    shown = CliRunner().invoke(app, ["export", "--model", str(folder / "model"), "--out", str(folder / "model.onnx")])
+    assert shown.exit_code == 0, shown.output
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    described = json.loads(session.get_modelmeta().custom_metadata_map["dermlab"])
+    assert described["classes"] == list(CLASSES.names)
+    assert [question["name"] for question in described["questionnaire"]] == [question.name for question in QUESTIONS]
+    predictor = Predictor(folder / "model")
+    photos = [folder / "in" / f"{i}.jpg" for i in range(3)]
+    images = np.stack([predictor.view(photo.read_bytes()).transpose(2, 0, 1) for photo in photos])
+    answers = np.repeat(unanswered(QUESTIONS)[None], 3, axis=0)
+    (found,) = session.run(None, {"images": images, "answers": answers})
+    for row, prediction in zip(found, predictor(photos), strict=True):
+        assert [prediction.probs[name] for name in CLASSES.names] == pytest.approx(row.tolist(), abs=5e-3)
+
+
+def test_a_tower_without_a_questionnaire_is_exported_too(tmp_path):
+    vision = {"model_type": "siglip_vision_model", "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2}
+    vision |= {"num_attention_heads": 4, "image_size": 32, "patch_size": 16, "layer_norm_eps": 1e-6}
+    backbone = create_backbone("medsiglip", 32, False, {"vision": vision, "mean": [0.5] * 3, "std": [0.5] * 3})
+    module = FusedClassifier(backbone, 0, 3).eval()
+    save_model(TrainedModel(module, Classes(("acne", "wart")), (), 1.0, 32, "medsiglip", np.ones(3) / 3), tmp_path / "model")
+    assert export_onnx(tmp_path / "model", tmp_path / "model.onnx") < 1e-4
+
+
+def test_an_export_that_is_not_the_same_is_not_written(folder, monkeypatch):
+    monkeypatch.setattr("dermlab.predict.export.TOLERANCE", -1.0)
+    with pytest.raises(ContractError, match="differ by up to"):
+        export_onnx(folder / "model", folder / "model.onnx")
+    assert not (folder / "model.onnx").exists()

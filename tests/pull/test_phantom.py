@@ -70,7 +70,9 @@ def test_manifest_and_truth_follow_the_contract(clinic, tmp_path):
 
 
 def test_the_manifest_does_not_tell_the_truth(clinic):
-    assert set(clinic.manifest.columns) == set(SOURCE_MANIFEST.names) - {"image_id"} | {question.column for question in clinic.questions}
+    assert set(clinic.manifest.columns) == set(SOURCE_MANIFEST.names) - {"image_id"} | {"note_skin_tone"} | {
+        question.column for question in clinic.questions
+    }
     order = clinic.truth["kind"].isin(["clean", "hard"]).to_numpy()
     assert abs(np.corrcoef(np.arange(IMAGES), order)[0, 1]) < 0.05  # nor does the order of the ids
 

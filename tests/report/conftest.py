@@ -31,6 +31,11 @@ SELECTIVE = {
     ],
     "curve": [{"coverage": 0.5, "accuracy": 0.9}, {"coverage": 1.0, "accuracy": 0.7}],
 }
+SUBGROUPS = [
+    {"by": "sex", "group": "female", "images": 60, "patients": 41, "top1": 0.7, "top3": 0.9, "interval": [0.6, 0.8]},
+    {"by": "sex", "group": "not answered", "images": 3, "patients": 2, "top1": 0.3333, "top3": 1.0, "interval": None},
+]
+UNFAMILIAR = {"threshold": 0.2, "rows": 4, "share": 0.031, "right": 0.25, "others": 0.71}
 ROOT = Path(__file__).parents[2]
 TARGETS = ("eczema", "acne", "psoriasis", "tinea", "wart", "post-inflammatory hyperpigmentation")
 COMMENT = b"taken at 52.5200 N, 13.4050 E"
@@ -76,7 +81,8 @@ def make_world(folder: Path, images: int = 600, targets=TARGETS, seed: int = 0, 
     catalog = pd.DataFrame({
         "image_id": ids, "patient_id": [f"secret-patient-{p}" for p in patient], "case_id": [f"case{p}" for p in patient],
         "diagnosis": labels, "label": labels, "split": split, "width": side, "height": side, "sha256": ids, "phash": 0,
-        "shard": 0, "row": np.arange(images),
+        "shard": 0, "row": np.arange(images), "q_sex": np.where(patient % 3 == 0, None, "female"),
+        "note_dx_type": np.where(patient % 2 == 0, "histo", "consensus"), "note_said": [f"secret-note-{i}" for i in range(images)],
     })  # fmt: skip
     (folder / paths.SHARDS).mkdir(parents=True)
     write_shard(folder / paths.SHARDS / shard_name(0), ids, [_photo(rng, side) for _ in ids])
@@ -120,6 +126,8 @@ def make_world(folder: Path, images: int = 600, targets=TARGETS, seed: int = 0, 
             "other_auroc": 0.71,
             "photo_alone": ALONE,
             "selective": SELECTIVE,
+            "subgroups": SUBGROUPS,
+            "unfamiliar": UNFAMILIAR,
             "unflagged": {"rows": 90, "top1": 0.77, "top3": 0.95},
         },
     )

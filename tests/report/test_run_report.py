@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from dermlab.data import paths
 from dermlab.data.errors import ContractError
 from dermlab.data.files import read_json, write_json
 from dermlab.data.params import read_params
 from dermlab.data.tables import FLAGS, MANIFEST, PREDICTIONS, TRUTH, read_table, write_table
+from dermlab.report.card import card
 from dermlab.report.contents import contents, settings
 from dermlab.report.examples import thumbnail
 from dermlab.report.inputs import read_inputs
@@ -62,7 +64,7 @@ def test_the_page_fetches_nothing_and_names_no_patient_no_place_and_no_camera(wo
     text = re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)
     assert not re.search(r"https?:|//[a-z]|<link|<script|@import|url\(", text)
     assert all(source == "data:image/jpeg;" for source in re.findall(r'src="([^"]*)"', text))
-    for secret in ("secret-patient", "case1", "GPS", "52.52", "Secret Camera", *world.catalog["image_id"].head(50)):
+    for secret in ("secret-patient", "secret-note", "case1", "GPS", "52.52", "Secret Camera", *world.catalog["image_id"].head(50)):
         assert secret not in text
         assert secret not in markdown
 
@@ -124,7 +126,7 @@ def test_a_report_of_photos_whose_patients_nobody_knows_begins_with_that(world):
 
 def test_markdown_tables_are_aligned(world):
     blocks = re.findall(r"(?:^\|.*\|\n?)+", as_markdown(report()), re.M)
-    assert len(blocks) == 11
+    assert len(blocks) == 13
     for block in blocks:
         assert len({tuple(i for i, c in enumerate(line) if c == "|") for line in block.splitlines()}) == 1
 
@@ -261,3 +263,70 @@ def test_relabelled_rows_are_scored_against_their_true_label(world):
     found = report()
     assert found.truth["relabeled"] == {"rows": 4, "right": 0.75}
     assert "4 rows carry the label that review gave them" in as_html(found)
+
+
+def test_each_class_is_told_from_the_others_as_scikit_learn_counts_it(world):
+    found = report()
+    scored = world.predictions[world.predictions["label"] != "other"]
+    targets = [row.name for row in found.classes]
+    probs = scored[[f"prob_{name}" for name in targets]].to_numpy(float)
+    probs = probs / probs.sum(1, keepdims=True)
+    page = as_html(found)
+    for c, row in enumerate(found.classes):
+        own = (scored["label"] == row.name).to_numpy()
+        assert row.against_others["auroc"] == pytest.approx(roc_auc_score(own, probs[:, c]), abs=1e-6)
+        assert row.against_others["average_precision"] == pytest.approx(average_precision_score(own, probs[:, c]), abs=1e-6)
+        assert row.against_others["specificity"] == pytest.approx((probs[~own].argmax(1) != c).mean())
+        assert f"{row.against_others['auroc']:.3f}" in page
+    assert page.count('<polyline class="hit line"') == len(targets)
+
+
+def test_the_surest_errors_are_shown_one_a_patient(world):
+    found = report().errors
+    scored = world.predictions[world.predictions["label"] != "other"]
+    columns = [name for name in scored.columns if name.startswith("prob_") and name != "prob_other"]
+    probs = scored[columns].to_numpy(float)
+    probs = probs / probs.sum(1, keepdims=True)
+    said = np.array([name.removeprefix("prob_") for name in columns])[probs.argmax(1)]
+    wrong = scored.assign(said=said, sure=probs.max(1))[said != scored["label"]]
+    expected = wrong.sort_values("sure", ascending=False).drop_duplicates("patient_id").head(len(found))
+    assert [error.confidence for error in found] == pytest.approx(expected["sure"].tolist())
+    assert [(error.true, error.predicted) for error in found] == list(zip(expected["label"], expected["said"], strict=True))
+
+
+def test_groups_of_patients_are_shown_and_a_small_one_without_an_interval(world):
+    text = as_markdown(report())
+    assert re.search(r"\| sex +\| female +\| +60 \| +41 \| 0\.700 \| +0\.60 to 0\.80 \| 0\.900 \|", text)
+    assert re.search(r"\| sex +\| not answered +\| +3 \| +2 \| 0\.333 \| +– \| 1\.000 \|", text)
+    assert "4 test photos (3.1 %) resemble none of those" in text
+
+
+def test_the_model_card_says_what_the_files_tell_and_that_the_rest_is_not_recorded(world):
+    inputs = read_inputs(read_params(Params))
+    found = contents(inputs)
+    text = render("model-card.md.j2", card=card(found, inputs))
+    for heading in ("Use", "Data", "Model", "Performance", "Groups of patients", "Where it fails", "Limits", "Licence"):
+        assert f"## {heading}\n" in text
+    rows = world.catalog
+    for split in ("train", "val", "test"):
+        mine = rows[rows["split"] == split]
+        images, patients, other = len(mine), mine["patient_id"].nunique(), (mine["label"] == "other").sum()
+        assert re.search(rf"\| {split} +\| +{images} \| +{patients} \| +{other} \|", text)
+    assert f"{100 * rows['q_sex'].isna().mean():.1f} %" in text
+    assert f"histo {100 * (rows['note_dx_type'] == 'histo').mean():.1f} %" in text
+    headline = read_json(paths.HEADLINE)
+    assert f"{headline['top1']:.3f}" in text
+    assert "EfficientNet-Lite0" in text
+    assert text.count("Not recorded") >= 4
+    left_out = rows["split"].eq("train").sum() - read_table(paths.MANIFEST, MANIFEST)["split"].eq("train").sum()
+    assert f"{left_out} images of the training split were not trained on" in text
+    for secret in ("secret-patient", "secret-note", "case1", *rows["image_id"].head(50), str(world.folder)):
+        assert secret not in text
+
+
+def test_a_model_card_invents_no_origin_of_weights_that_it_does_not_know(world):
+    params = world.folder / "params.yaml"
+    params.write_text(params.read_text().replace("backbone: lite0", "backbone: timm:resnet18", 1))
+    inputs = read_inputs(read_params(Params))
+    text = render("model-card.md.j2", card=card(contents(inputs), inputs))
+    assert "**Initial weights:** timm:resnet18. Not recorded." in text

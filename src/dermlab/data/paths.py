@@ -18,6 +18,7 @@ RELABELS = Path("data/relabels.csv")
 NOT_COPIES = Path("data/not-copies.csv")
 MANIFEST = Path("data/manifest.parquet")
 MODEL = Path("models/model")
+MODEL_CARD = MODEL / "README.md"
 PREDICTIONS = Path("data/predictions.parquet")
 REPORT_HTML = Path("data/report.html")
 REPORT_MD = Path("data/report.md")

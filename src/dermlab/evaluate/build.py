@@ -1,6 +1,7 @@
 """From test probabilities to the predictions table and the three metrics files."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 
 from dermlab.data.classes import OTHER, Classes
 from dermlab.data.errors import ContractError
+from dermlab.data.files import atomic_path
 from dermlab.data.tables import prob_columns
 from dermlab.evaluate.doubts import doubted
 from dermlab.model.saved import TrainedModel
@@ -15,6 +17,7 @@ from dermlab.scores.adjustment import TAUS, adjusted, two_aims
 from dermlab.scores.calibration import calibration_bins
 from dermlab.scores.counts import confusion, f1, precision, recall
 from dermlab.scores.headline import Tally, headline, over_targets, tally
+from dermlab.scores.one_vs_rest import one_vs_rest
 from dermlab.scores.rare import commonest, rarest_third, rows_per_class
 
 GIVEN_TWICE = ("top1", "top3", "macro_f1", "balanced_accuracy")  # with and without the test rows that the model doubts
@@ -77,7 +80,7 @@ def evaluate(test_labels: pd.Series, probs: np.ndarray, train_labels: pd.Series,
         "sink_class": name_of[sink],
         "classes_without_test_rows": [name_of[c] for c in np.flatnonzero(tallied.true == 0).tolist()],
         "unflagged": _without_doubted(labels, targets, rare, sink),
-        "per_class": _per_class(tallied, classes),
+        "per_class": _per_class(tallied, one_vs_rest(labels, targets), classes),
         "calibration": calibration_bins(labels, targets, ece_bins),
         "confusion": {"classes": list(classes.targets), "matrix": confusion(labels, targets.argmax(axis=1), classes.other).tolist()},
     }
@@ -103,11 +106,22 @@ def curve(test_labels: pd.Series, probs: np.ndarray, model: TrainedModel) -> lis
     return [{"tau": tau, "top1": first, "balanced_accuracy": second} for tau, (first, second) in points]
 
 
-def _per_class(tallied: Tally, classes: Classes) -> dict[str, dict[str, float]]:
+def write_plots(details: dict[str, Any], folder: Path) -> None:
+    """What `dvc plots` draws, a CSV each: `confusion`, a row a test image, and `reliability`, a row a bin. details: of an Evaluation."""
+    names, counts = details["confusion"]["classes"], details["confusion"]["matrix"]
+    pairs = [(true, said) for true, row in zip(names, counts, strict=True) for said, n in zip(names, row, strict=True) for _ in range(n)]
+    bins = [(round(row["confidence"], 4), round(row["accuracy"], 4), row["rows"]) for row in details["calibration"]]
+    with atomic_path(folder) as unfinished:
+        unfinished.mkdir()
+        pd.DataFrame(pairs, columns=["actual", "predicted"]).to_csv(unfinished / "confusion.csv", index=False)
+        pd.DataFrame(bins, columns=["confidence", "right", "images"]).to_csv(unfinished / "reliability.csv", index=False)
+
+
+def _per_class(tallied: Tally, against_others: list[dict[str, float]], classes: Classes) -> dict[str, dict[str, float]]:
     """A class without test rows has recall and F1 0 here, for a metrics file holds no NaN; `support` tells."""
     scores = {"precision": precision(tallied), "recall": np.nan_to_num(recall(tallied)), "f1": np.nan_to_num(f1(tallied))}
     return {
-        name: {**{score: float(values[c]) for score, values in scores.items()}, "support": int(tallied.true[c])}
+        name: {**{score: float(values[c]) for score, values in scores.items()}, "support": int(tallied.true[c]), **against_others[c]}
         for c, name in enumerate(classes.targets)
     }
 

@@ -6,7 +6,7 @@ from dermlab.data.params import Block, Positive, StageParams
 
 
 class EvaluateParams(Block):
-    tta: Literal["none", "flip"]
+    tta: Literal["none", "flip", "crops"]
     adjust: Literal["none", "validation"]
     ece_bins: Positive
 

@@ -8,6 +8,7 @@ import pandas as pd
 from dermlab.data.classes import Classes
 from dermlab.scores.bootstrap import interval, resample
 from dermlab.scores.counts import Counts, recall, sum_by
+from dermlab.scores.familiarity import Familiarity
 from dermlab.scores.tiers import ABSTAIN, ANSWER, PROMISES, TOP3, Tiers, coverage_curve, right_in_tier
 
 NAMES = (ANSWER, TOP3, ABSTAIN)
@@ -42,3 +43,18 @@ def tiers_on_test(rows: pd.DataFrame, probs: np.ndarray, tiers: Tiers, classes: 
             }
         )
     return {"tiers": found, "curve": coverage_curve(labels, probs)}
+
+
+def unfamiliar_on_test(rows: pd.DataFrame, probs: np.ndarray, similarity: np.ndarray, familiarity: Familiarity, classes: Classes) -> dict:
+    """Test photos like none of the validation's: `rows`, `share`, and how often the likeliest class is right of them and of the `others`.
+    similarity: float [N]; the rest as for `tiers_on_test`. Empty where the model has nothing to compare with."""
+    if not len(familiarity.reference):
+        return {}
+    strange = similarity < familiarity.threshold
+    right = probs.argmax(axis=1) == classes.encode(rows["label"], "the test rows, column label")
+    share = {"threshold": familiarity.threshold, "rows": int(strange.sum()), "share": float(strange.mean())}
+    return {**share, "right": _mean(right[strange]), "others": _mean(right[~strange])}
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return float(values.mean()) if len(values) else None

@@ -16,6 +16,12 @@ from dermlab.lock.sources import FileSource, Listing, frequent_classes, question
 CASES, LABELS = "scin_cases.csv", "scin_labels.csv"
 MULTI = ("textures", "body_parts", "condition_symptoms", "other_symptoms")
 CHOICES = ("age_group", "sex_at_birth", "related_category", "condition_duration")
+# What clinicians judged on the photo; nothing that a patient who sends one can answer.
+TONES = {
+    "dermatologist_fitzpatrick_skin_type_label_1": "fitzpatrick_judged",
+    "monk_skin_tone_label_india": "monk_judged_in_india",
+    "monk_skin_tone_label_us": "monk_judged_in_us",
+}
 NOT_ANSWERED = ("AGE_UNKNOWN", "OTHER_OR_UNSPECIFIED", "UNKNOWN")
 
 
@@ -35,6 +41,8 @@ class Scin(FileSource):
             .dropna(subset="path")
             .reset_index(drop=True)
         )
+        tones = [name for name in TONES if name in labels.columns]
+        judged = one_row_an_image[["case_id"]].merge(labels.drop_duplicates("case_id")[["case_id", *tones]], on="case_id", how="left")
         of_case = one_row_an_image["case_id"].map(weights)
         frame = one_row_an_image[list(answers.columns)].assign(
             patient_id=one_row_an_image["case_id"],
@@ -43,6 +51,7 @@ class Scin(FileSource):
             diagnosis=of_case.map(lambda w: max(sorted(w), key=w.get)),
             split=None,
             note_weights=of_case.map(lambda w: json.dumps(w, sort_keys=True)),
+            **{f"note_{TONES[name]}": judged[name].to_numpy() for name in tones},
         )
         return Listing(self.pinned(frame), frequent_classes(frame["diagnosis"], self.options.min_class_count), questions)
 

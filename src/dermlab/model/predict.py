@@ -1,10 +1,13 @@
 """Running a network over many stored images: features for `embed`, logits for `train`, `evaluate` and `predict`."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
 
 from dermlab.data.errors import BudgetError
 from dermlab.data.progress import progress
@@ -14,36 +17,77 @@ from dermlab.model.questionnaire import encode, unanswered
 from dermlab.model.runtime import Runtime, set_up
 from dermlab.model.saved import TrainedModel
 
+View = Callable[[torch.Tensor], torch.Tensor]
+CROP = 0.875  # of the side, of each of four crops that reach into the corners
+
+
+def _whole(images: torch.Tensor) -> torch.Tensor:
+    return images
+
+
+def _mirrored(images: torch.Tensor, view: View = _whole) -> torch.Tensor:
+    return view(images).flip(3)
+
+
+def _corner(images: torch.Tensor, down: int, across: int) -> torch.Tensor:
+    """uint8 [B, 3, S, S]: a crop, enlarged to S. `down`, `across`: 0 or 1, of the corner."""
+    side = images.shape[-1]
+    crop = round(CROP * side)
+    top, left = down * (side - crop), across * (side - crop)
+    cut = images[:, :, top : top + crop, left : left + crop].float()
+    return F.interpolate(cut, size=(side, side), mode="bicubic", align_corners=False).round().clamp(0, 255).to(torch.uint8)
+
+
+_CROPS: list[View] = [partial(_corner, down=down, across=across) for down in (0, 1) for across in (0, 1)]
+# Views of an image by the name of test-time augmentation; each costs a pass of the network.
+VIEWS: dict[str, list[View]] = {
+    "none": [_whole],
+    "flip": [_whole, _mirrored],
+    "crops": [_whole, _mirrored, *_CROPS, *(partial(_mirrored, view=crop) for crop in _CROPS)],
+}
+
 
 def predict_logits(
-    model: TrainedModel, rows: pd.DataFrame, shards: Shards, batch_size: int = 64, loaders: int = 0, flip: bool = False
+    model: TrainedModel, rows: pd.DataFrame, shards: Shards, batch_size: int = 64, loaders: int = 0, tta: str = "none"
 ) -> np.ndarray:
     """float32 logits [N, K+1] of `rows` (image_id, shard, row, questionnaire columns), before the temperature.
 
-    `flip`: the mean over each image and its mirror image. Probabilities: `probabilities(logits, model.temperature)`.
+    `tta`: the mean over several views of each image, see VIEWS. Probabilities: `probabilities(logits, model.temperature)`.
     """
     module, answers = model.module, torch.from_numpy(encode(rows, model.questions))
     return over_images(
         module, lambda images, where: module(images, answers[where].to(images.device)), len(model.classes.names),
-        rows, ImageReader(shards, model.image_size, loaders), batch_size, flip=flip, what="Predicting",
+        rows, ImageReader(shards, model.image_size, loaders), batch_size, tta=tta, what="Predicting",
     )  # fmt: skip
 
 
-def predict_both(
-    model: TrainedModel, rows: pd.DataFrame, shards: Shards, batch_size: int = 64, loaders: int = 0, flip: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """As `predict_logits`, with the answers and with all of them hidden; each image runs through the backbone once."""
+@dataclass(frozen=True)
+class Predicted:
+    """`logits`: float32 [N, K+1]; `hidden`: the same with every answer hidden; `similarity`: float32 [N], to the photos that the model was
+    validated on (scores/familiarity.py)."""
+
+    logits: np.ndarray
+    hidden: np.ndarray
+    similarity: np.ndarray
+
+
+def predict_all(
+    model: TrainedModel, rows: pd.DataFrame, shards: Shards, batch_size: int = 64, loaders: int = 0, tta: str = "none"
+) -> Predicted:
+    """As `predict_logits`, and what else `evaluate` asks; each image runs through the backbone once."""
     module, outputs = model.module, len(model.classes.names)
     answers, blank = torch.from_numpy(encode(rows, model.questions)), torch.from_numpy(unanswered(model.questions))
 
     def forward(images: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
         features = module.backbone(images)
         given, nothing = answers[where].to(images.device), blank.to(images.device).expand(len(where), -1)
-        return torch.cat([module.head(features, given), module.head(features, nothing)], dim=1)
+        known = model.familiarity.similarity(features.float().cpu().numpy())
+        similarity = torch.from_numpy(known).to(features.device)[:, None]
+        return torch.cat([module.head(features, given), module.head(features, nothing), similarity], dim=1)
 
     reader = ImageReader(shards, model.image_size, loaders)
-    logits = over_images(module, forward, 2 * outputs, rows, reader, batch_size, flip=flip, what="Predicting")
-    return logits[:, :outputs], logits[:, outputs:]
+    found = over_images(module, forward, 2 * outputs + 1, rows, reader, batch_size, tta=tta, what="Predicting")
+    return Predicted(found[:, :outputs], found[:, outputs:-1], found[:, -1])
 
 
 def probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
@@ -61,11 +105,11 @@ def over_images(
     reader: ImageReader,
     batch_size: int,
     *,
-    flip: bool = False,
+    tta: str = "none",
     runtime: Runtime | None = None,
     what: str = "Images",
 ) -> np.ndarray:
-    """float32 [N, width], row by row what `forward(images, positions in rows)` gives, in eval mode.
+    """float32 [N, width], row by row what `forward(images, positions in rows)` gives, in eval mode; the mean over the views of `tta`.
 
     Under torchrun every process does its share of the images and all return the whole. Raises BudgetError where the GPU's
     memory is too small for the batch.
@@ -82,10 +126,8 @@ def over_images(
             for drawn, images in batches:
                 positions = where[drawn]
                 images = images.to(runtime.device, non_blocking=True)
-                result = forward(images, positions)
-                if flip:
-                    result = (result.float() + forward(images.flip(3), positions).float()) / 2
-                out[positions] = result.float().cpu()
+                results = [forward(view(images), positions).float() for view in VIEWS[tta]]
+                out[positions] = (sum(results) / len(results)).cpu()
                 meter.advance(len(positions))
     except torch.OutOfMemoryError as error:
         raise BudgetError(f"{what}: the GPU's memory is too small for batches of {batch_size}. Lower machine.batch_size.") from error

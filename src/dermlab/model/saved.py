@@ -18,9 +18,11 @@ from dermlab.data.questionnaire import Questionnaire, as_json, questionnaire_fro
 from dermlab.model.backbones import create_backbone
 from dermlab.model.classifier import FusedClassifier
 from dermlab.model.questionnaire import width_of
+from dermlab.scores.familiarity import Familiarity, nobody
 from dermlab.scores.tiers import Tiers
 
-FORMAT = 3
+FORMAT = 4
+REFERENCE = "familiarity.reference"  # the one tensor beside those of the network
 
 
 @dataclass
@@ -28,8 +30,8 @@ class TrainedModel:
     """`module`: the FusedClassifier, in eval mode. `temperature`: divides the logits before the softmax.
     `image_size`: side in pixels of what the backbone sees. `backbone`: its name. `prior`: float64 [K+1], the share of each class in what
     training drew. `tau`: of the post-hoc adjustment that validation chose (scores/adjustment.py). `stored_side`: pixels of the shorter
-    side of the photos it was trained on, before its own view. `tiers`: when to answer (scores/tiers.py). `recipe`: the params it was
-    trained with."""
+    side of the photos it was trained on, before its own view. `tiers`: when to answer (scores/tiers.py). `familiarity`: what is like the
+    photos it was validated on (scores/familiarity.py). `recipe`: the params it was trained with."""
 
     module: FusedClassifier
     classes: Classes
@@ -42,11 +44,13 @@ class TrainedModel:
     stored_side: int = 448
     tiers: Tiers = field(default_factory=lambda: Tiers(None, None))
     recipe: dict[str, Any] = field(default_factory=dict)
+    familiarity: Familiarity = field(default_factory=nobody)
 
 
 def save_model(model: TrainedModel, folder: Path = paths.MODEL) -> None:
     """Atomic; the same model gives the same bytes."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.module.state_dict().items()}
+    tensors[REFERENCE] = torch.from_numpy(model.familiarity.reference)
     description = {
         "format": FORMAT,
         "backbone": {"name": model.backbone, "config": model.module.backbone.config},
@@ -58,6 +62,7 @@ def save_model(model: TrainedModel, folder: Path = paths.MODEL) -> None:
         "tau": model.tau,
         "stored_side": model.stored_side,
         "tiers": asdict(model.tiers),
+        "familiarity": model.familiarity.threshold,
         "recipe": model.recipe,
     }
     with atomic_path(folder) as unfinished:
@@ -78,14 +83,17 @@ def load_model(folder: Path = paths.MODEL) -> TrainedModel:
     backbone = create_backbone(name, size, pretrained=False, config=description["backbone"]["config"])
     module = FusedClassifier(backbone, width_of(questions), len(classes.names))
     try:
-        module.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
-    except (OSError, SafetensorError, RuntimeError) as error:
+        tensors = load_file(folder / "model.safetensors")
+        reference = tensors.pop(REFERENCE).numpy()
+        module.load_state_dict(tensors, strict=True)
+    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
         raise ContractError(
             f"{folder / 'model.safetensors'} is missing, truncated or does not fit model.json ({' '.join(str(error).split())[:300]}). "
-            f"Restore it: `dvc checkout {folder}`."
+            "Restore it: `dvc checkout train`."
         ) from error
     module.eval().to(memory_format=torch.channels_last)
     return TrainedModel(
         module, classes, questions, description["temperature"], size, name, np.array(description["prior"]), description["tau"],
         description["stored_side"], Tiers(**description["tiers"]), description["recipe"],
+        Familiarity(reference, description["familiarity"]),
     )  # fmt: skip

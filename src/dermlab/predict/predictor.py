@@ -1,6 +1,7 @@
 """A saved model and new photos: the same way from bytes to pixels as in training."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from dermlab.model.runtime import set_up
 from dermlab.model.saved import load_model
 from dermlab.pull.develop import BrokenImageError, develop
 from dermlab.pull.objects import PHOTOS, is_photo
+from dermlab.scores.familiarity import UNFAMILIAR
 
 MAX_PIXELS = 100_000_000
 BATCH = 64
@@ -27,8 +29,9 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Prediction:
-    """`probs`: of every class, `other` included, the likeliest first; they sum to 1. `tier`: answer, top-3 or abstain (scores/tiers.py).
-    `error`: why there is no prediction; then `probs` is empty."""
+    """`probs`: of every class, `other` included, the likeliest first; they sum to 1. `tier`: answer, top-3 or abstain (scores/tiers.py), or
+    unfamiliar (scores/familiarity.py), which a photo is that resembles none of those the model was validated on. `error`: why there is no
+    prediction; then `probs` is empty."""
 
     photo: str
     probs: dict[str, float]
@@ -52,15 +55,27 @@ class Predictor:
         """One prediction a photo, in order. `answers`: photo -> question -> answer; a question that is not answered is left out. Raises
         ContractError for an answer that the questionnaire does not know; a photo that cannot be read is a prediction with an error."""
         ahead = iter(photos)
-        while names := [str(name) for name in islice(ahead, BATCH)]:
-            yield from self._batch(names, answers or {})
 
-    def _batch(self, names: list[str], answers: Mapping[str, Mapping[str, Any]]) -> Iterator[Prediction]:
+        def read_ahead() -> list[tuple[str, Future[np.ndarray]]]:
+            return [(str(name), readers.submit(self._read, str(name))) for name in islice(ahead, BATCH)]
+
+        with ThreadPoolExecutor() as readers:  # Pillow decodes outside Python's lock
+            batch = read_ahead()
+            while batch:
+                following = read_ahead()  # is read while this one is predicted
+                yield from self._batch(batch, answers or {})
+                batch = following
+
+    def _read(self, name: str) -> np.ndarray:
+        return self.view(Path(name).read_bytes())
+
+    def _batch(self, batch: list[tuple[str, Future[np.ndarray]]], answers: Mapping[str, Mapping[str, Any]]) -> Iterator[Prediction]:
+        names = [name for name, _ in batch]
         views: dict[str, np.ndarray] = {}
         errors: dict[str, str] = {}
-        for name in names:
+        for name, read in batch:
             try:
-                views[name] = self.view(Path(name).read_bytes())
+                views[name] = read.result()
             except (BrokenImageError, OSError) as error:
                 errors[name] = str(error)
         found = dict(zip(views, self._predict(views, answers), strict=True)) if views else {}
@@ -76,9 +91,11 @@ class Predictor:
         encoded = torch.from_numpy(encode(rows.reindex(range(len(views))), self.model.questions)).to(self._runtime.device)
         images = torch.from_numpy(np.stack(list(views.values()))).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
         with torch.inference_mode(), self._runtime.autocast(training=False):
-            logits = self.model.module(images.to(self._runtime.device), encoded).float().cpu().numpy()
+            features = self.model.module.backbone(images.to(self._runtime.device)).float()
+            logits = self.model.module.head(features, encoded).float().cpu().numpy()
         probs = probabilities(logits, self.model.temperature)
         names, tiers = np.array(self.model.classes.names, dtype=object), self.model.tiers.of(probs)
+        tiers = np.where(self.model.familiarity.knows(features.cpu().numpy()), tiers, UNFAMILIAR)
         predictions = []
         for photo, row, tier in zip(views, probs, tiers, strict=True):
             order = np.argsort(-row, kind="stable")

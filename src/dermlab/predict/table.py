@@ -7,9 +7,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from dermlab.predict.predictor import Prediction
+from dermlab.scores.familiarity import UNFAMILIAR
 from dermlab.scores.tiers import ABSTAIN, ANSWER, TOP3
 
-MEANT = {ANSWER: "answer", TOP3: "one of three", ABSTAIN: "do not answer"}
+MEANT = {ANSWER: "answer", TOP3: "one of three", ABSTAIN: "do not answer", UNFAMILIAR: "do not answer: unlike what it was validated on"}
 
 
 def as_table(predictions: Sequence[Prediction], below: Path) -> Table:

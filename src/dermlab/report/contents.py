@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,38 +13,32 @@ from dermlab.data.classes import OTHER
 from dermlab.data.errors import ContractError
 from dermlab.data.tables import PROB_PREFIX, SPLITS
 from dermlab.report import sentences
-from dermlab.report.examples import Example, examples
+from dermlab.report.examples import ConfidentError, Example, confident_errors, examples
 from dermlab.report.inputs import Inputs
 from dermlab.report.params import Params
 from dermlab.report.render import score
+from dermlab.report.scored import ClassScores, Scored, score_predictions
 from dermlab.report.training_rows import TrainingCounts, flag_counts, training_counts
 from dermlab.report.truth import score_flags
 from dermlab.scores.adjustment import TAUS, adjusted
 from dermlab.scores.bootstrap import interval, resample
 from dermlab.scores.calibration import calibration_bins
-from dermlab.scores.counts import balanced_accuracy, confusion, f1, precision, recall, top1
-from dermlab.scores.headline import HEADLINE, Tally, headline, patients_behind
-from dermlab.scores.predictions import UNKNOWN_PATIENTS, knows_patients, labels_and_probs, scored_rows, tally_by_patient, target_names
-from dermlab.scores.rare import commonest, rarest_third
+from dermlab.scores.counts import balanced_accuracy, confusion, top1
+from dermlab.scores.headline import HEADLINE
+from dermlab.scores.one_vs_rest import one_vs_rest, precision_recall
+from dermlab.scores.predictions import UNKNOWN_PATIENTS, knows_patients, tally_by_patient, target_names
 
 WORST = 15  # confusions listed
 TOLERANCE = 0.5e-4 + 1e-9  # between a score as written, to four digits, and as counted here
-# The ECE has no interval: it grows with every resample, whose doubled rows look like certainty where there is none.
-WITHOUT_INTERVAL = ("ece",)
+OF_ONE_FILE = r" \(\d+ bytes not processed\)"  # what a reason says of one file, and no two say alike
 
 
 @dataclass(frozen=True)
-class ClassRow:
-    """A class in the test split and in training. `f1_bounds`: 95 % interval, None with too few patients."""
+class ClassRow(ClassScores):
+    """A class in the test split and in training. `against_others`: as of `one_vs_rest`; `curve`: precision over recall."""
 
-    name: str
-    rare: bool
-    support: int
-    patients: int
-    precision: float
-    recall: float
-    f1: float
-    f1_bounds: tuple[float, float] | None
+    against_others: dict[str, float]
+    curve: list[tuple[float, float]]
     training: TrainingCounts
 
 
@@ -80,11 +74,14 @@ class Report:
     balance_lead: str
     selective: dict[str, Any]
     selective_lead: str
+    unfamiliar: str
     classes: list[ClassRow]
     sink: str
     confusion: tuple[list[str], list[list[int]]]
     confusion_lead: str
     worst: list[dict[str, Any]]
+    subgroups: list[dict[str, Any]]
+    errors: list[ConfidentError]
     calibration: list[dict[str, float]]
     calibration_lead: str
     cleaning_lead: str
@@ -112,29 +109,19 @@ def contents(inputs: Inputs) -> Report:
     """The report of one run, counted from its tables; the metrics give what the tables cannot. Raises ContractError where the
     predictions hold nothing to score."""
     params, metrics = inputs.params, inputs.metrics
-    scored = scored_rows(inputs.predictions)
-    targets = target_names(scored)
-    labels, probs = labels_and_probs(scored)
-    by_patient = tally_by_patient(scored, params.evaluate.ece_bins)
-    (draws,) = resample([by_patient], params.report.bootstrap, params.seed)
+    targets = target_names(inputs.predictions)
     training = training_counts(inputs.rows, inputs.flags, inputs.manifest, targets)
-    before = np.array([training[name].before for name in targets])
-    rare_at, sink_at = rarest_third(before), commonest(before)
-    rare, sink = [targets[c] for c in rare_at], targets[sink_at]
-    counted, drawn = headline(by_patient.total(), rare_at, sink_at), headline(draws, rare_at, sink_at)
-    _check_headline(metrics["headline"], counted)
-    behind = patients_behind(by_patient, rare_at)
-    with_bounds = {
-        name: (metrics["headline"].get(name, math.nan), None if name in WITHOUT_INTERVAL else interval(drawn[name], behind[name]))
-        for name in HEADLINE
-    }
-    classes = _classes(targets, rare, by_patient, draws, training)
+    before = {name: counts.before for name, counts in training.items()}
+    found = score_predictions(inputs.predictions, before, params.evaluate.ece_bins, params.report.bootstrap, params.seed)
+    scored, labels, probs, rare, sink, patients = found.rows, found.labels, found.probs, found.rare, found.sink, found.patients
+    _check_headline(metrics["headline"], found.headline)
+    with_bounds = {name: (metrics["headline"].get(name, math.nan), bounds) for name, (_, bounds) in found.headline.items()}
+    classes = _classes(found, training)
     balance = _balance(scored, metrics["evaluate"].get("adjustment", {}), metrics["evaluate"].get("temperature", 1.0), params)
     names = [row.name for row in classes]
     order = [targets.index(name) for name in names]
     counts = confusion(labels, probs.argmax(axis=1), len(targets))[np.ix_(order, order)]
     bins = calibration_bins(labels, probs, params.evaluate.ece_bins)
-    patients = len(by_patient.rows)
     return Report(
         params=params,
         verdict=sentences.verdict(params, with_bounds["top1"], len(scored), patients),
@@ -142,7 +129,7 @@ def contents(inputs: Inputs) -> Report:
         facts=_facts(inputs, patients),
         settings=settings(params),
         rows=_rows(inputs.manifest),
-        quarantine=inputs.quarantine["reason"].value_counts().sort_index().to_dict(),
+        quarantine=inputs.quarantine["reason"].str.replace(OF_ONE_FILE, "", regex=True).value_counts().sort_index().to_dict(),
         images=len(scored),
         patients=patients,
         headline=with_bounds,
@@ -151,11 +138,14 @@ def contents(inputs: Inputs) -> Report:
         balance_lead=sentences.balance(metrics["evaluate"].get("adjustment", {}), balance),
         selective=metrics["evaluate"].get("selective", {}),
         selective_lead=sentences.selective(metrics["evaluate"].get("selective", {})),
+        unfamiliar=sentences.unfamiliar(metrics["evaluate"].get("unfamiliar", {})),
         classes=classes,
         sink=sink,
         confusion=(names, counts.tolist()),
         confusion_lead=sentences.sink(sink, names, counts),
         worst=_worst(names, counts),
+        subgroups=metrics["evaluate"].get("subgroups", []),
+        errors=confident_errors(scored, labels, probs, inputs.rows, inputs.shards, params.report.examples),
         calibration=bins,
         calibration_lead=sentences.calibration(metrics["headline"], bins),
         cleaning_lead=sentences.cleaning(params, training, rare, inputs.flags, inputs.manifest),
@@ -211,12 +201,12 @@ def _facts(inputs: Inputs, patients: int) -> dict[str, str]:
     return facts
 
 
-def _check_headline(written: Mapping[str, float], counted: Mapping[str, np.ndarray]) -> None:
+def _check_headline(written: Mapping[str, float], counted: Mapping[str, tuple[float, Any]]) -> None:
     """An interval beside a number of another run would be worse than none."""
     for name in HEADLINE:
-        if name in written and abs(written[name] - float(counted[name])) > TOLERANCE:
+        if name in written and abs(written[name] - counted[name][0]) > TOLERANCE:
             raise ContractError(
-                f"{paths.HEADLINE} says {name} {written[name]:.4f}, but {paths.PREDICTIONS} gives {float(counted[name]):.4f}: they are "
+                f"{paths.HEADLINE} says {name} {written[name]:.4f}, but {paths.PREDICTIONS} gives {counted[name][0]:.4f}: they are "
                 "not of one run. Run `dvc repro evaluate`."
             )
 
@@ -249,26 +239,15 @@ def _balance(scored: pd.DataFrame, adjustment: Mapping[str, Any], temperature: f
     return points
 
 
-def _classes(
-    targets: tuple[str, ...], rare: list[str], by_patient: Tally, draws: Tally, training: dict[str, TrainingCounts]
-) -> list[ClassRow]:
+def _classes(found: Scored, training: dict[str, TrainingCounts]) -> list[ClassRow]:
     """By test rows, the commonest first."""
-    whole, patients, drawn = by_patient.total(), (by_patient.true > 0).sum(0), f1(draws)
-    whole_precision, whole_recall, whole_f1 = precision(whole), recall(whole), f1(whole)
     rows = [
         ClassRow(
-            name=name,
-            rare=name in rare,
-            support=int(whole.true[c]),
-            patients=int(patients[c]),
-            precision=float(whole_precision[c]),
-            recall=float(whole_recall[c]),
-            f1=float(whole_f1[c]),
-            f1_bounds=interval(drawn[:, c], int(patients[c])),
-            training=training[name],
+            **asdict(scores), against_others=against_others, training=training[scores.name],
+            curve=precision_recall(found.labels == c, found.probs[:, c]) if against_others else [],
         )
-        for c, name in enumerate(targets)
-    ]
+        for c, (scores, against_others) in enumerate(zip(found.classes, one_vs_rest(found.labels, found.probs), strict=True))
+    ]  # fmt: skip
     return sorted(rows, key=lambda row: (-row.support, -row.training.before, row.name))
 
 

@@ -1,14 +1,16 @@
-"""Flagged images to look at: what was given, what was suggested, and a thumbnail without metadata."""
+"""Images to look at, as thumbnails without metadata: what was flagged, and what the model got wrong and was sure of."""
 
 import base64
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
 from dermlab.data.shards import Shards
 from dermlab.data.thumbnails import bare_jpeg
 from dermlab.report.truth import GARBAGE
+from dermlab.scores.predictions import target_names
 
 THUMBNAIL = 240  # pixels of the longer side: sharp at the 150-200 px a page shows
 
@@ -24,6 +26,16 @@ class Example:
     image: str
 
 
+@dataclass(frozen=True)
+class ConfidentError:
+    """A test photo that the model took for another diagnosis. `image`: a data URI."""
+
+    true: str
+    predicted: str
+    confidence: float
+    image: str
+
+
 def examples(flags: pd.DataFrame, catalog: pd.DataFrame, truth: pd.DataFrame, shards: Shards, count: int) -> list[Example]:
     """The most doubtful labels, class by class in turn, so that the commonest class does not fill the page."""
     flagged = flags[flags["label_issue"]].sort_values(["quality", "image_id"])
@@ -33,10 +45,28 @@ def examples(flags: pd.DataFrame, catalog: pd.DataFrame, truth: pd.DataFrame, sh
     known = truth.set_index("image_id")
     out = []
     for row in chosen.itertuples():
-        image = shards.image(int(places.at[row.image_id, "shard"]), int(places.at[row.image_id, "row"]))
+        image = _photo(row.image_id, places, shards)
         said = _truth(known.loc[row.image_id], row.given) if row.image_id in known.index else ""
         out.append(Example(row.given, row.suggested, float(row.quality), said, thumbnail(image)))
     return out
+
+
+def confident_errors(
+    scored: pd.DataFrame, labels: np.ndarray, probs: np.ndarray, catalog: pd.DataFrame, shards: Shards, count: int
+) -> list[ConfidentError]:
+    """The surest of the wrong predictions, one a patient. scored: as of `scored_rows`; labels: int [N]; probs: float [N, K]."""
+    names, predicted = target_names(scored), probs.argmax(axis=1)
+    wrong = scored.assign(predicted=predicted, confidence=probs.max(axis=1))[predicted != labels]
+    surest = wrong.sort_values(["confidence", "image_id"], ascending=[False, True]).drop_duplicates("patient_id").head(count)
+    places = catalog.set_index("image_id")
+    return [
+        ConfidentError(row.label, names[row.predicted], float(row.confidence), thumbnail(_photo(row.image_id, places, shards)))
+        for row in surest.itertuples()
+    ]
+
+
+def _photo(image_id: str, places: pd.DataFrame, shards: Shards) -> Image.Image:
+    return shards.image(int(places.at[image_id, "shard"]), int(places.at[image_id, "row"]))
 
 
 def thumbnail(image: Image.Image, side: int = THUMBNAIL) -> str:

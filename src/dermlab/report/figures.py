@@ -76,6 +76,21 @@ def calibration(bins: Sequence[dict]) -> Markup:
     return _close(out)
 
 
+def precision_recall(line: Sequence[tuple[float, float]], prevalence: float) -> Markup:
+    """Precision over recall, both from 0 to 1, for a table's cell; the dashed line is chance."""
+    width, height = 96, 48
+
+    def at(recall: float, precision: float) -> str:
+        return f"{2 + (width - 4) * recall:.1f},{2 + (height - 4) * (1 - precision):.1f}"
+
+    out = [f'<svg class="strip" viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true">']
+    out.append(f'<rect class="frame" x="1" y="1" width="{width - 2}" height="{height - 2}"/>')
+    (left, y), (right, _) = (at(x, prevalence).split(",") for x in (0, 1))
+    out.append(f'<line class="zero" x1="{left}" y1="{y}" x2="{right}" y2="{y}"/>')
+    out.append(f'<polyline class="hit line" points="{" ".join(at(*point) for point in line)}"/>')
+    return _close(out)
+
+
 def balance(points: Sequence) -> Markup:
     """Balanced accuracy over top-1 for each tau, as contents.BalancePoint, with the intervals of the two ends and of the one in use."""
     ends = [points[0], next(point for point in points if point.used), points[-1]]

@@ -141,6 +141,8 @@ def _flagged(comparison: Comparison, row: Row) -> list[str]:
 
 
 def _rows_trained_on(comparison: Comparison, row: Row) -> list[str]:
+    if not row.trained:  # predictions that somebody else's model made
+        return []
     ours, theirs = sum(comparison.trained.values()), sum(row.trained.values())
     if not ours or ours == theirs:
         return []

@@ -96,6 +96,7 @@ def _environment(html: bool) -> Environment:
         "min_patients": MIN_PATIENTS, "absent": ABSENT, "confusion_figure": figures.confusion,
         "calibration_figure": figures.calibration, "interval_figure": figures.interval, "difference_figure": figures.difference,
         "balance_figure": figures.balance, "coverage_figure": figures.coverage, "tier_labels": TIER_LABELS,
+        "precision_recall_figure": figures.precision_recall,
     }  # fmt: skip
     return environment
 

@@ -20,16 +20,31 @@ SCORED_STAGES = ("catalog", "pull", "embed", "flag", "manifest", "train", "evalu
 
 
 def load_run(rev: str, repo: Path | str = ".") -> Run:
-    """`rev`: an experiment's name, any git revision, or `workspace` for the files as they are now.
+    """`rev`: an experiment's name, any git revision, `workspace` for the files as they are now, or a predictions table, FILE.parquet.
 
     Raises DermlabError for an unknown name, with those that exist; ContractError where the run's files are not to be had, or
     where its params.yaml is not what its results were made with.
     """
     if rev == WORKSPACE:
         return _read(rev, Path(repo))
+    if rev.endswith(".parquet"):
+        return load_predictions(Path(rev), Path(repo))
     with tempfile.TemporaryDirectory() as folder:
         _fetch(rev, Path(repo), Path(folder))
         return _read(rev, Path(folder))
+
+
+def load_predictions(path: Path, repo: Path | str = ".") -> Run:
+    """Any model's probabilities of the test split, in the contract of `tables.PREDICTIONS`. Which classes are rare, the catalog of `repo`
+    says; without one the test rows do. Raises ContractError."""
+    predictions = read_table(path, PREDICTIONS)
+    catalog, images = Path(repo) / paths.CATALOG, Path(repo) / paths.IMAGES
+    labels = predictions["label"]
+    if catalog.exists() and images.exists():
+        rows = read_rows(catalog, images)
+        labels = rows.loc[rows["split"] == "train", "label"]
+    counts = {label: int(count) for label, count in labels.value_counts().items() if label != OTHER}
+    return Run(path.stem, predictions, {"predictions": path.name}, counts)
 
 
 def _read(name: str, folder: Path) -> Run:

@@ -92,6 +92,18 @@ def selective(found: Mapping) -> str:
     return f"{kept}{lost}".strip()
 
 
+def unfamiliar(found: Mapping) -> str:
+    """found: `unfamiliar` of metrics/evaluate.json."""
+    if not found:
+        return ""
+    right = f"; of these the likeliest class is right for {percent(found['right'])}, of the others for {percent(found['others'])}"
+    return (
+        f"{found['rows']:,} test photos ({percent(found['share'])}) resemble none of those the model was validated on"
+        f"{right if found['rows'] else ''}. "
+        "To such a photo `dermlab predict` gives no answer, however sure the model is."
+    )
+
+
 def sink(name: str, names: list[str], counts: np.ndarray) -> str:
     """counts [K, K]: rows true, columns predicted."""
     errors, at = int(counts.sum() - np.trace(counts)), names.index(name)

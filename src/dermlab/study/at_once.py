@@ -17,7 +17,6 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from dermlab.data import paths
-from dermlab.data.errors import DermlabError
 from dermlab.data.launch import visible_gpus
 from dermlab.data.machine import read_machine
 from dermlab.data.progress import say
@@ -41,6 +40,7 @@ class Slots:
         self._environment = _environment(at_once, bool(gpus[0]))
         self._pool = ThreadPoolExecutor(at_once)
         self._running: list[subprocess.Popen] = []
+        self.failed: list[str] = []
 
     def __enter__(self) -> "Slots":
         shutil.rmtree(SLOTS, ignore_errors=True)
@@ -57,15 +57,14 @@ class Slots:
                 process.kill()
 
     def run(self, experiments: Sequence[Experiment]) -> Iterator[Experiment]:
-        """Each as soon as it is done and in this repository. Raises DermlabError once all have ended, where one failed."""
+        """Each as soon as it is done and in this repository; those that fail are in `failed` once all have ended."""
         SLOTS.mkdir(parents=True)
         started: dict[Future, Experiment] = {self._pool.submit(self._run, each): each for each in experiments}
-        failed = []
         for future in as_completed(started):
             experiment = started[future]
             seconds, returned = future.result()
             if returned:
-                failed.append(experiment.name)
+                self.failed.append(experiment.name)
                 say(f"{experiment.name}: failed after {seconds:.0f} s, the others go on. {_log(experiment.name)} ends in:")
                 say("\n".join(_log(experiment.name).read_text(encoding="utf-8").splitlines()[-LAST_LINES:]))
                 continue
@@ -74,11 +73,6 @@ class Slots:
             shutil.rmtree(SLOTS / experiment.name)
             say(f"{experiment.name}: done in {seconds:.0f} s")
             yield experiment
-        if failed:
-            raise DermlabError(
-                f"Failed: {', '.join(failed)}; what each said stands above and in {SLOTS}. The others were kept: mend the cause and run "
-                "the study again, it goes on from there."
-            )
 
     def _run(self, experiment: Experiment) -> tuple[float, int]:
         """Seconds, and what its process returned."""

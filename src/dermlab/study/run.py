@@ -22,7 +22,7 @@ from dermlab.data.params import check_params
 from dermlab.data.progress import say
 from dermlab.report.paired import changed_params
 from dermlab.report.runs import check_params_were_run
-from dermlab.study.at_once import Slots
+from dermlab.study.at_once import SLOTS, Slots
 from dermlab.study.dvc import dvc, experiments, git, ref_of
 from dermlab.study.oracle import write_oracle_ledger
 from dermlab.study.recipe import Experiment, params_of
@@ -58,15 +58,22 @@ def run_study(planned: Sequence[Experiment], replace_others: bool = False, share
             for experiment in planned:
                 if experiment not in missing:
                     say(f"{places[experiment.name]}: done before")
+            failed: list[str] = []
             if at_once > 1 and len(missing) > 1:
                 _make_what_they_share(texts[missing[0].name], note, share)
-                ran = _beside_each_other(missing, at_once)
+                ran = _beside_each_other(missing, at_once, failed)
             else:
                 ran = _one_by_one(missing, places, texts, note, share)
             for experiment in ran:
                 if share:
                     push_experiment(experiment.name, note)
-            apply(planned[0].name, keep=tracked_but_results())
+            if planned[0].name not in failed:
+                apply(planned[0].name, keep=tracked_but_results())
+            if failed:
+                raise DermlabError(
+                    f"Failed: {', '.join(failed)}; what each said stands above and in {SLOTS}. The others were kept: mend the cause and "
+                    "run the study again: it goes on from there."
+                )
         finally:
             mend()
 
@@ -95,9 +102,10 @@ def _make_what_they_share(params: str, note: Callable[[int], None], pull: bool) 
     dvc("repro", "flag", *(["--pull"] if pull else []), started=note)
 
 
-def _beside_each_other(experiments: Sequence[Experiment], at_once: int) -> Iterator[Experiment]:
+def _beside_each_other(experiments: Sequence[Experiment], at_once: int, failed: list[str]) -> Iterator[Experiment]:
     with Slots(at_once) as slots:
         yield from slots.run(experiments)
+        failed += slots.failed
 
 
 def _note(before: Before, group: int) -> None:

@@ -114,7 +114,7 @@ def _rows(rows: pd.DataFrame, classes: Classes, questions: Questionnaire, cached
     if len(rows) and not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
         raise ContractError(f"{manifest}, column weight: draw weights must be finite, none negative and not all zero.")
     return Rows(
-        rows[["image_id", "shard", "row"]].astype({"shard": int, "row": int}),
+        rows[["image_id", "patient_id", "shard", "row"]].astype({"shard": int, "row": int}),
         classes.encode(rows["label"], f"{manifest}, column label"),
         weights,
         encode(rows, questions),

@@ -72,11 +72,11 @@ def run_phase(phase: Phase, inputs: Inputs, objective: Objective, params: Params
                     keeper.write()
             unseen.check()
         trained = time.perf_counter() - started
-        logits = phase.validate(average.of(phase.learner))
+        logits, features = phase.validate(average.of(phase.learner))
         mean = phase.accelerator.reduce(total, "mean") if phase.accelerator else total
         if process == 0:
             keeper.log.epoch(phase.name, epoch + 1, (steps - before) * knobs.batch_size, trained, feed.waited)
-            state.finish_epoch(phase.learner, phase.optimizer, average, mean.item() / steps, logits, inputs.val.labels)
+            state.finish_epoch(phase.learner, phase.optimizer, average, mean.item() / steps, logits, features, inputs.val.labels)
             keeper.epoch()
             keeper.write()
         state.step, state.losses = 0, 0.0

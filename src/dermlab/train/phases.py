@@ -31,8 +31,9 @@ class Phase:
     """`number`: in seeds. `learner`: the module that learns and is remembered; `model`: the same as it is called, with inputs and
     answers, wrapped where several processes share the work. `batches`: of an epoch's number, its order of training rows and a step, the
     rows of each batch from that step on and what the model takes of them; of this process alone. `validate`: of a module such as
-    `learner`, float32 [N, K+1], the logits of the validation rows. `at_once`: rows that a pass takes of a batch. `ema`: decay of the
-    average of the weights. `accelerator`: None where one process does it all."""
+    `learner`, what it makes of the validation rows: logits, float32 [N, K+1], and the backbone's features, float32 [N, D].
+    `at_once`: rows that a pass takes of a batch. `ema`: decay of the average of the weights. `accelerator`: None where one process does
+    it all."""
 
     name: str
     number: int
@@ -42,7 +43,7 @@ class Phase:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     batches: Callable[[int, np.ndarray, int], Batches]
-    validate: Callable[[nn.Module], np.ndarray]
+    validate: Callable[[nn.Module], tuple[np.ndarray, np.ndarray]]
     at_once: int
     ema: float = 0.0
     accelerator: Accelerator | None = None
@@ -65,10 +66,10 @@ def head_phase(head: Head, inputs: Inputs, knobs: TrainParams, runtime: Runtime,
         for positions in order.reshape(-1, knobs.batch_size)[step:]:
             yield positions, features[torch.from_numpy(positions).to(runtime.device)]
 
-    def validate(head: nn.Module) -> np.ndarray:
+    def validate(head: nn.Module) -> tuple[np.ndarray, np.ndarray]:
         head.eval()
         with torch.inference_mode():
-            return head(held_out, answers).float().cpu().numpy()
+            return head(held_out, answers).float().cpu().numpy(), held_out.float().cpu().numpy()
 
     return Phase("frozen", 1, "Training the head", knobs.frozen_epochs, head, head, optimizer, batches, validate, knobs.batch_size)
 
@@ -105,12 +106,19 @@ def finetune_phase(
         for drawn, images in reader.batches(inputs.train.table.iloc[order[draws]], share, seeds):
             yield order[draws[drawn.numpy()]], images.to(runtime.device, non_blocking=True)
 
-    def validate(module: nn.Module) -> np.ndarray:
+    def validate(module: nn.Module) -> tuple[np.ndarray, np.ndarray]:
+        outputs = len(inputs.classes.names)
+
+        def forward(images: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+            features = module.backbone(images)
+            return torch.cat([module.head(features, val_answers[where]), features.float()], dim=1)
+
         with uncompiled():
-            return over_images(
-                module, lambda images, where: module(images, val_answers[where]), len(inputs.classes.names), inputs.val.table, reader,
-                knobs.batch_size, runtime=runtime, what="Validating",
+            found = over_images(
+                module, forward, outputs + module.backbone.features, inputs.val.table, reader, knobs.batch_size, runtime=runtime,
+                what="Validating",
             )  # fmt: skip
+        return found[:, :outputs], found[:, outputs:]
 
     return Phase(
         "finetune", 2, "Fine-tuning", knobs.finetune_epochs, module, model, prepared, batches, validate, at_once, knobs.ema, accelerator

@@ -20,6 +20,7 @@ from dermlab.model.questionnaire import width_of
 from dermlab.model.runtime import seed_everything, set_up
 from dermlab.model.saved import TrainedModel, save_model
 from dermlab.scores.adjustment import choose_tau
+from dermlab.scores.familiarity import choose_familiarity
 from dermlab.scores.tiers import choose_tiers
 from dermlab.train.checkpoint import checkpoint_folder, recipe_of, remove_checkpoint
 from dermlab.train.curves import Curves, shown
@@ -134,10 +135,11 @@ def _keep(module: FusedClassifier, params: Params, inputs: Inputs, best: dict[st
     temperature, prior = fit_temperature(logits, labels), prior_of(inputs.counts)
     probs = probabilities(logits, temperature)
     tau, tiers = choose_tau(labels, probs, prior, temperature), choose_tiers(labels, probs)
+    familiarity = choose_familiarity(best["features"].numpy(), inputs.val.table["patient_id"].to_numpy(), params.seed)
     module.eval()
     model = TrainedModel(
         module, inputs.classes, inputs.questions, temperature, inputs.image_size, params.backbone, prior, tau, inputs.stored_side, tiers,
-        recipe_of(params),
+        recipe_of(params), familiarity,
     )  # fmt: skip
     save_model(model, folder)
     return {

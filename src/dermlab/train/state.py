@@ -18,7 +18,7 @@ PHASES = ("frozen", "finetune")
 class State:
     """`phase`, `epoch`, `step`: epochs finished in this phase, and steps in the epoch after them; `losses`: the sum over those steps.
     `weights`, `optimizer`, `average`: as that step left them; of the head only while the backbone is frozen. `best`: the phase, epoch,
-    score, weights and validation logits of the best epoch so far. `history`: one row an epoch, both phases."""
+    score, weights, validation logits and features of the best epoch so far. `history`: one row an epoch, both phases."""
 
     phase: str = "frozen"
     epoch: int = 0
@@ -43,18 +43,19 @@ class State:
         average: Average,
         train_loss: float,
         logits: np.ndarray,
+        features: np.ndarray,
         labels: np.ndarray,
     ) -> Validation:
-        """Judges the epoch and keeps it if it is the best so far; of two equal ones the earlier. `logits`: of the average."""
+        """Judges the epoch and keeps it if it is the best so far; of two equal ones the earlier. `logits`, `features`: of the average."""
         self.pause(0, 0.0, model, optimizer, average)
         self.epoch += 1
         judged = validate(logits, labels)
         row = {"phase": self.phase, "epoch": self.epoch, "train_loss": train_loss, **asdict(judged)}
         self.history.append(row)
         if not self.best or judged.score > self.best["score"]:
-            logits = torch.from_numpy(logits.astype(np.float32))
+            seen = {"logits": torch.from_numpy(logits.astype(np.float32)), "features": torch.from_numpy(features.astype(np.float16))}
             weights = _copied(average.of(model)) if average.decay else self.weights
-            self.best = {**row, "score": judged.score, "step": len(self.history), "weights": weights, "logits": logits}
+            self.best = {**row, "score": judged.score, "step": len(self.history), "weights": weights, **seen}
         return judged
 
     def begin(self, phase: str) -> None:

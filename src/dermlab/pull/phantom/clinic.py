@@ -217,6 +217,7 @@ def _tables(photos: list[_Photo], rng: np.random.Generator) -> Clinic:
             "etag": [etag_of(photo.recipe) for photo in rows],
             "diagnosis": [photo.given.name for photo in rows],
             "split": nothing.copy(),
+            "note_skin_tone": [None if photo.recipe.look is None else str(round(photo.recipe.look.tone)) for photo in rows],  # Monk's scale
             **{q.column: _column(q.kind, [photo.answers[q.column] for photo in rows]) for q in QUESTIONS},
         }
     )

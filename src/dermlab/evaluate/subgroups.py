@@ -1,0 +1,106 @@
+"""How well each group of patients is served: by what they answered (age, sex, site, skin type) and by what the source notes of them (skin
+tone as clinicians judged it, how the diagnosis was made). Whom a group holds differs in diagnosis too, so a low score is a question.
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+
+from dermlab.data.classes import Classes
+from dermlab.data.questionnaire import PREFIX
+from dermlab.data.tables import NOTE_PREFIX
+from dermlab.scores.bootstrap import interval, resample
+from dermlab.scores.counts import Counts, recall
+from dermlab.scores.headline import in_top, over_targets
+
+RESAMPLES, SEED = 10_000, 17
+MOST = 12  # groups of one question: more are no groups but texts
+NOT_ANSWERED, NOT_NOTED = "not answered", "not noted"
+
+
+@dataclass(frozen=True)
+class Subgroup:
+    """Test rows of target classes: `top1`, `top3` as the headline counts them; `interval`: of top1, 95 % over patients."""
+
+    by: str
+    group: str
+    images: int
+    patients: int
+    top1: float
+    top3: float
+    interval: tuple[float, float] | None
+
+
+def subgroups(rows: pd.DataFrame, probs: np.ndarray, classes: Classes) -> list[dict]:
+    """Every question and note that makes groups, as `asdict(Subgroup)`; a row that gave several answers is in several groups. rows: test
+    rows with their answers; probs: float [N, K+1]."""
+    labels = classes.encode(rows["label"], "the test rows, column label")
+    is_target = labels != classes.other
+    rows, labels, targets = rows[is_target], labels[is_target], over_targets(probs[is_target].astype(np.float32))
+    members = {(by, group): inside for by in _columns(rows) for group, inside in _groups(rows[by]).items()}
+    if not members:
+        return []
+    inside = np.stack(list(members.values()), axis=1).astype(float)
+    person = pd.factorize(rows["patient_id"], sort=True)[0]
+    first, three = targets.argmax(axis=1) == labels, in_top(labels, targets, 3)
+    given, right, listed = (_by_patient(person, inside * of[:, None]) for of in (np.ones(len(rows)), first, three))
+    counts = Counts(hit=right, predicted=given, true=given)
+    (draws,) = resample([counts], RESAMPLES, SEED)
+    drawn, images, patients = recall(draws), given.sum(0), (given > 0).sum(0)
+    return [
+        asdict(
+            Subgroup(
+                by.removeprefix(PREFIX).removeprefix(NOTE_PREFIX), group, int(images[g]), int(patients[g]),
+                float(right[:, g].sum() / images[g]), float(listed[:, g].sum() / images[g]), interval(drawn[:, g], int(patients[g])),
+            )
+        )
+        for g, (by, group) in enumerate(members)
+    ]  # fmt: skip
+
+
+def _columns(rows: pd.DataFrame) -> list[str]:
+    return [name for name in rows.columns if name.startswith((PREFIX, NOTE_PREFIX))]
+
+
+def _groups(column: pd.Series) -> dict[str, np.ndarray]:
+    """Group -> bool [N], those without a row left out and those who said nothing last; empty where the column makes no groups."""
+    answered = column.notna().to_numpy()
+    if pd.api.types.is_numeric_dtype(column):
+        found = _thirds(column.to_numpy(float), answered)
+    else:
+        several = [value if isinstance(value, tuple) else (str(value),) for value in column.where(answered, None)]
+        names = sorted({name for value, said in zip(several, answered, strict=True) if said for name in value}, key=_in_order)
+        found = {name: np.array([name in value for value in several]) & answered for name in names} if len(names) <= MOST else {}
+    found = {name: inside for name, inside in found.items() if inside.any()}
+    if not found or (len(found) == 1 and answered.all()):
+        return {}
+    return {**found, **({_nothing(column): ~answered} if not answered.all() else {})}
+
+
+def _nothing(column: pd.Series) -> str:
+    return NOT_NOTED if str(column.name).startswith(NOTE_PREFIX) else NOT_ANSWERED
+
+
+def _thirds(values: np.ndarray, answered: np.ndarray) -> dict[str, np.ndarray]:
+    if not answered.any():
+        return {}
+    low, high = np.quantile(values[answered], [1 / 3, 2 / 3], method="nearest")
+    return {
+        f"up to {low:g}": answered & (values <= low),
+        f"{low:g} to {high:g}": answered & (values > low) & (values <= high),
+        f"over {high:g}": answered & (values > high),
+    }
+
+
+def _in_order(name: str) -> tuple[bool, float, str]:
+    """Numbers by size, before words."""
+    number = name.isdecimal()
+    return not number, float(name) if number else 0.0, name
+
+
+def _by_patient(person: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+    """[P, G]: amounts [N, G] summed by patient."""
+    total = np.zeros((int(person.max()) + 1, amounts.shape[1]))
+    np.add.at(total, person, amounts)
+    return total

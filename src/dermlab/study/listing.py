@@ -1,0 +1,88 @@
+"""`dermlab runs`: every experiment of this repository, whatever commit it started from, and which of them may be compared."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from ruamel.yaml import YAML
+
+from dermlab.data import paths
+from dermlab.study.dvc import git
+from dermlab.study.workspace import LOCK, UNFINISHED
+
+ROOT = "refs/exps/"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An experiment. `base`: the commit it started from, `made`: when it was committed, as git tells both in short; `test`: of what was
+    tested, the same for those that may be compared, empty where it was never evaluated; `top1`: None where the cache lacks it."""
+
+    name: str
+    base: str
+    made: str
+    variant: str
+    loss: str
+    backbone: str
+    seed: int
+    test: str
+    top1: float | None
+
+
+def list_runs() -> list[Listed]:
+    """The newest first."""
+    form = "%(refname)%09%(objectname)%09%(committerdate:format:%Y-%m-%d %H:%M)"
+    listed = [line.split("\t") for line in git("for-each-ref", f"--format={form}", "--sort=-committerdate", ROOT).splitlines()]
+    runs = []
+    for ref, commit, made in listed:
+        parts = ref.removeprefix(ROOT).split("/", 2)
+        if len(parts) == 3 and len(parts[0]) == 2 and not parts[2].endswith(UNFINISHED):
+            runs.append(_listed(parts[2], (parts[0] + parts[1])[:7], made, commit))
+    return runs
+
+
+def _listed(name: str, base: str, made: str, commit: str) -> Listed:
+    params, lock = (YAML(typ="safe").load(git("show", f"{commit}:{path}", check=False)) or {} for path in (paths.PARAMS, LOCK))
+    outs = {out["path"]: out for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])}
+    tested = [outs[str(path)]["md5"] for path in (paths.CATALOG, paths.IMAGES) if str(path) in outs]
+    test = _short(tested) if str(paths.PREDICTIONS) in outs else ""
+    said = [params.get(key, "") for key in ("variant", "loss", "backbone", "seed")]
+    return Listed(name, base, made, *said, test, _top1(commit) if test else None)
+
+
+def _short(digests: list[str]) -> str:
+    return "".join(digest[:3] for digest in digests)
+
+
+def _top1(commit: str) -> float | None:
+    found = _from_cache(commit)
+    return float(found["top1"]) if found and "top1" in found else None
+
+
+def _from_cache(commit: str) -> dict[str, Any] | None:
+    from dvc.api import DVCFileSystem
+
+    try:
+        with DVCFileSystem(".", rev=commit, remote_config={}).open(str(paths.HEADLINE)) as file:
+            return json.load(file)
+    except Exception:  # whatever a cache or a remote raises: here it is a number less
+        return None
+
+
+def as_table(runs: list[Listed]) -> Table:
+    """A letter for each set of test images."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for name in ("experiment", "made", "from", "tested", "variant", "loss", "backbone", "seed", "top-1"):
+        table.add_column(name, justify="right" if name in ("seed", "top-1") else "left", overflow="fold")
+    letters: dict[str, str] = {}
+    for run in runs:
+        letter = letters.setdefault(run.test, _letter(len(letters))) if run.test else "–"
+        top1 = "–" if run.top1 is None else f"{run.top1:.3f}"
+        table.add_row(run.name, run.made, run.base, letter, run.variant, run.loss, run.backbone, str(run.seed), top1)
+    return table
+
+
+def _letter(number: int) -> str:
+    return chr(ord("a") + number) if number < 26 else _letter(number // 26 - 1) + _letter(number % 26)
