@@ -1,16 +1,19 @@
 """Differences of runs: what is the same is zero, what is better everywhere is better, and what is not comparable is refused."""
 
+import json
 import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_runs import BASE, PARAMS, TARGETS, one_hot, run
 from rich.console import Console
-from scipy.stats import ttest_rel
+from scipy.stats import binomtest, ttest_rel
+from sklearn import metrics
 
 from dermlab.data.errors import ContractError
-from dermlab.report.compare import as_markdown, as_table, compare, per_class_table, write_html
+from dermlab.report.compare import as_markdown, as_table, compare, per_class_table, write_html, write_json
 from dermlab.scores.headline import HEADLINE
 
 
@@ -200,3 +203,55 @@ def test_two_reviews_are_two_recipes_though_their_params_are_the_same():
     runs = [run(f"review-{ledger}-{seed}", 2, seed, seed=seed, variant="relabeled", ledger=ledger) for ledger in "ab" for seed in (17, 18)]
     comparison = compare(BASE, [run("base-18", 1.5, 11, seed=18), *runs], bootstrap=100)
     assert [recipe.name for recipe in comparison.recipes] == ["base", "review-a-17", "review-b-17"]
+
+
+def test_every_number_of_a_comparison_follows_from_the_raw_predictions(tmp_path):
+    """By scikit-learn, SciPy and a plain loop over draws of patients, from the probabilities alone."""
+    runs = [BASE, run("base-s18", 1.5, 11, seed=18), run("focal", 2.0, 2, loss="focal"), run("focal-s18", 2.0, 12, seed=18, loss="focal")]
+    write_json(compare(runs[0], runs[1:], 2000), tmp_path / "page.json")
+    said = json.loads((tmp_path / "page.json").read_text())
+    probs = {r.name: r.predictions[[f"prob_{name}" for name in TARGETS]].to_numpy(float) for r in runs}
+    labels = pd.Categorical(BASE.predictions["label"], TARGETS).codes
+    predicted = {name: p.argmax(1) for name, p in probs.items()}
+    rare = [TARGETS.index(name) for name in said["rare"]]
+
+    def headline_of(name: str, at: np.ndarray) -> dict[str, float]:
+        truth, call, scores = labels[at], predicted[name][at], probs[name][at]
+        recalls = metrics.recall_score(truth, call, labels=rare, average=None, zero_division=0)
+        return {
+            "top1": metrics.accuracy_score(truth, call),
+            "top3": metrics.top_k_accuracy_score(truth, scores / scores.sum(1, keepdims=True), k=3, labels=range(len(TARGETS))),
+            "macro_f1": metrics.f1_score(truth, call, average="macro"),
+            "balanced_accuracy": metrics.balanced_accuracy_score(truth, call),
+            "rare_recall": float(np.mean([r for r, c in zip(recalls, rare, strict=True) if (truth == c).any()])),
+            "sink_ratio": (call == TARGETS.index(said["sink"])).sum() / (truth == TARGETS.index(said["sink"])).sum(),
+        }
+
+    everything = np.arange(len(labels))
+    whole = {r.name: headline_of(r.name, everything) for r in runs}
+    rows_of = list(BASE.predictions.groupby("patient_id").indices.values())
+    random = np.random.default_rng(5)
+    draws = [np.concatenate([rows_of[p] for p in random.integers(len(rows_of), size=len(rows_of))]) for _ in range(300)]
+    for row in said["rows"]:
+        gaps = [(headline_of(row["name"], at), headline_of("base", at)) for at in draws]
+        for name, expected in whole["base"].items():
+            found = row["headline"][name]
+            assert found["baseline"] == pytest.approx(expected)
+            assert found["value"] == pytest.approx(whole[row["name"]][name])
+            low, high = np.quantile([new[name] - old[name] for new, old in gaps], [0.025, 0.975])
+            assert found["bounds"] == pytest.approx([low, high], abs=0.25 * (high - low))
+        f1 = {name: metrics.f1_score(labels, predicted[name], average=None) for name in ("base", row["name"])}
+        for name, found in row["per_class"].items():
+            c = TARGETS.index(name)
+            assert (found["baseline"], found["value"]) == pytest.approx((f1["base"][c], f1[row["name"]][c]))
+        right = {name: predicted[name] == labels for name in ("base", row["name"])}
+        gained, lost = (right[row["name"]] & ~right["base"]).sum(), (right["base"] & ~right[row["name"]]).sum()
+        assert (row["gained"], row["lost"]) == (gained, lost)
+        assert row["mcnemar_p"] == pytest.approx(binomtest(int(gained), int(gained + lost)).pvalue)
+    base, focal = said["recipes"]
+    for name in whole["base"]:
+        old, new = ([whole[f"{recipe}{seed}"][name] for seed in ("", "-s18")] for recipe in ("base", "focal"))
+        assert base["mean"][name] == pytest.approx(np.mean(old))
+        assert focal["spread"][name] == pytest.approx(np.std(new, ddof=1))
+        interval = ttest_rel(new, old).confidence_interval()
+        assert focal["differences"][name]["bounds"] == pytest.approx([interval.low, interval.high])
