@@ -1,4 +1,9 @@
 import errno
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -75,3 +80,52 @@ def test_a_truncated_shard_is_an_error_that_names_it(tmp_path):
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ContractError, match=r"shard-00000.arrow is missing or truncated"):
         Shards(tmp_path).jpeg(0, 0)
+
+
+KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from dermlab.data.files import atomic_path
+with atomic_path(Path(sys.argv[1])) as unfinished:
+    unfinished.mkdir()
+    (unfinished / "large").write_bytes(bytes(1000))
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """Another process in the middle of writing `out`."""
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "out")], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "writing\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def leftovers(folder) -> list:
+    return [entry for entry in folder.iterdir() if entry.name.startswith(".out.")]
+
+
+def grow_old(folder) -> None:
+    for entry in leftovers(folder):
+        os.utime(entry, (time.time() - 3600, time.time() - 3600))
+
+
+def test_what_a_killed_write_left_is_removed_by_the_next(tmp_path, writer):
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
+    assert len(leftovers(tmp_path)) == 1
+    grow_old(tmp_path)
+    with atomic_path(tmp_path / "out") as unfinished:
+        unfinished.write_text("whole")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_another_process_is_writing_is_left_alone_and_so_is_what_somebody_else_named_alike(tmp_path, writer):
+    (tmp_path / ".out.backup-of-mine").mkdir()
+    grow_old(tmp_path)
+    with atomic_path(tmp_path / "out") as unfinished:
+        unfinished.write_text("whole")
+    assert len(leftovers(tmp_path)) == 2

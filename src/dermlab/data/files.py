@@ -10,14 +10,18 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from dermlab.data.errors import BudgetError, ContractError
+
+YOUNG = 60  # seconds
 
 
 @contextmanager
@@ -28,11 +32,13 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path)
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     unfinished = scratch / path.name
     try:
-        yield unfinished
-        _move_into_place(unfinished, path, scratch / "replaced")
+        with alone_in(scratch):  # by which others see that it is in use
+            yield unfinished
+            _move_into_place(unfinished, path, scratch / "replaced")
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free = shutil.disk_usage(path.parent).free
@@ -43,6 +49,19 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """What killed processes left beside `path`, which may be as large as it. A young one may be just made and not yet locked."""
+    with os.scandir(path.parent) as siblings:
+        found = [entry for entry in siblings if entry.name.startswith(f".{path.name}.") and entry.is_dir(follow_symlinks=False)]
+    for entry in found:
+        if re.fullmatch(r"[a-z0-9_]{8}", entry.name.removeprefix(f".{path.name}.")) and time.time() - entry.stat().st_mtime > YOUNG:
+            try:
+                with alone_in(Path(entry.path), wait=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+            except OSError:  # in use, or another one removes it
+                continue
 
 
 def _move_into_place(unfinished: Path, path: Path, replaced: Path) -> None:
@@ -59,14 +78,20 @@ def _move_into_place(unfinished: Path, path: Path, replaced: Path) -> None:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """One process at a time in a folder that exists: another waits. The kernel gives the lock back however a process ends."""
+def alone_in(folder: Path, wait: bool = True) -> Iterator[None]:
+    """One process at a time in a folder that exists: another waits, or without `wait` gets an OSError. The kernel gives the lock back
+    however a process ends. Where the file system locks no folder (NFS), whoever would wait goes on unlocked."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if not wait:
+                raise
         yield
     finally:
-        fcntl.flock(handle, fcntl.LOCK_UN)  # also for children that inherited it
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_UN)  # also for children that inherited it
         os.close(handle)
 
 

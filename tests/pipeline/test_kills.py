@@ -1,0 +1,64 @@
+"""Every stage, killed at a random moment with all that it had started: the next run ends as if nothing had happened."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+import psutil
+import pytest
+from clones import Clone, clone_of_working_tree
+from ruamel.yaml import YAML
+
+STAGES = ("catalog", "pull", "embed", "flag", "manifest", "train", "evaluate", "report")
+KILLS = int(os.environ.get("DERMLAB_KILLS", "1"))  # moments a stage; `make soak` asks for more
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Clone:
+    """A clone that has run once; `seconds`: what each stage took."""
+    clone = clone_of_working_tree(tmp_path_factory.mktemp("kills"))
+    clone.seconds = {}
+    run = subprocess.Popen(["dvc", "repro"], cwd=clone.folder, env=clone.environment, stdout=subprocess.PIPE, text=True)
+    stage, started = None, time.perf_counter()
+    for line in run.stdout:
+        if line.startswith("Running stage '"):
+            clone.seconds[stage] = time.perf_counter() - started
+            stage, started = line.split("'")[1], time.perf_counter()
+    clone.seconds[stage] = time.perf_counter() - started
+    assert run.wait() == 0
+    clone.undisturbed = outs_of(clone)
+    assert set(clone.undisturbed) == set(STAGES)
+    return clone
+
+
+def outs_of(clone: Clone) -> dict[str, dict[str, str]]:
+    lock = YAML(typ="safe").load((clone.folder / "dvc.lock").read_text())
+    return {stage: {out["path"]: out["md5"] for out in entry["outs"]} for stage, entry in lock["stages"].items()}
+
+
+def start_and_kill(clone: Clone, stage: str, after: float) -> None:
+    """Seconds after the stage has begun. It runs whatever DVC has of it in its cache."""
+    run = subprocess.Popen(
+        ["dvc", "repro", "--force", "--single-item", stage], cwd=clone.folder, env=clone.environment, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    for line in run.stdout:
+        if line.startswith(f"Running stage '{stage}'"):
+            break
+    time.sleep(after)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    run.stdout.close()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("moment", range(KILLS))
+def test_a_killed_stage_ends_as_if_it_had_not_been(clone, stage, moment):
+    start_and_kill(clone, stage, random.Random(f"{stage} {moment}").uniform(0, clone.seconds[stage]))
+    clone.run("dvc", "repro")
+    assert outs_of(clone) == clone.undisturbed
+    assert clone.run("dvc", "status").stdout.strip() == "Data and pipelines are up to date."
+    assert not (clone.folder / ".checkpoints").exists() or not list((clone.folder / ".checkpoints").rglob("*.arrow"))
+    assert not [p for p in psutil.process_iter(["cmdline"]) if any(str(clone.folder) in word for word in p.info["cmdline"] or ())]
