@@ -22,6 +22,7 @@ from typing import Any
 from dermlab.data.errors import BudgetError, ContractError
 
 YOUNG = 60  # seconds
+NOTHING = 2**20  # bytes free: a disk that is full, but for what was given back on the way out
 
 
 @contextmanager
@@ -39,8 +40,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         with alone_in(scratch):  # by which others see that it is in use
             yield unfinished
             _move_into_place(unfinished, path, scratch / "replaced")
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if _is_of_a_full_disk(error, path.parent):
             free = shutil.disk_usage(path.parent).free
             raise BudgetError(
                 f"No space left while writing {path} ({free / 1e6:.0f} MB free there). Nothing was changed. "
@@ -49,6 +50,13 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _is_of_a_full_disk(error: Exception, folder: Path) -> bool:
+    """Also where a library says it in its own way: safetensors in words, torch by a position in the file that it did not expect."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return "No space left" in str(error) or (isinstance(error, RuntimeError) and shutil.disk_usage(folder).free < NOTHING)
 
 
 def _remove_abandoned(path: Path) -> None:

@@ -36,10 +36,10 @@ def check_disk(fresh: pd.DataFrame, images: int, image_size: int, budget_gb: flo
     least = image_size * (min(limit, free) / need) ** 0.5
     originals = f" (the originals, {smaller.sum() / 1e9:,.1f} GB, are never on the disk)" if len(smaller) else ""
     raise BudgetError(
-        f"pull would need {need / 1e9:,.2f} GB: {images:,} photos of {image_size} px at about {each / 1e3:,.0f} KB, {1 + copies} times "
-        f"over while shards are made{originals}. There are {min(limit, free) / 1e9:,.2f} GB ({said}). Nothing was fetched. It would fit "
+        f"pull would need {size(need)}: {images:,} photos of {image_size} px at about {each / 1e3:,.0f} KB, {1 + copies} times "
+        f"over while shards are made{originals}. There are {size(min(limit, free))} ({said}). Nothing was fetched. It would fit "
         f"with pull.image_size={int(least)}, with {int(images * min(limit, free) / need):,} images, or with "
-        f"{need / 1e9 - min(limit, free) / 1e9:,.2f} GB more."
+        f"{size(need - min(limit, free))} more."
     )
 
 
@@ -52,3 +52,8 @@ def _existing(path: Path) -> Path:
     while not path.exists():
         path = path.parent
     return path
+
+
+def size(count: float) -> str:
+    """Bytes for a person: in MB below 100 MB."""
+    return f"{count / 1e9:,.2f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"
