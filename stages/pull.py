@@ -5,16 +5,12 @@ Writes  data/images.parquet, data/shards/, data/quarantine.parquet, metrics/pull
 Run     dvc repro pull        (tiny: dermlab lock phantom --images 300)
 """
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
-
 from dermlab.data import paths
 from dermlab.data.command import run_command
 from dermlab.data.files import write_json
 from dermlab.data.last_run import last_run
 from dermlab.data.location import read_location
 from dermlab.data.machine import read_machine
-from dermlab.data.memory import keep_memory
 from dermlab.data.params import read_params
 from dermlab.data.progress import say
 from dermlab.data.tables import IMAGES, QUARANTINE, WANTED, read_table, write_table
@@ -23,6 +19,7 @@ from dermlab.pull.objects import open_objects
 from dermlab.pull.pack import pack
 from dermlab.pull.params import Params
 from dermlab.pull.reuse import earlier_photos
+from dermlab.pull.workers import executor_of
 
 
 def main() -> None:
@@ -32,8 +29,7 @@ def main() -> None:
     machine = read_machine()
     check_disk(wanted.drop(wanted.index[wanted["image_id"].isin(earlier.index)]), len(wanted), params.image_size, machine.disk_budget_gb)
     objects = open_objects(*read_location(), machine.connections)
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(machine.processes, spawn, initializer=keep_memory, initargs=(16 * 2**20,)) as executor:
+    with executor_of(machine) as executor:
         pulled = pack(wanted, objects, params, executor, earlier)
     write_table(paths.IMAGES, pulled.images, IMAGES)
     write_table(paths.QUARANTINE, pulled.quarantine, QUARANTINE)

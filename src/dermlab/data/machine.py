@@ -12,14 +12,16 @@ from dermlab.data.params import Block, Count, Positive, StageParams, read_params
 
 
 class Machine(Block):
-    """`workers`: processes that decode images in `pull`, 0: one a core. `connections`: S3 requests under way at once in each of them.
-    `disk_budget_gb`: what `pull` may fill, in 10^9 bytes; 0: what is free. `loaders`: processes that decode for the network, 0: none on a
-    CPU, half the cores on a GPU. `batch_size`: images at once where nothing is trained. `checkpoint_minutes`: between checkpoints within
-    an epoch, 0: none; `checkpoint_mirror`: s3://BUCKET/PREFIX that gets a copy of each, or `none`. `tracker`: wandb or trackio are told
-    params and curves of a training, where installed. `gpus`: processes of embed, train and
-    evaluate, one a GPU, 0: all there are. `usd_per_hour`, `max_hours`, `max_usd`: what `dermlab preflight` reckons with; 0: not said."""
+    """`workers`: processes that decode images in `pull`, 0: one a core. `scheduler`: of a Dask cluster whose workers do that instead.
+    `connections`: S3 requests under way at once in each of them. `disk_budget_gb`: what `pull` may fill, in 10^9 bytes; 0: what is free.
+    `loaders`: processes that decode for the network, 0: none on a CPU, half the cores on a GPU. `batch_size`: images at once where
+    nothing is trained. `checkpoint_minutes`: between checkpoints within an epoch, 0: none; `checkpoint_mirror`: s3://BUCKET/PREFIX that
+    gets a copy of each, or `none`. `tracker`: wandb or trackio are told params and curves of a training, where installed. `gpus`:
+    processes of embed, train and evaluate, one a GPU, 0: all there are. `usd_per_hour`, `max_hours`, `max_usd`: what `dermlab preflight`
+    reckons with; 0: not said."""
 
     workers: Count
+    scheduler: Annotated[str, Field(pattern=r"^(none|(tcp|tls)://.+)$")]
     connections: Positive
     disk_budget_gb: Annotated[float, Field(ge=0)]
     loaders: Count

@@ -69,7 +69,7 @@ def pack(
 def _pack(rows: pd.DataFrame, objects: Objects, params: PullParams, executor: Executor, shards: Path, workspace: Path) -> Pulled:
     workspace.mkdir(parents=True, exist_ok=True)
     chunks = [rows.iloc[start : start + PART_ROWS] for start in range(0, len(rows), PART_ROWS)]
-    parts = [workspace / f"{_rows_digest(chunk)}.arrow" for chunk in chunks]
+    parts = [workspace.absolute() / f"{_rows_digest(chunk)}.arrow" for chunk in chunks]  # a worker elsewhere has a folder of its own
     todo = [(path, chunk) for path, chunk in zip(parts, chunks, strict=True) if not path.exists()]
     with progress("pull", len(rows)) as meter:
         meter.advance(len(rows) - sum(len(chunk) for _, chunk in todo))
@@ -80,7 +80,9 @@ def _pack(rows: pd.DataFrame, objects: Objects, params: PullParams, executor: Ex
                 future.result()
                 meter.advance(futures[future])
         except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
+            for future in futures:
+                future.cancel()
+            executor.shutdown(wait=False)
             raise
     facts = _facts(parts)
     quarantine = _quarantine(facts, params.max_quarantine)
