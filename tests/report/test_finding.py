@@ -104,6 +104,26 @@ def test_over_seeds_the_recipes_are_judged_with_their_spread_and_the_seeds_that_
     assert theirs.advice == "Take it."
 
 
+def test_what_may_be_lost_with_a_change_that_is_taken_is_named():
+    """Better on rare classes in each seed, and anywhere in top-1."""
+    right = BASE.predictions["label"].isin(("wart", "post-inflammatory hyperpigmentation")).to_numpy()
+    random = np.random.default_rng(3)
+    base = [one_hot(replace(BASE, params={**PARAMS, "seed": s}), f"base-{s}", ~right & (random.random(400) < 0.7)) for s in (17, 18, 19)]
+    rare = [
+        one_hot(
+            replace(BASE, params={**PARAMS, "loss": "bce", "seed": s}),
+            f"rare-{s}",
+            right & (random.random(400) < 0.8) | ~right & (random.random(400) < p),
+        )
+        for s, p in zip((17, 18, 19), (0.7, 0.55, 0.5), strict=True)
+    ]
+    comparison = compare(base[0], [*base[1:], *rare], bootstrap=100)
+    (found,) = findings(comparison)
+    low, _ = comparison.recipes[1].differences["top1"].bounds
+    assert "not told apart in top-1" in found.verdict
+    assert f"A loss of up to {-100 * low:.1f} points of top-1" in found.advice
+
+
 def test_the_spread_of_the_recipes_at_hand_says_what_noise_is():
     other = run("focal", 1.8, 5, loss="focal")
     alone = findings(compare(BASE, [other], bootstrap=100))[0].reasons[0]

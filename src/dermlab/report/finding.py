@@ -8,6 +8,7 @@ from dermlab.report.render import percent, points, points_bounds
 from dermlab.report.seeds import Recipe
 from dermlab.scores.differences import BETTER, NOT_APART, TOO_FEW, WORSE, Difference
 
+NEGLIGIBLE = 0.01  # a possible loss that is not spoken of
 FIELD_SIGMA = 0.006  # of top-1 from run to run, in the field (MedSigLIP-448, 15,561 test images)
 WITHIN_NOISE = "within run-to-run noise"
 RARE = "rare classes"
@@ -20,7 +21,8 @@ RULES = (
     "A single class: after Holm's correction for the number of classes.",
     "Advice, from top-1, macro F1 and rare classes: take (of one run each: promising) what is better in one and worse in none; leave "
     "what is worse in one and better in none; where one is better and another worse it is a choice; where none is told apart there is "
-    "no evidence for a change.",
+    "no evidence for a change. What is taken and not told apart elsewhere may still lose there: by up to the end of the interval, which is "
+    "named from one point up.",
 )
 
 
@@ -60,7 +62,8 @@ def _of_run(comparison: Comparison, row: Row, sigma: float) -> Finding:
         _sink(comparison.sink, row.headline["sink_ratio"]),
     ]
     judged = {"top-1": word, "macro F1": row.headline["macro_f1"].verdict, RARE: rare.verdict}
-    return Finding(row.name, _verdict(row.name, comparison.baseline, judged), tuple(reasons), _advice(row, judged, 1))
+    told = {"top-1": top1, "macro F1": row.headline["macro_f1"], RARE: rare}
+    return Finding(row.name, _verdict(row.name, comparison.baseline, judged), tuple(reasons), _advice(row, judged, told, 1))
 
 
 def _of_recipe(comparison: Comparison, recipe: Recipe) -> Finding:
@@ -75,8 +78,10 @@ def _of_recipe(comparison: Comparison, recipe: Recipe) -> Finding:
         _sink(comparison.sink, recipe.differences["sink_ratio"]),
     ]
     row = next((row for row in comparison.rows if row.name == recipe.name), None)
-    judged = {"top-1": top1.verdict, "macro F1": recipe.differences["macro_f1"].verdict, RARE: rare.verdict}
-    return Finding(recipe.name, _verdict(recipe.name, base.name, judged), tuple(reasons), _advice(row, judged, len(recipe.seeds)))
+    told = {"top-1": top1, "macro F1": recipe.differences["macro_f1"], RARE: rare}
+    judged = {what: difference.verdict for what, difference in told.items()}
+    advice = _advice(row, judged, told, len(recipe.seeds))
+    return Finding(recipe.name, _verdict(recipe.name, base.name, judged), tuple(reasons), advice)
 
 
 def _verdict(name: str, baseline: str, judged: Mapping[str, str]) -> str:
@@ -84,19 +89,26 @@ def _verdict(name: str, baseline: str, judged: Mapping[str, str]) -> str:
     return f"{name} against {baseline}: {', '.join(said)}."
 
 
-def _advice(row: Row | None, judged: Mapping[str, str], seeds: int) -> str:
+def _advice(row: Row | None, judged: Mapping[str, str], told: Mapping[str, Difference], seeds: int) -> str:
     again = " One run each: run three seeds or more of both before it becomes the recipe." if seeds == 1 else ""
     better, worse = ([what for what, word in judged.items() if word == verdict] for verdict in (BETTER, WORSE))
     if better and worse:
         return f"A choice: {' and '.join(better)} against {' and '.join(worse)}.{again}"
     if better:
-        return f"{'Promising' if seeds == 1 else 'Take it'}.{again}"
+        return f"{'Promising' if seeds == 1 else 'Take it'}.{_not_ruled_out(judged, told)}{again}"
     if worse and row is not None and "cleaned" in str(row.changed.get("variant", ("", ""))[1]):
         return (
             "Leave it. Dropping flagged rows took good examples with the bad: have the doubtful ones looked at (`dermlab review`) and "
             "drop what is no photo of skin; for rare classes try more photos, `variant=rebalanced` or a loss for the long tail."
         )
     return "Leave it." if worse else "No evidence for a change: keep the baseline, or run more seeds."
+
+
+def _not_ruled_out(judged: Mapping[str, str], told: Mapping[str, Difference]) -> str:
+    """What may be lost with a change that is better elsewhere."""
+    losses = {what: -d.bounds[0] for what, d in told.items() if d.bounds and judged[what] != BETTER and d.bounds[0] < -NEGLIGIBLE}
+    said = " and ".join(f"{100 * loss:.1f} points {'on' if what == RARE else 'of'} {what}" for what, loss in losses.items())
+    return f" A loss of up to {said} is not ruled out." if losses else ""
 
 
 def _macro(d: Difference) -> str:
