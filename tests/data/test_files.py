@@ -6,7 +6,10 @@ import sys
 import time
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import torch
 
 from dermlab.data.errors import BudgetError, ContractError
 from dermlab.data.files import atomic_path, read_json, write_json
@@ -48,6 +51,29 @@ def test_a_full_disk_is_said_in_words_and_leaves_nothing(tmp_path):
     with pytest.raises(BudgetError, match="No space left while writing"), atomic_path(tmp_path / "out"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []
+
+
+WRITERS = {
+    "bytes": lambda path: path.write_bytes(bytes(2**20)),
+    "torch": lambda path: torch.save({"weights": torch.zeros(2**18)}, path),
+    "pyarrow": lambda path: pq.write_table(pa.table({"numbers": np.random.default_rng(0).random(2**17)}), path),
+    "numpy": lambda path: np.lib.format.write_array(path.open("wb"), np.zeros(2**18)),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_full_disk_is_said_in_words_whatever_library_meets_it(tmp_path, writer, monkeypatch):
+    """On /dev/full, where every write fails as on a full disk; that the disk below it has room left is not to be seen."""
+    monkeypatch.setattr("dermlab.data.files.NOTHING", 2**62)
+    with pytest.raises(BudgetError, match="No space left while writing .*out"), atomic_path(tmp_path / "out") as unfinished:  # noqa: PT012
+        unfinished.symlink_to("/dev/full")
+        WRITERS[writer](unfinished)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_that_is_no_full_disk_stays_what_it_is(tmp_path):
+    with pytest.raises(RuntimeError, match="diverged"), atomic_path(tmp_path / "out"):
+        raise RuntimeError("diverged")
 
 
 def test_an_out_is_replaced_and_never_written_through_a_hardlink(tmp_path):
