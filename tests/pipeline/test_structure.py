@@ -44,6 +44,11 @@ def test_arrows_run_one_way_only(room):
         assert imported(path) <= FLOORS[room] | {room}, path
 
 
+def test_the_command_line_stands_above_all_rooms():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        assert "cli" not in imported(path) or path.parent.name == "cli", path
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_script_uses_its_own_room_and_the_floors_below_and_is_a_page(stage):
     path = ROOT / "stages" / f"{stage}.py"
@@ -57,7 +62,14 @@ def test_one_word_per_stage():
     assert tuple(dag) == STAGES
     assert tuple(key for key, value in params.items() if isinstance(value, dict)) == (*STAGES, "machine")
     assert {path.stem for path in (ROOT / "stages").glob("*.py")} == set(STAGES)
-    assert {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} == {*STAGES, *VERBS, "data", "scores", "model"}
+    assert {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} == {
+        *STAGES,
+        *VERBS,
+        "data",
+        "scores",
+        "model",
+        "cli",
+    }
     for room in (*STAGES, *VERBS):
         assert (ROOT / "tests" / room).is_dir()
     for stage in STAGES:

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 from rows_in_use import write_rows
 
-from dermlab.cli import review
+from dermlab.cli.labels import review
 from dermlab.data import paths
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import HEADER, read_ledger

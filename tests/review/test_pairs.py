@@ -11,7 +11,7 @@ from defaults import DEFAULTS
 from playwright.sync_api import expect
 from rows_in_use import write_rows
 
-from dermlab.cli import pairs
+from dermlab.cli.labels import pairs
 from dermlab.data import paths
 from dermlab.data.embeddings import EmbeddingInfo, Embeddings, write_embeddings
 from dermlab.data.errors import ContractError

@@ -1,0 +1,9 @@
+"""`dermlab <verb>`: the commands that are no stage, in the order of `dermlab --help`."""
+
+from dermlab.cli import source, experiments, results, model, labels  # noqa: F401, I001
+from dermlab.cli.app import app
+from dermlab.data.command import run_command
+
+
+def main() -> None:
+    run_command(app)

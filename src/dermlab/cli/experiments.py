@@ -1,0 +1,124 @@
+"""Verbs of experiments: plan them, run them, list them, put the workspace back."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dermlab.cli.app import app
+from dermlab.cli.results import compare
+from dermlab.data import paths
+from dermlab.data.machine import read_machine
+from dermlab.data.params import check_params
+from dermlab.data.progress import say
+
+RECIPES = Path("recipes")
+
+
+@app.command()
+def check() -> None:
+    """Read params.yaml and say whether it is valid, before any stage spends time."""
+    params = check_params()
+    read_machine()
+    say("params.yaml is valid: " + " ".join(f"{key}={params[key]}" for key in ("variant", "loss", "backbone", "seed")))
+
+
+@app.command()
+def study(
+    recipe: Annotated[str, typer.Argument(help="a name in recipes/, or a path")] = "demo",
+    replace: Annotated[bool, typer.Option(help="also experiments of these names that have other params")] = False,
+    share: Annotated[bool, typer.Option("--share", help="pull what other machines have run, push what this one runs")] = False,
+    seeds: Annotated[str, typer.Option(help="17,18,19 or 17-24, instead of the recipe's; those that have run are kept")] = "",
+    at_once: Annotated[int, typer.Option(help="experiments at a time, each on a GPU of its own", min=1)] = 1,
+) -> None:
+    """Run every experiment of a recipe as a real `dvc exp run`, then compare them. Run again to go on after a stop."""
+    from dermlab.study.recipe import read_recipe, read_seeds
+    from dermlab.study.run import run_study
+
+    planned = read_recipe(_recipe_file(recipe), read_seeds(seeds) if seeds else ())
+    run_study(planned, replace, share, at_once)
+    baseline, *others = [experiment.name for experiment in planned]
+    compare(baseline, others)
+
+
+@app.command()
+def recipe(name: Annotated[str, typer.Argument(help="a name in recipes/, or a path")]) -> None:
+    """Print a recipe's first experiment as `-S` options: dvc exp run $(dermlab recipe medsiglip-h100)."""
+    from dermlab.study.recipe import read_recipe
+
+    first, *_ = read_recipe(_recipe_file(name))
+    print(" ".join(f"-S {key}={value}" for key, value in first.overrides.items()))
+
+
+@app.command()
+def preflight(
+    recipe: Annotated[str, typer.Argument(help="a name in recipes/, or a path")],
+    images: Annotated[int | None, typer.Option(help="training images, of data that is not pinned here")] = None,
+    originals_gb: Annotated[float | None, typer.Option(help="their size")] = None,
+    disk_gb: Annotated[float | None, typer.Option(help="the disk of the machine to be rented")] = None,
+    epoch_seconds: Annotated[float | None, typer.Option(help="what an epoch of fine-tuning takes there")] = None,
+    usd_per_hour: Annotated[float | None, typer.Option(help="what it costs; else machine.usd_per_hour")] = None,
+) -> None:
+    """Say whether a recipe can run here and what it will cost. Exit code 1: it cannot."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from dermlab.data.pin import read_pin
+    from dermlab.preflight.run import is_go
+    from dermlab.preflight.run import preflight as look
+    from dermlab.study.recipe import read_recipe
+
+    machine = read_machine()
+    if usd_per_hour is not None:
+        machine = machine.model_copy(update={"usd_per_hour": usd_per_hour})
+    pin = read_pin() if images is None and (paths.SOURCE / "source.json").exists() else None
+    text = paths.PARAMS.read_text(encoding="utf-8")
+    checks = look(read_recipe(_recipe_file(recipe)), text, machine, pin, images, originals_gb, disk_gb, epoch_seconds)
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for check in checks:
+        table.add_row(check.what, check.result, check.said)
+    Console(width=None if Console().is_terminal else 130).print(table)
+    say("go" if is_go(checks) else "no-go: what stands at NO comes first")
+    if not is_go(checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def cost() -> None:
+    """Say what training cost by experiment: hours, images a second, waiting, memory, use of the GPU, dollars."""
+    from rich.console import Console
+
+    from dermlab.study.cost import as_table, read_costs
+
+    Console(width=None if Console().is_terminal else 130).print(as_table(read_costs()))
+
+
+@app.command()
+def runs() -> None:
+    """List every experiment, whatever commit it started from; those of one letter were tested alike and may be compared."""
+    from rich.console import Console
+
+    from dermlab.study.listing import as_table, list_runs
+
+    Console(width=None if Console().is_terminal else 120).print(as_table(list_runs()))
+
+
+@app.command()
+def reset() -> None:
+    """Put params.yaml and results back to what is committed, also after a run that was killed. Code and ledger stay as they are."""
+    from dermlab.study.workspace import reset as reset_workspace
+
+    reset_workspace()
+
+
+@app.command()
+def apply(experiment: Annotated[str, typer.Argument(help="its name in `dvc exp show`")]) -> None:
+    """Bring an experiment's params and results into the workspace, as `dvc exp apply`, but keep the ledger's lines of today."""
+    from dermlab.study.workspace import apply as apply_experiment
+
+    apply_experiment(experiment, keep=[str(paths.RELABELS), str(paths.NOT_COPIES)])
+    say(f"params.yaml and results are those of {experiment}; {paths.RELABELS} is as it was")
+
+
+def _recipe_file(name: str) -> Path:
+    return Path(name) if name.endswith(".yaml") else RECIPES / f"{name}.yaml"

@@ -1,0 +1,80 @@
+"""Verbs of labels: what a person decides."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dermlab.cli.app import app
+from dermlab.data import paths
+from dermlab.data.progress import say
+
+
+@app.command()
+def review(
+    merge: Annotated[Path | None, typer.Option(help="the exported decisions to write into the ledger")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="most photos to ask about; else 2 % of the training rows, 50 or more")] = None,
+    out: Annotated[Path, typer.Option(help="where the HTML page is written")] = paths.REVIEW,
+    reviewer: Annotated[str, typer.Option(help="who decides; else the page asks")] = "",
+    pixels: Annotated[int, typer.Option(min=64, help="longer side of the photos asked about")] = 480,
+) -> None:
+    """Write a page on which a person reviews doubtful labels, or merge the decisions it exported into data/relabels.csv."""
+    from dermlab.data.classes import read_classes
+    from dermlab.data.lines import lines_only_in_commit
+    from dermlab.data.rows import read_rows
+    from dermlab.data.shards import Shards
+    from dermlab.review.merge import merge_decisions
+    from dermlab.review.originals import originals
+    from dermlab.review.page import write_page
+    from dermlab.review.queue import read_queue
+
+    if merge is not None:
+        merged = merge_decisions(merge, read_rows(), read_classes())
+        say(
+            f"review: {merged.added} decisions added to {paths.RELABELS} ({merged.confirmed} confirmed, {merged.relabelled} relabelled, "
+            f"{merged.dropped} dropped), {merged.already_there} already there"
+        )
+        say(f"Next: commit {paths.RELABELS}, then dvc exp run -S variant=relabeled; dermlab review asks what is left")
+        return
+    if missing := lines_only_in_commit(paths.RELABELS):
+        say(f"review: {paths.RELABELS} lacks {missing} lines of the last commit; `git checkout {paths.RELABELS}` brings them back")
+    queue = read_queue(limit)
+    if not queue.cards:
+        say(f"review: nothing to review; {queue.reviewed} doubtful labels are settled in {paths.RELABELS}")
+        return
+    larger = originals([card.image_id for card in queue.cards], pixels)
+    write_page(out, queue, Shards(), reviewer, pixels, larger)
+    say(f"review: {len(queue.cards)} photos to look at, {queue.reviewed} reviewed before, {queue.later} more on later pages (--limit)")
+    if len(larger) < len(queue.cards):
+        say(f"      {len(queue.cards) - len(larger)} are shown as they are stored, small: the source does not have them here")
+    say(f"Page: {out.resolve()}")
+
+
+@app.command()
+def pairs(
+    merge: Annotated[Path | None, typer.Option(help="the exported pairs to write into data/not-copies.csv")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="most pairs to ask about")] = 200,
+    out: Annotated[Path, typer.Option(help="where the HTML page is written")] = paths.PAIRS,
+    reviewer: Annotated[str, typer.Option(help="who decides; else the page asks")] = "",
+    pixels: Annotated[int, typer.Option(min=64, help="longer side of the photos")] = 480,
+) -> None:
+    """Write a page of photos that look like copies, side by side, or merge what a person said are none into data/not-copies.csv."""
+    from dermlab.data.shards import Shards
+    from dermlab.review.originals import originals
+    from dermlab.review.pairs import merge_pairs, read_pairs, write_pairs
+
+    if merge is not None:
+        added, there = merge_pairs(merge)
+        say(f"pairs: {added} added to {paths.NOT_COPIES}, {there} already there")
+        say(f"Next: commit {paths.NOT_COPIES}, then run again what stopped; `flag` tells these photos apart from now on")
+        return
+    found = read_pairs()
+    if not found:
+        say("pairs: no two photos look like copies but those of the same bytes, or those that are told apart already")
+        return
+    asked = found[:limit]
+    larger = originals([photo.image_id for pair in asked for photo in (pair.first, pair.second)], pixels)
+    write_pairs(out, asked, Shards(), reviewer, pixels, larger)
+    across = sum(pair.first.split != pair.second.split for pair in found)
+    say(f"pairs: {len(asked)} of {len(found)} to look at, {across} of them in two splits; the least alike come first")
+    say(f"Page: {out.resolve()}")

@@ -1,0 +1,63 @@
+"""Verbs of a trained model: use it, hand it on."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dermlab.cli.app import app
+from dermlab.data import paths
+from dermlab.data.errors import SourceError
+from dermlab.data.progress import say
+
+
+@app.command()
+def predict(
+    path: Annotated[Path, typer.Argument(help="a photo, or a folder of photos")],
+    answers: Annotated[Path | None, typer.Option(help="CSV: a column `image`, and one a question")] = None,
+    model: Annotated[Path, typer.Option(help="the model's folder")] = paths.MODEL,
+    as_json: Annotated[bool, typer.Option("--json", help="a JSON object a line, with every class")] = False,
+) -> None:
+    """Say what a model takes photos for: the three likeliest diagnoses, calibrated, and whether it should answer at all."""
+    import json
+    import sys
+    from contextlib import redirect_stdout
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from dermlab.data.progress import progress
+    from dermlab.predict.predictor import Predictor, photos_in, read_answers
+    from dermlab.predict.table import as_table
+
+    with redirect_stdout(sys.stderr):  # what it says of the machine is no JSON
+        predictor = Predictor(model)
+    photos = photos_in(path)
+    given = read_answers(answers, predictor.model.questions) if answers else {}
+    by_photo = {str(photo): given.get(str(photo)) or given.get(photo.name) or {} for photo in photos}
+    if strangers := set(given) - {str(photo) for photo in photos} - {photo.name for photo in photos}:
+        raise SourceError(f"{answers} answers for {sorted(strangers)[0]!r}, which is no photo of {path}.")
+    found = []
+    with progress("Predicting", len(photos)) as meter:
+        for prediction in meter.track(predictor(photos, by_photo)):
+            found.append(prediction)
+    if as_json:
+        for prediction in found:
+            print(json.dumps(asdict(prediction), ensure_ascii=False))
+    else:
+        Console(width=None if Console().is_terminal else 130).print(as_table(found, path))
+        say("No diagnosis. A model's output for research: see models/model and `dermlab compare` for what it gets wrong")
+    if any(prediction.error for prediction in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Option(help="the model's folder")] = paths.MODEL,
+    out: Annotated[Path, typer.Option(help="the file")] = Path("models/model.onnx"),
+) -> None:
+    """Write a model as ONNX, with its classes and questionnaire, and check that it gives the same probabilities."""
+    from dermlab.predict.export import export_onnx
+
+    difference = export_onnx(model, out)
+    say(f"export: {out}, {out.stat().st_size / 1e6:.1f} MB; over noise its probabilities are within {difference:.0e} of the model's")

@@ -1,0 +1,149 @@
+"""Verbs of results: scores, comparisons and pages."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dermlab.cli.app import app
+from dermlab.data import paths
+from dermlab.data.errors import SourceError
+from dermlab.data.params import read_params
+from dermlab.data.progress import say
+
+
+class Page(StrEnum):
+    report = "report"
+    comparison = "comparison"
+    review = "review"
+    pairs = "pairs"
+
+
+PAGES = {  # with what writes them
+    Page.report: (paths.REPORT_HTML, "dvc exp run"),
+    Page.comparison: (paths.COMPARISON, "dermlab compare BASELINE OTHER"),
+    Page.review: (paths.REVIEW, "dermlab review"),
+    Page.pairs: (paths.PAIRS, "dermlab pairs"),
+}
+
+
+@app.command()
+def compare(
+    baseline: Annotated[str, typer.Argument(help="an experiment's name, a git revision, or `workspace`")],
+    others: Annotated[list[str], typer.Argument(help="what to compare with it")],
+    markdown: Annotated[bool, typer.Option(help="print Markdown, for a pull request")] = False,
+    page: Annotated[Path, typer.Option(help="where the HTML page is written")] = paths.COMPARISON,
+) -> None:
+    """Headline and per-class F1 against a baseline, with patient-clustered bootstrap intervals on every difference."""
+    from rich.console import Console
+
+    from dermlab.report import compare as comparing
+    from dermlab.report.params import Params
+
+    runs = [comparing.load_run(name) for name in (baseline, *others)]
+    comparison = comparing.compare(runs[0], runs[1:], read_params(Params).report.bootstrap)
+    comparing.write_html(comparison, page)
+    comparing.write_json(comparison, page.with_suffix(".json"))
+    if markdown:
+        print(comparing.as_markdown(comparison))
+        return
+    console = Console(width=None if Console().is_terminal else 130)
+    for line in comparing.as_text(comparison):
+        console.print(line, highlight=False)
+    console.print(comparing.as_table(comparison))
+    if not comparison.is_study:  # a column a run is for a few runs; the page has them all
+        console.print(comparing.per_class_table(comparison))
+    for note in comparison.notes:
+        console.print(note)
+    say(f"Comparison: {page.resolve()}")
+    say(f"This run's report: {paths.REPORT_HTML.resolve()}")
+
+
+@app.command()
+def evaluate(
+    predictions: Annotated[Path, typer.Option(help="Parquet: image_id, patient_id, diagnosis, label, and prob_CLASS of every class")],
+    out: Annotated[Path | None, typer.Option(help="also as JSON, with confusion and calibration")] = None,
+) -> None:
+    """Score any model's probabilities of a test split: headline and classes with intervals over patients. Trains and changes nothing."""
+    from rich.console import Console
+
+    from dermlab.data.files import write_json
+    from dermlab.report.evaluation import as_json, as_tables, evaluate_predictions, notes
+    from dermlab.report.params import Params
+
+    params = read_params(Params)
+    found = evaluate_predictions(predictions, params.evaluate.ece_bins, params.report.bootstrap)
+    console = Console(width=None if Console().is_terminal else 130)
+    for shown in as_tables(found):
+        console.print(shown)
+    for note in notes(found):
+        say(note)
+    if out is not None:
+        write_json(out, as_json(found, params.evaluate.ece_bins))
+        say(f"JSON: {out.resolve()}")
+    say(f"Against a run: dermlab compare baseline {predictions}")
+
+
+@app.command()
+def table(
+    experiments: Annotated[list[str] | None, typer.Argument(help="the baseline first; else all that start from HEAD")] = None,
+    md: Annotated[bool, typer.Option("--md", help="as Markdown")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="as CSV")] = False,
+) -> None:
+    """Print a row a recipe: what differs, seeds, headline, verdict. Fits 120 columns, where `dvc exp show` has a column a param."""
+    from rich.console import Console
+
+    from dermlab.report import compare as comparing
+    from dermlab.report import table as narrow
+    from dermlab.report.params import Params
+    from dermlab.study.dvc import experiments as of_head
+
+    names = experiments or sorted(of_head(), key=lambda name: (name != "baseline", name))
+    if not names:
+        say("No experiment starts from this commit. `dermlab runs` lists those of others, `dermlab study demo` runs some")
+        raise typer.Exit(1)
+    baseline, *others = [comparing.load_run(name) for name in names]
+    comparison = comparing.compare(baseline, others, read_params(Params).report.bootstrap)
+    if md or csv:
+        print(narrow.as_markdown(comparison) if md else narrow.as_csv(comparison), end="" if csv else "\n")
+        return
+    Console(width=None if Console().is_terminal else 120).print(narrow.as_table(comparison))
+
+
+@app.command("open")
+def open_page(
+    what: Annotated[Page, typer.Argument(help="which page")] = Page.report,
+) -> None:
+    """Open a page in the browser; on a machine without a screen, print where it lies."""
+    import webbrowser
+
+    path, made_by = PAGES[what]
+    if not path.exists():
+        raise SourceError(f"{path} is not there yet. `{made_by}` writes it.")
+    if not _has_screen() or not webbrowser.open(path.resolve().as_uri()):
+        say(str(path.resolve()))
+
+
+@app.command()
+def comment(
+    base: Annotated[str, typer.Argument(help="the branch or commit that the pull request is to join, such as origin/main")],
+    out: Annotated[Path | None, typer.Option(help="a file instead of standard output")] = None,
+) -> None:
+    """Write a pull request's comment: the verdict of HEAD against BASE, per class, and what differs in metrics and params."""
+    from dermlab.comment.body import comment_body
+    from dermlab.data.files import write_text
+    from dermlab.report.params import Params
+
+    text = comment_body(base, read_params(Params).report.bootstrap)
+    if out is None:
+        print(text)
+    else:
+        write_text(out, text)
+
+
+def _has_screen() -> bool:
+    import os
+    import sys
+
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
