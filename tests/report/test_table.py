@@ -16,7 +16,7 @@ def study():
 
 
 def test_a_row_is_a_recipe_with_its_spread_and_its_verdict():
-    rows = {row[0]: dict(zip(HEADER[:-1], row[:-1], strict=True)) | {"verdict": row[-1]} for row in rows_of(study())}
+    rows = {row[0]: dict(zip(HEADER, row, strict=True)) for row in rows_of(study())}
     assert list(rows) == ["base", "focal", "mixed"]
     assert rows["base"]["seeds"] == rows["focal"]["seeds"] == "2"
     assert "±" in rows["focal"]["top-1"]

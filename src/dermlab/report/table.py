@@ -11,15 +11,14 @@ from dermlab.report.paired import Comparison
 from dermlab.report.render import markdown_table, points, points_bounds, score
 from dermlab.report.seeds import Recipe
 
-HEADER = ("recipe", "what differs", "seeds", "top-1", "macro F1", "rare recall", "Δ top-1, points", "top-1")
+HEADER = ("recipe", "what differs", "seeds", "top-1", "macro F1", "rare recall", "Δ top-1, points", "verdict")
 SHOWN = ("top1", "macro_f1", "rare_recall")
 SEVERAL = "†"
 NOTE = f"{SEVERAL} differs in more than one param: what of them made the difference, this row does not tell."
 
 
 def rows_of(comparison: Comparison) -> list[list[str]]:
-    """Recipes over seeds where there are several seeds, single runs besides, the baseline first. One list a row, as HEADER."""
-    by_name = {row.name: row for row in comparison.rows}
+    """Recipes where any has several seeds, else runs; the baseline first. One list a row, as HEADER."""
     rows = []
     for recipe in comparison.recipes:
         spread = {name: f" ± {score(recipe.spread[name])}" if recipe.spread else "" for name in SHOWN}
@@ -27,10 +26,11 @@ def rows_of(comparison: Comparison) -> list[list[str]]:
         rows.append([recipe.name, _differs(comparison, recipe.name), str(len(recipe.seeds)), *means, *_told(comparison, recipe)])
     if not rows:
         rows.append([comparison.baseline, "", "1", *(score(comparison.headline[name]) for name in SHOWN), "", "baseline"])
-        for name, row in by_name.items():
+        for row in comparison.rows:
             top1 = row.headline["top1"]
             cells = [score(row.headline[shown].value) for shown in SHOWN]
-            rows.append([name, _differs(comparison, name), "1", *cells, f"{points(top1.delta)} {points_bounds(top1.bounds)}", top1.verdict])
+            told = f"{points(top1.delta)} {points_bounds(top1.bounds)}".strip()
+            rows.append([row.name, _differs(comparison, row.name), "1", *cells, told, top1.verdict])
     return rows
 
 

@@ -17,10 +17,11 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from dermlab.data import paths
+from dermlab.data.errors import DermlabError
 from dermlab.data.launch import visible_gpus
 from dermlab.data.machine import read_machine
 from dermlab.data.progress import say
-from dermlab.study.dvc import GRACE, dvc_output, git, ref_of
+from dermlab.study.dvc import GRACE, dvc, dvc_output, git, ref_of
 from dermlab.study.recipe import Experiment
 from dermlab.study.workspace import RESULTS, TEMPORARY
 
@@ -62,11 +63,10 @@ class Slots:
         started: dict[Future, Experiment] = {self._pool.submit(self._run, each): each for each in experiments}
         for future in as_completed(started):
             experiment = started[future]
-            seconds, returned = future.result()
-            if returned:
+            seconds, why = future.result()
+            if why:
                 self.failed.append(experiment.name)
-                say(f"{experiment.name}: failed after {seconds:.0f} s, the others go on. {_log(experiment.name)} ends in:")
-                say("\n".join(_log(experiment.name).read_text(encoding="utf-8").splitlines()[-LAST_LINES:]))
+                say(f"{experiment.name}: failed after {seconds:.0f} s, the others go on. {why}")
                 continue
             ref = ref_of(experiment.name)
             git("fetch", "--quiet", "--no-tags", str(SLOTS / experiment.name), f"+{ref}:{ref}")
@@ -74,23 +74,32 @@ class Slots:
             say(f"{experiment.name}: done in {seconds:.0f} s")
             yield experiment
 
-    def _run(self, experiment: Experiment) -> tuple[float, int]:
-        """Seconds, and what its process returned."""
+    def _run(self, experiment: Experiment) -> tuple[float, str]:
+        """Seconds, and why it failed, empty where it did not."""
         gpu, started = self._free.get(), time.perf_counter()
-        slot = _open_slot(experiment.name)
+        try:
+            why = self._run_on(gpu, experiment, _open_slot(experiment.name))
+        except (DermlabError, OSError) as error:
+            why = str(error)
+        finally:
+            self._free.put(gpu)
+        return time.perf_counter() - started, why
+
+    def _run_on(self, gpu: str, experiment: Experiment, slot: Path) -> str:
+        log = SLOTS / f"{experiment.name}.log"
         environment = {**self._environment, "PYTHONPATH": os.pathsep.join(filter(None, [str(slot / "src"), os.environ.get("PYTHONPATH")]))}
         if gpu:
             environment["CUDA_VISIBLE_DEVICES"] = gpu
         command = [sys.executable, "-m", "dermlab.study.slot", json.dumps(asdict(experiment))]
-        with _log(experiment.name).open("w") as log:
+        with log.open("w") as said:
             process = subprocess.Popen(
-                command, cwd=slot, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, process_group=0
+                command, cwd=slot, env=environment, stdin=subprocess.PIPE, stdout=said, stderr=subprocess.STDOUT, process_group=0
             )
             self._running.append(process)
-            say(f"{experiment.name}: runs{f' on GPU {gpu}' if gpu else ''}, log in {_log(experiment.name)}")
+            say(f"{experiment.name}: runs{f' on GPU {gpu}' if gpu else ''}, log in {log}")
             returned = process.wait()
-        self._free.put(gpu)
-        return time.perf_counter() - started, returned
+        ends = "\n".join(log.read_text(encoding="utf-8").splitlines()[-LAST_LINES:])
+        return f"{log} ends in:\n{ends}" if returned else ""
 
 
 def _environment(at_once: int, has_gpu: bool) -> dict[str, str]:
@@ -100,10 +109,6 @@ def _environment(at_once: int, has_gpu: bool) -> dict[str, str]:
     if has_gpu and not machine.loaders:
         environment["DERMLAB_LOADERS"] = str(max(1, (os.cpu_count() or 1) // 2 // at_once))
     return environment
-
-
-def _log(name: str) -> Path:
-    return SLOTS / f"{name}.log"
 
 
 def _open_slot(name: str) -> Path:
@@ -131,10 +136,9 @@ def _open_slot(name: str) -> Path:
 
 
 def _share_cache(slot: Path) -> None:
-    cache = dvc_output("cache", "dir").strip()
-    for key, value in (("cache.dir", cache), ("cache.type", LINKS)):
-        dvc_output("--cd", str(slot), "config", "--local", key, value)
-    dvc_output("--cd", str(slot), "checkout", "--quiet", f"{paths.SOURCE}.dvc")
+    for key, value in (("cache.dir", dvc_output("cache", "dir").strip()), ("cache.type", LINKS)):
+        dvc("--cd", str(slot), "config", "--local", key, value)
+    dvc("--cd", str(slot), "checkout", "--quiet", f"{paths.SOURCE}.dvc")
 
 
 def _copy(here: Path, there: Path) -> None:

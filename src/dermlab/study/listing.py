@@ -1,8 +1,9 @@
 """`dermlab runs`: every experiment of this repository, whatever commit it started from, and which of them may be compared."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 from rich import box
 from rich.table import Table
@@ -17,8 +18,8 @@ ROOT = "refs/exps/"
 
 @dataclass(frozen=True)
 class Listed:
-    """An experiment. `base`: the commit it started from, `made`: when it was committed, as git tells both in short; `test`: of what was
-    tested, the same for those that may be compared, empty where it was never evaluated; `top1`: None where the cache lacks it."""
+    """An experiment. `base`: the commit it started from, `made`: when it was committed, as git tells both in short; `test`: digests of what
+    was tested, the same for those that may be compared, empty where it was never evaluated; `top1`: None where the cache lacks it."""
 
     name: str
     base: str
@@ -32,43 +33,30 @@ class Listed:
 
 
 def list_runs() -> list[Listed]:
-    """The newest first."""
+    """The newest first. Reads nothing from a remote."""
+    from dvc.repo import Repo
+
     form = "%(refname)%09%(objectname)%09%(committerdate:format:%Y-%m-%d %H:%M)"
     listed = [line.split("\t") for line in git("for-each-ref", f"--format={form}", "--sort=-committerdate", ROOT).splitlines()]
     runs = []
-    for ref, commit, made in listed:
-        parts = ref.removeprefix(ROOT).split("/", 2)
-        if len(parts) == 3 and len(parts[0]) == 2 and not parts[2].endswith(UNFINISHED):
-            runs.append(_listed(parts[2], (parts[0] + parts[1])[:7], made, commit))
+    with Repo() as repo:
+        for ref, commit, made in listed:
+            parts = ref.removeprefix(ROOT).split("/", 2)
+            if len(parts) == 3 and len(parts[0]) == 2 and not parts[2].endswith(UNFINISHED):
+                runs.append(_listed(parts[2], (parts[0] + parts[1])[:7], made, commit, repo.cache.local.oid_to_path))
     return runs
 
 
-def _listed(name: str, base: str, made: str, commit: str) -> Listed:
+def _listed(name: str, base: str, made: str, commit: str, cached: Callable[[str], str]) -> Listed:
+    """`cached`: where the cache has the file of a digest."""
     params, lock = (YAML(typ="safe").load(git("show", f"{commit}:{path}", check=False)) or {} for path in (paths.PARAMS, LOCK))
-    outs = {out["path"]: out for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])}
-    tested = [outs[str(path)]["md5"] for path in (paths.CATALOG, paths.IMAGES) if str(path) in outs]
-    test = _short(tested) if str(paths.PREDICTIONS) in outs else ""
+    digests = {out["path"]: out["md5"] for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])}
+    evaluated = str(paths.PREDICTIONS) in digests
+    test = "".join(digests.get(str(path), "") for path in (paths.CATALOG, paths.IMAGES)) if evaluated else ""
+    headline = Path(cached(digests[str(paths.HEADLINE)])) if evaluated and str(paths.HEADLINE) in digests else None
+    top1 = json.loads(headline.read_text()).get("top1") if headline and headline.exists() else None
     said = [params.get(key, "") for key in ("variant", "loss", "backbone", "seed")]
-    return Listed(name, base, made, *said, test, _top1(commit) if test else None)
-
-
-def _short(digests: list[str]) -> str:
-    return "".join(digest[:3] for digest in digests)
-
-
-def _top1(commit: str) -> float | None:
-    found = _from_cache(commit)
-    return float(found["top1"]) if found and "top1" in found else None
-
-
-def _from_cache(commit: str) -> dict[str, Any] | None:
-    from dvc.api import DVCFileSystem
-
-    try:
-        with DVCFileSystem(".", rev=commit, remote_config={}).open(str(paths.HEADLINE)) as file:
-            return json.load(file)
-    except Exception:  # whatever a cache or a remote raises: here it is a number less
-        return None
+    return Listed(name, base, made, *said, test, top1)
 
 
 def as_table(runs: list[Listed]) -> Table:
