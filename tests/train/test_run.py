@@ -149,22 +149,22 @@ def test_a_run_killed_between_two_checkpoints_within_an_epoch_goes_on_from_the_l
 
 
 def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(clinic, finished, tmp_path):
-    """SIGKILL, which asks nobody, at random steps of both phases; whatever the last checkpoint lacks is done again."""
+    """SIGKILL, which asks nobody, at random steps of both phases, KILLS times in all; whatever the last checkpoint lacks is done again. A
+    run that ends before is followed by another."""
     script = tmp_path / "script.py"
     script.write_text(KILLED.format(tests=str(Path(__file__).parents[1]), setup=str(Path(__file__).with_name("conftest.py"))))
-    random, codes = np.random.default_rng(), []
-    for kill in range(KILLS + 1):
-        steps = int(random.integers(1, 7)) if kill < KILLS else 0
-        asked = [str(clinic.folder), str(tmp_path / "run"), str(steps)]
-        done = subprocess.run([sys.executable, str(script), *asked], capture_output=True, text=True, timeout=300)
-        codes.append(done.returncode)
-        assert done.returncode in (0, -signal.SIGKILL), done.stderr[-3000:]
-        if done.returncode == 0:
-            break
-    assert codes[0] == -signal.SIGKILL
-    assert codes[-1] == 0
-    assert json.loads(done.stdout.split("METRICS")[1]) == finished[1]
-    assert files_of(tmp_path / "run") == files_of(finished[0])
+    random, kills, run = np.random.default_rng(), 0, 0
+    while kills < KILLS:
+        run, code = run + 1, None
+        while code != 0:
+            steps = int(random.integers(1, 7)) if kills < KILLS else 0
+            asked = [str(clinic.folder), str(tmp_path / f"run-{run}"), str(steps)]
+            done = subprocess.run([sys.executable, str(script), *asked], capture_output=True, text=True, timeout=300)
+            code = done.returncode
+            assert code in (0, -signal.SIGKILL), done.stderr[-3000:]
+            kills += code != 0
+        assert json.loads(done.stdout.split("METRICS")[1]) == finished[1]
+        assert files_of(tmp_path / f"run-{run}") == files_of(finished[0])
 
 
 def test_a_batch_in_several_passes_teaches_what_the_batch_teaches(clinic, tmp_path, monkeypatch):
