@@ -14,8 +14,8 @@ from dermlab.flag.params import FlagParams
 CLASSES = Classes(("eczema", "psoriasis", "scabies"))
 QUESTIONS = (Question(name="itching", kind="choice", choices=("no", "yes")),)
 PARAMS = FlagParams(
-    method="posterior", probs="oof", folds=5, repeats=2, seed=17, l2=10.0, expected_noise=0.1, neighbours=10, phash_bits=6, max_leak=0.01,
-    garbage="distance", skin_prompts="skin", not_skin_prompts="a document", prompt_templates="a photo of {}",
+    method="posterior", probs="oof", folds=5, repeats=2, seed=17, l2=10.0, expected_noise=0.1, precision=0.8, neighbours=10, phash_bits=6,
+    max_leak=0.01, garbage="distance", skin_prompts="skin", not_skin_prompts="a document", prompt_templates="a photo of {}",
 )  # fmt: skip
 
 

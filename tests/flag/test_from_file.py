@@ -24,7 +24,7 @@ def named(path) -> str:
 def test_probabilities_come_in_the_order_of_the_training_rows(tmp_path):
     path = tmp_path / "oof.parquet"
     write_table(path, table(), PREDICTIONS)
-    probs = read_probabilities(named(path), ROWS.iloc[::-1], CLASSES)
+    probs = read_probabilities(named(path), ROWS.iloc[::-1], CLASSES).of_labels
     assert probs.shape == (1, 3, 3)
     np.testing.assert_allclose(probs[0, 2], [0.7, 0.2, 0.1])
 

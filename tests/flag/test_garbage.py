@@ -11,8 +11,8 @@ from dermlab.model.torchvision_shim import declare_missing_operators
 
 SKIN, DOCUMENT = np.eye(2, dtype=np.float32)[:1], np.eye(2, dtype=np.float32)[1:]
 PARAMS = FlagParams(
-    method="posterior", probs="oof", folds=5, repeats=1, seed=17, l2=10.0, expected_noise=0.1, neighbours=5, phash_bits=6, max_leak=0.02,
-    garbage="auto",
+    method="posterior", probs="oof", folds=5, repeats=1, seed=17, l2=10.0, expected_noise=0.1, precision=0.8, neighbours=5, phash_bits=6,
+    max_leak=0.02, garbage="auto",
     skin_prompts="human skin | a rash", not_skin_prompts="a scanned document | furniture | an animal",
     prompt_templates="a photo of {} | {} on a table",
 )  # fmt: skip

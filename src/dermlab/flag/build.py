@@ -16,11 +16,12 @@ from dermlab.flag.duplicates import check_leaks, copies, find_copies, shared_bet
 from dermlab.flag.folds import patients_per_class, people_of
 from dermlab.flag.from_file import read_probabilities
 from dermlab.flag.neighbours import nearest, outlier_score, votes
+from dermlab.flag.noise import Noise
 from dermlab.flag.not_skin import not_skin_score
 from dermlab.flag.params import PROBS, FlagParams
-from dermlab.flag.probabilities import in_sample, repeated_out_of_fold
+from dermlab.flag.probabilities import HeldOut, held_out, in_sample, power_normalised
 from dermlab.flag.triage import garbage_probability, issues, review_ranks
-from dermlab.flag.verdict import METHODS
+from dermlab.flag.verdict import confident_learning, posterior
 from dermlab.model.questionnaire import encode
 from dermlab.scores.rare import rarest_third, rows_per_class
 
@@ -61,15 +62,17 @@ def build_flags(
     copied = copied[train].reset_index(drop=True)
     people = people_of(rows["patient_id"], group[train])
 
-    probs = _probabilities(features, rows, labels, people, classes, questions, params)
+    looks = _probabilities(features, rows, labels, people, classes, questions, params)
     near, similarity = nearest(features, params.neighbours, people)
     cast = votes(near, labels, len(classes.names))
-    verdict = METHODS[params.method](labels, probs, cast, rows["case_id"].to_numpy(dtype=str), params.expected_noise)
-
     held = patients_per_class(labels, people, len(classes.names))
-    label_issue = verdict.label_issue
-    if params.method == "posterior":  # a class of fewer patients than folds is unknown to some fits: their doubt is no evidence
-        label_issue = label_issue & (held >= params.folds)[labels]
+    if params.method == "posterior":
+        known = (held >= params.folds)[labels]  # a class of fewer patients is unknown to some fits: their doubt is no evidence
+        cases = rows["case_id"].to_numpy(dtype=str)
+        verdict = posterior(labels, looks, cast, cases, known, params.precision, params.known_noise)
+    else:
+        verdict = confident_learning(labels, looks)
+    probs = looks.refitted
 
     not_skin_scores = not_skin(features)
     shuffled = np.random.default_rng(params.seed).permutation(labels)
@@ -80,7 +83,7 @@ def build_flags(
         conflict=copied["conflict"],
         garbage=garbage >= 0.5,
         duplicate=copied["duplicate_of"].notna(),
-        mislabeled=label_issue,
+        mislabeled=verdict.label_issue,
         hard=contradicted,
     )
     names, every = np.array(classes.names, dtype=object), np.arange(len(labels))
@@ -99,7 +102,7 @@ def build_flags(
             "spread": probs[:, every, labels].std(axis=0),
             "agreement": cast[every, labels],
             "issue": issue,
-            "label_issue": label_issue,
+            "label_issue": verdict.label_issue,
             "neighbours": [tuple(ids[k] for k in of if k >= 0) for of in near[:, :SHOWN]],
             "duplicate_of": copied["duplicate_of"],
             "outlier_score": outlier_score(similarity),
@@ -112,8 +115,11 @@ def build_flags(
     numbers = {
         "method": params.method,
         "probs": params.probs.partition("@")[0],
-        "log_loss": float(-np.log(np.clip(probs.mean(axis=0)[every, labels], 1e-7, 1)).mean()),
-        "accuracy": float(1 - contradicted.mean()),
+        "l2": looks.l2,
+        "log_loss": float(-np.log(np.clip(looks.of_labels.mean(axis=0)[every, labels], 1e-7, 1)).mean()),
+        "accuracy": float((looks.of_labels.mean(axis=0).argmax(axis=1) == labels).mean()),
+        "noise": _noise(verdict.noise, params),
+        "expected_precision": verdict.expected_precision,
         "small_classes": {name: int(n) for name, n in zip(classes.names, held, strict=True) if 0 < n < params.folds},
         "near_duplicate_pairs": len(pairs),
         "copies_between": shared_between_splits(catalog, group),
@@ -128,14 +134,23 @@ def build_flags(
 def _probabilities(
     features: np.ndarray, rows: pd.DataFrame, labels: np.ndarray, people: np.ndarray, classes: Classes, questions: Questionnaire,
     params: FlagParams,
-) -> np.ndarray:  # fmt: skip
-    """float32 [R, N, K+1], as `params.probs` says."""
+) -> HeldOut:  # fmt: skip
+    """As `params.probs` says."""
     if params.probs not in PROBS:
         return read_probabilities(params.probs, rows, classes)
-    inputs = np.concatenate([features.astype(np.float32), encode(rows, questions)], axis=1)
+    inputs = np.concatenate([power_normalised(features), encode(rows, questions)], axis=1)
+    count = len(classes.names)
     if params.probs == "in_sample":
-        return in_sample(inputs, labels, len(classes.names), params.l2)[None]
-    return repeated_out_of_fold(inputs, labels, people, len(classes.names), params.l2, params.folds, params.repeats, params.seed)
+        return in_sample(inputs, labels, people, count, params.known_l2, params.folds, params.seed)
+    refit = params.method == "posterior"
+    return held_out(inputs, labels, people, count, params.known_l2, params.folds, params.repeats, params.seed, refit)
+
+
+def _noise(noise: Noise | None, params: FlagParams) -> dict[str, Any] | None:
+    """The share of wrong labels: `estimated` from the data, with its 95 % interval, or as it was given."""
+    if noise is None:
+        return None
+    return {"rate": noise.rate, "estimated": params.known_noise is None, "low": noise.low, "high": noise.high}
 
 
 def summary(flags: pd.DataFrame, classes: Classes) -> dict[str, Any]:

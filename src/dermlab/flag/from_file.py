@@ -12,12 +12,13 @@ from dermlab.data.classes import Classes
 from dermlab.data.errors import ContractError, ParamsError
 from dermlab.data.files import sha256_file
 from dermlab.data.tables import PREDICTIONS, prob_columns, read_table
+from dermlab.flag.probabilities import HeldOut
 
 DIGITS = 12  # of the SHA-256
 
 
-def read_probabilities(value: str, rows: pd.DataFrame, classes: Classes) -> np.ndarray:
-    """float32 [1, N, K+1], one row a training row of `rows` (image_id, label), in its order.
+def read_probabilities(value: str, rows: pd.DataFrame, classes: Classes) -> HeldOut:
+    """Of one draw, one row a training row of `rows` (image_id, label), in its order.
 
     value: PATH@DIGEST. The file is a predictions table; rows of other images are ignored. Raises ParamsError for a file that is
     missing or is not the one named, ContractError where it does not cover every training row with its label and with
@@ -48,4 +49,4 @@ def read_probabilities(value: str, rows: pd.DataFrame, classes: Classes) -> np.n
     wrong = np.flatnonzero(~(np.abs(probs.sum(axis=1) - 1) < 1e-3) | (probs < 0).any(axis=1))
     if len(wrong):
         raise ContractError(f"{path}, image {table.index[wrong[0]]}: the probabilities are no distribution ({len(wrong)} such rows).")
-    return probs[None]
+    return HeldOut(probs[None], probs[None], None)

@@ -28,6 +28,7 @@ def _with_a_place_for_the_prompt(value: str) -> str:
     return value
 
 
+AUTO = Literal["auto"]  # is estimated
 Texts = Annotated[str, AfterValidator(_at_least_one)]
 Templates = Annotated[Texts, AfterValidator(_with_a_place_for_the_prompt)]
 
@@ -38,8 +39,9 @@ class FlagParams(Block):
     folds: Annotated[Whole, Field(ge=2)]
     repeats: Positive
     seed: Count
-    l2: Annotated[float, Field(gt=0)]
-    expected_noise: Annotated[float, Field(gt=0, lt=0.5)]
+    l2: AUTO | Annotated[float, Field(gt=0)]
+    expected_noise: AUTO | Annotated[float, Field(gt=0, lt=0.5)]
+    precision: Annotated[float, Field(gt=0.5, lt=1)]
     neighbours: Annotated[Positive, Field(le=1000)]
     phash_bits: Annotated[Whole, Field(ge=0, le=16)]
     max_leak: Share
@@ -47,6 +49,14 @@ class FlagParams(Block):
     skin_prompts: Texts
     not_skin_prompts: Texts
     prompt_templates: Templates
+
+    @property
+    def known_l2(self) -> float | None:
+        return None if self.l2 == "auto" else self.l2
+
+    @property
+    def known_noise(self) -> float | None:
+        return None if self.expected_noise == "auto" else self.expected_noise
 
     @field_validator("probs")
     @classmethod

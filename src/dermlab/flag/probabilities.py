@@ -5,11 +5,12 @@ about wherever it had the capacity to learn it, and contradicts it where it had 
 """
 
 import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from dermlab.data.errors import ContractError
 from dermlab.data.progress import progress
 from dermlab.flag.folds import patient_folds
 from dermlab.model.runtime import main_device, multiplies_bfloat16
@@ -19,46 +20,137 @@ BFLOAT16_FROM = 2**26  # numbers in the features, from which the faster format i
 TOLERANCE = {torch.float32: 1e-7, torch.bfloat16: 1e-5}  # of the mean log-loss; bfloat16 gradients cannot tell less apart
 PRECONDITION_ROWS = 8  # a feature: enough to estimate the features' second moments
 ROWS_AT_ONCE = 8192  # while features are converted: their float32 copy never exists as a whole
+PENALTIES = (
+    3.0,
+    10.0,
+    30.0,
+    100.0,
+    300.0,
+    1000.0,
+    3000.0,
+    10000.0,
+)  # finer steps change the log-loss by less than folds do
+TRIED_ON = 20_000  # rows that tell one penalty from another
+DOUBT = 0.1  # share of wrong labels that the refit reckons with; between 0.05 and 0.2 it hardly matters
 
 
-def repeated_out_of_fold(
-    features: np.ndarray, labels: np.ndarray, groups: np.ndarray, classes: int, l2: float, folds: int, repeats: int, seed: int
-) -> np.ndarray:
-    """float32 [R, N, classes]: `out_of_fold` for `repeats` draws of the folds, by group and stratified."""
-    draws = (patient_folds(labels, groups, classes, folds, seed, repeat) for repeat in range(repeats))
-    return np.stack([out_of_fold(features, labels, draw, classes, l2) for draw in draws])
+@dataclass(frozen=True)
+class HeldOut:
+    """Two looks at every row by classifiers that saw none of its fold, each float32 [R, N, C] for R draws of the folds, rows sum to 1.
 
-
-def out_of_fold(features: np.ndarray, labels: np.ndarray, folds: np.ndarray, classes: int, l2: float) -> np.ndarray:
-    """float32 [N, classes], rows sum to 1; row i comes from a classifier that saw no row of fold `folds[i]`.
-
-    features: float [N, D]; labels: int [N] in 0..classes-1; folds: int [N]. Standardisation is fitted without the held-out
-    fold as well. A class absent from the other folds has probability 0. Raises ContractError unless every row is predicted
-    exactly once.
+    `of_labels`: fitted to the labels as given, so it says how labels come out; `refitted`: fitted to what is then likely to be true.
+    `l2`: the penalty of both; None where they come from elsewhere.
     """
-    order = np.argsort(folds, kind="stable")  # a fold is then one block of rows, and the others are two: no copies
-    numbers, sizes = np.unique(folds[order], return_counts=True)
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    rows = Rows(features, order, starts)
-    labels = torch.from_numpy(labels[order]).to(rows.x.device)
-    probs = np.zeros((len(labels), classes), dtype=np.float32)
-    predicted = np.zeros(len(labels), dtype=np.int64)
-    with progress("Out-of-fold probabilities", len(numbers), "folds") as meter:
-        for fold, number in meter.track(list(enumerate(numbers))):
-            others = [other for other in range(len(numbers)) if other != fold]
-            held_out = order[starts[fold] : starts[fold + 1]]
-            probs[held_out] = _fit_and_predict(rows, labels, others, fold, classes, l2)
-            predicted[folds == number] += 1
-    if not (predicted == 1).all():
-        wrong = int((predicted != 1).sum())
-        raise ContractError(f"{wrong} training rows have not exactly one held-out prediction: their fold is missing.")
-    return probs
+
+    of_labels: np.ndarray
+    refitted: np.ndarray
+    l2: float | None
 
 
-def in_sample(features: np.ndarray, labels: np.ndarray, classes: int, l2: float) -> np.ndarray:
-    """float32 [N, classes]: the classifier is fitted to all rows and asked about the same rows. For comparison only."""
+def held_out(
+    features: np.ndarray, labels: np.ndarray, groups: np.ndarray, classes: int, l2: float | None, folds: int, repeats: int, seed: int,
+    refit: bool = True,
+) -> HeldOut:  # fmt: skip
+    """features: float [N, D]; labels: int [N] in 0..classes-1; groups: str [N], kept in one fold. l2: None chooses by `best_penalty`.
+    Without `refit` both looks are the first."""
+    target = one_hot(labels, classes)
+    first, second = [], []
+    for repeat in range(repeats):
+        draw = OutOfFold(features, patient_folds(labels, groups, classes, folds, seed, repeat))
+        l2 = l2 or draw.best_penalty(target)
+        first.append(draw.predict(target, l2))
+        second.append(draw.predict(believed(labels, first[-1]), l2) if refit else first[-1])
+    return HeldOut(np.stack(first), np.stack(second), l2)
+
+
+def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
+    """float32 [N, classes]."""
+    return np.eye(classes, dtype=np.float32)[labels]
+
+
+def believed(labels: np.ndarray, probs: np.ndarray) -> np.ndarray:
+    """float32 [N, C], rows sum to 1: what each row is likely to be if a share DOUBT of the labels is wrong, in no particular way.
+
+    A classifier fitted to this instead of the labels (one step of EM for logistic regression under label noise, Bootkrajang & Kaban 2012)
+    is not pulled towards the wrong ones. A particular way, were it learnt from the labels and wrong, would be learnt again by the refit.
+    """
+    wrong = DOUBT / (probs.shape[1] - 1)
+    joint = probs * np.where(one_hot(labels, probs.shape[1]) > 0, 1 - DOUBT, wrong).astype(np.float32)
+    return joint / joint.sum(axis=1, keepdims=True)
+
+
+def power_normalised(features: np.ndarray) -> np.ndarray:
+    """float32 [N, D]: the signed square root of every number, rows of length sqrt(D) (Perronnin et al. 2010, section 3).
+
+    A few large activations then no longer outweigh the many small ones, which a linear classifier otherwise cannot undo.
+    """
+    roots = np.sqrt(np.abs(features), dtype=np.float32)
+    np.copysign(roots, features, out=roots)
+    roots *= roots.shape[1] ** 0.5 / np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 1e-12)
+    return roots
+
+
+def in_sample(
+    features: np.ndarray, labels: np.ndarray, groups: np.ndarray, classes: int, l2: float | None, folds: int, seed: int
+) -> HeldOut:
+    """As `held_out`, but a classifier is fitted to all rows and asked about the same rows: nothing is held out. For comparison only."""
+    target = one_hot(labels, classes)
+    l2 = l2 or OutOfFold(features, patient_folds(labels, groups, classes, folds, seed)).best_penalty(target)
     rows = Rows(features, np.arange(len(labels)), np.array([0, len(labels)]))
-    return _fit_and_predict(rows, torch.from_numpy(labels).to(rows.x.device), [0], 0, classes, l2)
+    probs = _Fold(rows, [0], 0).predict(torch.from_numpy(target).to(rows.x.device), l2)[None]
+    return HeldOut(probs, probs, l2)
+
+
+class OutOfFold:
+    """Rows and their folds, for which classifiers are fitted once or more: each search starts where the last one of its fold ended.
+
+    features: float [N, D]; folds: int [N]. Standardisation is fitted without the held-out fold as well.
+    """
+
+    def __init__(self, features: np.ndarray, folds: np.ndarray) -> None:
+        self.order = np.argsort(folds, kind="stable")  # a fold is then one block of rows, and the others are two: no copies
+        numbers, sizes = np.unique(folds[self.order], return_counts=True)
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        self.rows = Rows(features, self.order, starts)
+        blocks = range(len(numbers))
+        self.folds = [_Fold(self.rows, [other for other in blocks if other != fold], fold) for fold in blocks]
+
+    def predict(self, targets: np.ndarray, l2: float) -> np.ndarray:
+        """float32 [N, C], rows sum to 1; a row comes from a classifier that saw no row of its fold. targets: float [N, C], rows sum to 1.
+        A class absent from the other folds has probability 0."""
+        with progress("Out-of-fold probabilities", len(self.folds), "folds") as meter:
+            return self._predict(meter.track(self.folds), targets, l2)
+
+    def best_penalty(self, targets: np.ndarray) -> float:
+        """Of PENALTIES the one with the least held-out log-loss, climbing from the middle; asked of so many folds as hold TRIED_ON rows.
+
+        It depends on features and source: on four sets 100, 300, 300 and 1000. One too small makes every row its own evidence, one too
+        large makes every row doubtful.
+        """
+        sizes = np.diff(self.rows.starts)
+        asked = self.folds[: int(np.searchsorted(np.cumsum(sizes), min(TRIED_ON, sizes.sum()))) + 1]
+        rows = np.concatenate([fold.asked(self.order) for fold in asked])
+        losses: dict[int, float] = {}
+
+        def loss(at: int) -> float:
+            if not 0 <= at < len(PENALTIES):
+                return float("inf")
+            if at not in losses:
+                probs = self._predict(asked, targets, PENALTIES[at])[rows]
+                losses[at] = float(-(targets[rows] * np.log(np.clip(probs, 1e-7, 1))).sum(axis=1).mean())
+            return losses[at]
+
+        at = PENALTIES.index(300.0)
+        while (best := min((at, at - 1, at + 1), key=loss)) != at:
+            at = best
+        return PENALTIES[at]
+
+    def _predict(self, folds: Iterable["_Fold"], targets: np.ndarray, l2: float) -> np.ndarray:
+        ordered = torch.from_numpy(np.asarray(targets, dtype=np.float32)[self.order]).to(self.rows.x.device)
+        probs = np.zeros(targets.shape, dtype=np.float32)
+        for fold in folds:
+            probs[fold.asked(self.order)] = fold.predict(ordered, l2)
+        return probs
 
 
 class Rows:
@@ -114,50 +206,66 @@ def _moments_of(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean.astype(np.float32), np.where(deviation < 1e-6, 1, deviation).astype(np.float32)
 
 
-def _fit_and_predict(rows: Rows, labels: torch.Tensor, train: list[int], held_out: int, classes: int, l2: float) -> np.ndarray:
-    """train, held_out: blocks of `rows`."""
-    present, encoded = torch.unique(torch.cat([labels[part] for part in rows.slices(train)]), return_inverse=True)
-    (asked,) = rows.slices([held_out])
-    probs = np.zeros((asked.stop - asked.start, classes), dtype=np.float32)
-    if len(present) == 1:
-        probs[:, int(present[0])] = 1
+class _Fold:
+    """The classifier that sees the blocks `train` of `rows` and is asked about the block `held_out`."""
+
+    def __init__(self, rows: Rows, train: list[int], held_out: int) -> None:
+        self.rows, self.train, self.held_out = rows, train, held_out
+        self.solution: torch.Tensor | None = None  # of the last fit, for standardised features
+
+    def asked(self, order: np.ndarray) -> np.ndarray:
+        """int64: the rows held out, as numbered before they were put in order."""
+        return order[self.rows.starts[self.held_out] : self.rows.starts[self.held_out + 1]]
+
+    def predict(self, targets: torch.Tensor, l2: float) -> np.ndarray:
+        """float32 [held out, C]. targets: [N, C] in the order of `rows`."""
+        seen = torch.cat([targets[part] for part in self.rows.slices(self.train)])
+        present = seen.sum(0) > 0
+        (asked,) = self.rows.slices([self.held_out])
+        probs = np.zeros((asked.stop - asked.start, targets.shape[1]), dtype=np.float32)
+        if present.sum() == 1:
+            probs[:, present.cpu().numpy()] = 1
+            return probs
+        start = self.solution if self.solution is not None and self.solution.shape[1] == present.sum() else None
+        weights, intercept, self.solution = fit(self.rows, self.train, seen[:, present], l2, start)
+        logits = (self.rows.x[asked] @ weights.to(self.rows.x.dtype)).double() + intercept
+        probs[:, present.cpu().numpy()] = torch.softmax(logits, dim=1).float().cpu().numpy()
         return probs
-    weights, intercept = fit(rows, train, encoded, len(present), l2)
-    logits = (rows.x[asked] @ weights.to(rows.x.dtype)).double() + intercept
-    probs[:, present.cpu().numpy()] = torch.softmax(logits, dim=1).float().cpu().numpy()
-    return probs
 
 
 def _precondition(sample: torch.Tensor, penalty: torch.Tensor, classes: int) -> torch.Tensor:
-    """P float32 [D+1, D+1] of `fit`. sample: [M, D], standardised; penalty: [D+1]."""
+    """U float32 [D+1, D+1], upper triangular, with P = U^-1 of `fit`. sample: [M, D], standardised; penalty: [D+1]."""
     sample = torch.nn.functional.pad(sample, (0, 1), value=1.0)
     curvature = (sample.T @ sample / (len(sample) * classes)).double()
     curvature.diagonal().add_(penalty.double().clamp(min=1e-6))
-    upper = torch.linalg.cholesky(curvature).T
-    identity = torch.eye(len(curvature), dtype=torch.float64, device=sample.device)
-    return torch.linalg.solve_triangular(upper, identity, upper=True).float()
+    return torch.linalg.cholesky(curvature).T
 
 
-def fit(rows: Rows, train: list[int], labels: torch.Tensor, classes: int, l2: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights float32 [D, classes] and intercept [classes] of the softmax regression for `rows.x`, fitted to the blocks in `train`,
-    whose labels [n] are 0..classes-1.
+def fit(
+    rows: Rows, train: list[int], targets: torch.Tensor, l2: float, start: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Weights float32 [D, C] and intercept [C] of the softmax regression for `rows.x`, fitted to the blocks in `train` with the
+    targets [n, C], rows sum to 1; and V [D+1, C], from which a next search may `start`.
 
-    Minimises  sum_i -log p(label_i | z_i) + l2/2 ||V||^2,  z = (x - mean) / deviation of these rows, the intercept unpenalised:
+    Minimises  -sum_ic t_ic log p(c | z_i) + l2/2 ||V||^2,  z = (x - mean) / deviation of these rows, the intercept unpenalised:
     scikit-learn's LogisticRegression with C = 1 / l2 behind a StandardScaler. Full-batch L-BFGS on v, V = P v, where P P^T is the
     inverse of the Hessian's block of a class as it is while all classes are equally likely: that takes tens of iterations where
     the plain problem takes hundreds.
     """
     mean, deviation = rows.moments(train)
     parts = rows.slices(train)
-    count, width = len(labels), rows.x.shape[1]
+    (count, classes), width = targets.shape, rows.x.shape[1]
     penalty = torch.full((width + 1, 1), l2 / count, device=rows.x.device)
     penalty[-1] = 0
     step = max(1, count // (PRECONDITION_ROWS * width))
     sample = torch.cat([rows.x[part][::step].float() for part in parts])
-    precondition = _precondition((sample - mean) / deviation, penalty[:, 0], classes)
+    upper = _precondition((sample - mean) / deviation, penalty[:, 0], classes)
+    identity = torch.eye(width + 1, dtype=torch.float64, device=rows.x.device)
+    precondition = torch.linalg.solve_triangular(upper, identity, upper=True).float()
 
-    blocks, targets = [rows.x[part] for part in parts], torch.split(labels, [part.stop - part.start for part in parts])
-    v = torch.zeros(width + 1, classes, device=rows.x.device, requires_grad=True)
+    blocks, parts_of = [rows.x[part] for part in parts], torch.split(targets, [part.stop - part.start for part in parts])
+    v = torch.zeros(width + 1, classes, device=rows.x.device) if start is None else (upper @ start.double()).float()
+    v.requires_grad_()
     solver = torch.optim.LBFGS([v], max_iter=ITERATIONS, history_size=10, tolerance_grad=1e-5,
                                tolerance_change=TOLERANCE[rows.x.dtype],
                                line_search_fn="strong_wolfe")  # fmt: skip
@@ -171,11 +279,10 @@ def fit(rows: Rows, train: list[int], labels: torch.Tensor, classes: int, l2: fl
         weights, intercept = for_x(standardised)
         loss = (penalty * standardised**2).sum() / 2
         gradient, sums = torch.zeros_like(weights), torch.zeros_like(intercept)
-        for x, target in zip(blocks, targets, strict=True):
+        for x, target in zip(blocks, parts_of, strict=True):
             log_probs = torch.log_softmax((x @ weights.to(x.dtype)).float() + intercept, dim=1)
-            own = log_probs.gather(1, target[:, None])
-            loss -= own.sum() / count
-            residual = log_probs.exp_().scatter_add_(1, target[:, None], torch.full_like(own, -1.0))
+            loss -= (target * log_probs).sum() / count
+            residual = log_probs.exp_().sub_(target)
             gradient += (residual.to(x.dtype).T @ x).float().T / count  # this way round x is read as it lies in memory
             sums += residual.sum(0) / count
         gradient = (gradient - mean[:, None] * sums) / deviation[:, None]
@@ -183,4 +290,5 @@ def fit(rows: Rows, train: list[int], labels: torch.Tensor, classes: int, l2: fl
         return loss
 
     solver.step(torch.no_grad()(objective))  # the gradient is set by hand
-    return for_x(precondition @ v.detach())
+    solution = precondition @ v.detach()
+    return *for_x(solution), solution
