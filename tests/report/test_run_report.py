@@ -181,6 +181,18 @@ def test_a_run_without_flags_duplicates_or_unflagged_numbers_is_reported(world):
     assert as_markdown(found)
 
 
+def test_the_noise_that_flag_estimated_is_said_with_its_interval(world):
+    said = "about 6.0 % of all labels are wrong (95 % interval 4.0 % to 9.0 %, garbage included)"
+    for page in (as_html(report()), as_markdown(report())):
+        assert said in page
+        assert "Of the flagged ones 81.0 % are expected to be." in page
+    given = {"noise": {"rate": 0.1, "estimated": False, "low": 0.1, "high": 0.1}, "expected_precision": None}
+    write_json(paths.metrics_of("flag"), given)
+    assert "It was said beforehand that 10.0 % of all labels are wrong" in as_markdown(report())
+    write_json(paths.metrics_of("flag"), {"noise": None, "expected_precision": None})  # of cleanlab's method
+    assert "labels are wrong (" not in as_markdown(report())
+
+
 def test_a_class_name_cannot_write_html(world):
     page = as_html(report())
     assert "<b>boo" not in page
@@ -230,6 +242,7 @@ def test_flags_against_the_truth_in_closed_form():
     assert errors["precision_with_garbage"] == 3 / 4
     assert errors["suggestion_right"] == 1.0
     assert errors["right_flagged"] == 1 / 4
+    assert found["calibration_error"] == pytest.approx((0.1 + 0.2 + 0.4 + 0.7 + 0.5 + 0.1 + 0.05) / 7)
     assert (found["rare"]["rows"], found["rare"]["right_flagged"]) == (0, 1 / 4)
     assert found["hard_but_right"] == {"rows": 2, "flagged": 0.5}
     assert found["garbage"]["flagged"] == 0.5

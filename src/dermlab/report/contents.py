@@ -87,6 +87,7 @@ class Report:
     cleaning_lead: str
     flags: dict[str, Any]
     issues_lead: str
+    noise_lead: str
     truth: dict[str, Any]
     examples: list[Example]
 
@@ -151,6 +152,7 @@ def contents(inputs: Inputs) -> Report:
         cleaning_lead=sentences.cleaning(params, training, rare, inputs.flags, inputs.manifest),
         flags=flag_counts(inputs.flags, rare),
         issues_lead=sentences.issues(inputs.flags),
+        noise_lead=sentences.noise(metrics["flag"]),
         truth=score_flags(inputs.flags, inputs.truth, inputs.manifest),
         examples=examples(inputs.flags, inputs.rows, inputs.truth, inputs.shards, params.report.examples),
     )

@@ -11,7 +11,7 @@ from dermlab.data.shards import Shards
 from dermlab.data.tables import FLAGS, MANIFEST, PREDICTIONS, QUARANTINE, TRUTH, read_table
 from dermlab.report.params import Params
 
-METRICS = ("train", "evaluate", "headline")
+METRICS = ("flag", "train", "evaluate", "headline")
 
 
 @dataclass(frozen=True)

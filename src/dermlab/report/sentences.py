@@ -152,6 +152,23 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
     return " ".join(said)
 
 
+def noise(flag: Mapping[str, Any]) -> str:
+    """How many labels are wrong in all, and how many of the flags, by the numbers of metrics/flag.json; empty where nobody asked."""
+    found, said = flag.get("noise"), []
+    if not found:
+        return ""
+    if found["estimated"]:
+        said.append(
+            f"Judging by how often sure predictions are contradicted, about {percent(found['rate'])} of all labels are wrong (95 % "
+            f"interval {percent(found['low'])} to {percent(found['high'])}, garbage included); if people err most on hard photos, more are."
+        )
+    else:
+        said.append(f"It was said beforehand that {percent(found['rate'])} of all labels are wrong (flag.expected_noise).")
+    if flag.get("expected_precision"):
+        said.append(f"Of the flagged ones {percent(flag['expected_precision'])} are expected to be.")
+    return " ".join(said)
+
+
 ISSUE_WORDS = {
     "conflict": "one photo with two labels",
     "garbage": "probably no photo of skin",

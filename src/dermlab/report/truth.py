@@ -5,9 +5,11 @@ import pandas as pd
 
 from dermlab.data.classes import OTHER
 from dermlab.data.tables import TRUTH_KINDS
+from dermlab.scores.calibration import confidence_bin, expected_calibration_error
 
 GARBAGE = ("document", "no_skin", "wrong_part")
 SKINLESS = ("document", "no_skin")
+BINS = 15
 
 
 def score_flags(flags: pd.DataFrame, truth: pd.DataFrame, manifest: pd.DataFrame) -> dict:
@@ -15,7 +17,8 @@ def score_flags(flags: pd.DataFrame, truth: pd.DataFrame, manifest: pd.DataFrame
 
     A label is wrong where the class given is not the true one and the photo is no garbage. `kinds`: rows, flagged and left out
     of training, by kind of row. `label_errors`: precision and recall of `label_issue`, average precision of 1 - quality, and the
-    share of right labels wrongly flagged; `rare`: the same among the rows given a class of the rarest third.
+    share of right labels wrongly flagged; `rare`: the same among the rows given a class of the rarest third. `calibration_error`: of
+    the quality as a probability.
     `garbage`: found by `label_issue`, and average precision of the scores meant for it. `duplicates`: pairs of the truth that
     `duplicate_of` or `leak` found. Keys whose denominator is zero are left out.
     """
@@ -41,6 +44,7 @@ def score_flags(flags: pd.DataFrame, truth: pd.DataFrame, manifest: pd.DataFrame
             **_share("precision_with_garbage", flagged & (wrong | garbage), flagged),
             **_share("suggestion_right", (rows["suggested"] == rows["true_label"]).to_numpy() & flagged & wrong, flagged & wrong),
         },
+        "calibration_error": _calibration_error(rows["quality"].to_numpy()[~garbage], ~wrong[~garbage]),
         "rare": _label_errors(rows[rare], wrong[rare], garbage[rare]),
         "hard_but_right": {"rows": int(hard.sum()), **_share("flagged", flagged & hard, hard)},
         "garbage": {
@@ -63,6 +67,13 @@ def _label_errors(rows: pd.DataFrame, wrong: np.ndarray, garbage: np.ndarray) ->
         **_share("right_flagged", flagged & right, right),
         **_average_precision("average_precision", wrong, 1 - rows["quality"].to_numpy()),
     }
+
+
+def _calibration_error(quality: np.ndarray, right: np.ndarray) -> float | None:
+    """Of the quality as the probability that the label is right."""
+    where = confidence_bin(quality, BINS)
+    error = expected_calibration_error(np.bincount(where, right - quality, BINS), np.array(len(right)))
+    return float(error) if len(right) else None
 
 
 def _duplicates(flags: pd.DataFrame, truth: pd.DataFrame) -> dict:
