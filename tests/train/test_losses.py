@@ -16,8 +16,12 @@ def params(**changed) -> SimpleNamespace:
     return SimpleNamespace(**({"label_smoothing": 0.0, "focal_gamma": 2.0, "logit_tau": 1.0} | changed))
 
 
+def one_hot(labels) -> torch.Tensor:
+    return torch.eye(3)[tensor(labels)]
+
+
 def loss(name: str, logits, labels, counts=COUNTS, **changed) -> float:
-    return LOSSES[name](tensor(logits), tensor(labels), counts, params(**changed)).item()
+    return LOSSES[name](tensor(logits), one_hot(labels), counts, params(**changed)).item()
 
 
 QUARTER = [[math.log(1.0), math.log(2.0), math.log(1.0)]]  # softmax: 1/4, 1/2, 1/4
@@ -28,9 +32,9 @@ def test_cross_entropy_is_the_negative_log_probability_of_the_label():
 
 
 def test_cross_entropy_with_smoothing_is_torchs():
-    logits, labels = torch.randn(5, 3), tensor([0, 1, 2, 1, 0])
-    ours = LOSSES["ce"](logits, labels, COUNTS, params(label_smoothing=0.1))
-    torch.testing.assert_close(ours, F.cross_entropy(logits, labels, label_smoothing=0.1))
+    logits, labels = torch.randn(5, 3), [0, 1, 2, 1, 0]
+    ours = LOSSES["ce"](logits, one_hot(labels), COUNTS, params(label_smoothing=0.1))
+    torch.testing.assert_close(ours, F.cross_entropy(logits, tensor(labels), label_smoothing=0.1))
 
 
 def test_focal_weighs_by_what_is_left_to_learn():
@@ -85,7 +89,7 @@ def test_every_loss_has_its_closed_form(name):
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_class_without_training_rows_gives_finite_losses_and_gradients(name):
     logits = torch.randn(6, 3, requires_grad=True)
-    value = LOSSES[name](logits, tensor([0, 1, 2, 0, 1, 2]), tensor([90, 9, 0]), params(label_smoothing=0.1, focal_gamma=0.5))
+    value = LOSSES[name](logits, one_hot([0, 1, 2, 0, 1, 2]), tensor([90, 9, 0]), params(label_smoothing=0.1, focal_gamma=0.5))
     value.backward()
     assert math.isfinite(value.item())
     assert torch.isfinite(logits.grad).all()
@@ -94,7 +98,7 @@ def test_a_class_without_training_rows_gives_finite_losses_and_gradients(name):
 @pytest.mark.parametrize("name", LOSSES)
 def test_extreme_logits_in_bfloat16_give_finite_float32_losses_and_gradients(name):
     logits = tensor([[300.0, -300.0, 0.0], [-300.0, 300.0, 0.0]], dtype=torch.bfloat16, requires_grad=True)
-    value = LOSSES[name](logits, tensor([0, 0]), COUNTS, params(focal_gamma=0.5))
+    value = LOSSES[name](logits, one_hot([0, 0]), COUNTS, params(focal_gamma=0.5))
     value.backward()
     assert value.dtype == torch.float32
     assert math.isfinite(value.item())
@@ -110,3 +114,45 @@ def test_smoothing_makes_certainty_costly(name):
 def test_a_batch_is_the_mean_of_its_rows():
     rows = [loss("focal", QUARTER, [label]) for label in (0, 1)]
     assert loss("focal", QUARTER * 2, [0, 1]) == pytest.approx(np.mean(rows))
+
+
+SOFT = tensor([[0.75, 0.25, 0.0], [0.0, 0.125, 0.875], [1.0, 0.0, 0.0], [0.5, 0.0, 0.5]])
+HARD = [[0, 1], [1, 2], [0, 0], [0, 2]]  # the labels of each row of SOFT, whose shares are those of the second
+SHARES = [0.25, 0.875, 0.0, 0.5]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_row_of_two_labels_costs_and_teaches_what_they_would_in_their_proportion(name, smoothing):
+    asked, logits = params(label_smoothing=smoothing), torch.randn(4, 3)
+
+    def of(targets):
+        own = logits.clone().requires_grad_()
+        value = LOSSES[name](own, targets, COUNTS, asked)
+        value.backward()
+        return value.detach(), own.grad
+
+    soft, gradient = of(SOFT)
+    alone = [[LOSSES[name](logits[i : i + 1], one_hot([label]), COUNTS, asked).item() for label in labels] for i, labels in enumerate(HARD)]
+    assert soft.item() == pytest.approx(np.mean([(1 - s) * a + s * b for (a, b), s in zip(alone, SHARES, strict=True)]), rel=1e-5)
+    (_, first), (_, second) = (of(one_hot([labels[k] for labels in HARD])) for k in (0, 1))
+    share = tensor(SHARES)[:, None]
+    torch.testing.assert_close(gradient, (1 - share) * first + share * second)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropies_of_two_labels_are_torchs_of_their_distribution(smoothing):
+    logits, asked = torch.randn(4, 3), params(label_smoothing=smoothing, logit_tau=0.5)
+    prior = (COUNTS / COUNTS.sum()).log()
+    for name, moved in {"ce": logits, "balanced_softmax": logits + prior, "logit_adjusted": logits + 0.5 * prior}.items():
+        torch.testing.assert_close(LOSSES[name](logits, SOFT, COUNTS, asked), F.cross_entropy(moved, SOFT, label_smoothing=smoothing))
+
+
+def test_focal_and_binary_cross_entropy_of_two_labels_in_closed_form():
+    third = tensor([[2 / 3, 0.0, 1 / 3]])
+    odd = [[math.log(1.0), math.log(2.0), math.log(5.0)]]  # softmax: 1/8, 2/8, 5/8; sigmoids: 1/2, 2/3, 5/6
+    focal = LOSSES["focal"](tensor(odd), third, COUNTS, params()).item()
+    assert focal == pytest.approx(2 / 3 * (7 / 8) ** 2 * math.log(8) + 1 / 3 * (3 / 8) ** 2 * math.log(8 / 5))
+    bce = LOSSES["bce"](tensor(odd), third, COUNTS, params()).item()
+    expected = math.log(2) + math.log(3) - 1 / 3 * math.log(5 / 6) - 2 / 3 * math.log(1 / 6)
+    assert bce == pytest.approx(expected)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torch.nn.functional as F
 
 from dermlab.data.errors import ContractError, DermlabError, ParamsError
 from dermlab.data.rows import read_rows
@@ -17,9 +18,9 @@ from dermlab.data.shards import Shards
 from dermlab.data.tables import MANIFEST, write_table
 from dermlab.model.predict import predict_logits
 from dermlab.model.saved import load_model
-from dermlab.train import checkpoint, loop, phases, state
+from dermlab.train import checkpoint, inputs, loop, phases, state
 from dermlab.train.checkpoint import checkpoint_folder
-from dermlab.train.inputs import drawn_counts
+from dermlab.train.inputs import Rows, drawn_counts
 from dermlab.train.losses import LOSSES
 from dermlab.train.objective import Objective
 from dermlab.train.run import run
@@ -294,6 +295,52 @@ def test_every_loss_trains_where_other_has_no_rows_and_rows_have_weights(clinic,
     params = clinic.params(finetune_epochs=0, label_smoothing=0.1).model_copy(update={"loss": loss})
     metrics = clinic.train(tmp_path, params, tmp_path / "manifest.parquet")
     assert all(np.isfinite(value) for value in metrics.values() if not isinstance(value, str))
+
+
+def test_class_counts_take_two_labels_by_their_shares():
+    labels, seconds = np.array([0] * 6 + [1] * 2), np.array([1, 2, 0, 0, 0, 0, 0, 1])
+    shares = np.array([0.25, 0.5, 0, 0, 0, 0, 0.75, 0])
+    assert drawn_counts(labels, np.ones(8), 3, seconds, shares).tolist() == [6 - 0.75 + 0.75, 2 - 0.75 + 0.25, 0.5]
+    thrice = np.array([3.0] + [1.0] * 7)  # mean 10 / 8
+    assert drawn_counts(labels, thrice, 3, seconds, shares) == pytest.approx([0.8 * (8 - 1.25 + 0.75), 0.8 * (2 - 0.75 + 0.75), 0.8 * 0.5])
+
+
+def focal_by_label(logits, targets, prior):
+    log_p = F.log_softmax(logits, dim=1)
+    return -(targets * (-torch.expm1(log_p)).clamp(min=1e-8) ** 2.0 * log_p).sum(1).mean()
+
+
+# The losses as they were before there were second labels.
+BY_LABEL = {
+    "ce": lambda logits, targets, prior: -(targets * F.log_softmax(logits, dim=1)).sum(1).mean(),
+    "focal": focal_by_label,
+    "bce": lambda logits, targets, prior: F.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(1).mean(),
+    "balanced_softmax": lambda logits, targets, prior: -(targets * F.log_softmax(logits + prior, dim=1)).sum(1).mean(),
+    "logit_adjusted": lambda logits, targets, prior: -(targets * F.log_softmax(logits + 1.0 * prior, dim=1)).sum(1).mean(),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_rows_of_one_label_are_trained_to_the_byte_as_before_there_were_second_ones(clinic, tmp_path, monkeypatch, loss):
+    weights = np.where(clinic.manifest["label"] == "red", 0.37, 2.1)
+    write_table(tmp_path / "manifest.parquet", clinic.manifest.assign(weight=weights), MANIFEST)
+    params = clinic.params(label_smoothing=0.1, finetune_epochs=0).model_copy(update={"loss": loss})
+    clinic.train(tmp_path / "now", params, tmp_path / "manifest.parquet")
+
+    def by_label(logits, labels, counts, knobs):
+        prior = counts.float().clamp(min=1)
+        targets = F.one_hot(labels, 3).float() * (1 - knobs.label_smoothing) + knobs.label_smoothing / 3
+        return BY_LABEL[loss](logits.float(), targets, (prior / prior.sum()).log())
+
+    def counted(labels, weights, classes):
+        weights = weights.astype(np.float64)
+        return np.bincount(labels, weights * (len(weights) / weights.sum()), minlength=classes)
+
+    monkeypatch.setattr(Rows, "targets", lambda rows, classes: rows.labels)
+    monkeypatch.setattr(inputs, "drawn_counts", counted)
+    monkeypatch.setitem(LOSSES, loss, by_label)
+    clinic.train(tmp_path / "before", params, tmp_path / "manifest.parquet")
+    assert files_of(tmp_path / "now") == files_of(tmp_path / "before")
 
 
 def test_the_questionnaire_is_hidden_from_the_share_of_rows_asked_for(clinic):

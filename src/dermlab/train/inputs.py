@@ -22,16 +22,27 @@ from dermlab.train.params import Params
 @dataclass(frozen=True)
 class Rows:
     """N rows of one split. `table`: image_id, shard, row. `labels`: int64 [N]; `weights`: float32 [N];
-    `answers`: float32 [N, Q]; `features`: float16 [N, D] of the frozen backbone."""
+    `answers`: float32 [N, Q]; `features`: float16 [N, D] of the frozen backbone. `seconds`: int64 [N], the second labels, whose part in a
+    row is `shares`, float64 [N], 0 where a row has one label; None where all have."""
 
     table: pd.DataFrame
     labels: np.ndarray
     weights: np.ndarray
     answers: np.ndarray
     features: np.ndarray
+    seconds: np.ndarray | None = None
+    shares: np.ndarray | float = 0.0
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def targets(self, classes: int) -> np.ndarray:
+        """float32 [N, classes], rows sum to 1: what each row is trained towards."""
+        targets, rows = np.zeros((len(self), classes), np.float32), np.arange(len(self))
+        targets[rows, self.labels] = 1 - self.shares
+        if self.seconds is not None:
+            targets[rows, self.seconds] += self.shares
+        return targets
 
 
 @dataclass(frozen=True)
@@ -93,13 +104,18 @@ def read_inputs(
     )
 
 
-def drawn_counts(labels: np.ndarray, weights: np.ndarray, classes: int) -> np.ndarray:
-    """float64 [classes]: the rows of each class that an epoch draws on average, N in all. labels: int [N]; weights: [N], of the draw.
+def drawn_counts(
+    labels: np.ndarray, weights: np.ndarray, classes: int, seconds: np.ndarray | None = None, shares: np.ndarray | float = 0.0
+) -> np.ndarray:
+    """float64 [classes]: the rows of each class that an epoch draws on average, N in all. labels: int [N]; weights: [N], of the draw;
+    seconds, shares: as of `Rows`.
 
     Losses that put the prior in must put in the one that training sees: `rebalanced` has changed it already.
     """
-    weights = weights.astype(np.float64)
-    return np.bincount(labels, weights * (len(weights) / weights.sum()), minlength=classes)
+    drawn = weights.astype(np.float64)
+    drawn = drawn * (len(drawn) / drawn.sum())
+    counts = np.bincount(labels, drawn * (1 - shares), minlength=classes)
+    return counts if seconds is None else counts + np.bincount(seconds, drawn * shares, minlength=classes)
 
 
 def prior_of(counts: np.ndarray) -> np.ndarray:

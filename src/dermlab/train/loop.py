@@ -40,7 +40,7 @@ def run_phase(phase: Phase, inputs: Inputs, objective: Objective, params: Params
     one, checkpoints are written when `keeper.watch` says so. Raises BudgetError, DermlabError."""
     knobs, train = params.train, inputs.train
     device = objective.blank.device
-    labels, answers = (torch.from_numpy(np.array(a)).to(device) for a in (train.labels, train.answers))
+    targets, answers = (torch.from_numpy(np.array(a)).to(device) for a in (train.targets(len(inputs.classes.names)), train.answers))
     image_ids = train.table["image_id"].to_numpy()
     steps = len(train) // knobs.batch_size
     process, world = (phase.accelerator.process_index, phase.accelerator.num_processes) if phase.accelerator else (0, 1)
@@ -61,7 +61,7 @@ def run_phase(phase: Phase, inputs: Inputs, objective: Objective, params: Params
                 chosen = torch.from_numpy(positions).to(device)
                 hidden = objective.hide(answers[chosen], torch.from_numpy(hiding).to(device))
                 set_rate(phase.optimizer, rate_at(epoch * steps + step, phase.epochs * steps, knobs.warmup))
-                loss = _update(phase, objective, seen, hidden, labels[chosen])
+                loss = _update(phase, objective, seen, hidden, targets[chosen])
                 average.update(phase.learner)
                 total += loss
                 unseen.add(step, positions, loss)
@@ -82,14 +82,14 @@ def run_phase(phase: Phase, inputs: Inputs, objective: Objective, params: Params
         state.step, state.losses = 0, 0.0
 
 
-def _update(phase: Phase, objective: Objective, seen: torch.Tensor, answers: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def _update(phase: Phase, objective: Objective, seen: torch.Tensor, answers: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """One step of the optimiser on one batch, in passes of `phase.at_once` rows where it does not fit. Returns the batch's loss."""
     phase.optimizer.zero_grad(set_to_none=True)
-    passes = list(zip(*(tensor.split(phase.at_once) for tensor in (seen, answers, labels)), strict=True))
-    total = torch.zeros((), device=labels.device)
+    passes = list(zip(*(tensor.split(phase.at_once) for tensor in (seen, answers, targets)), strict=True))
+    total = torch.zeros((), device=targets.device)
     for number, (images, given, truth) in enumerate(passes, 1):
         with nullcontext() if number == len(passes) or phase.accelerator is None else phase.accelerator.no_sync(phase.model):
-            loss = objective(phase.model(images, given), truth) * (len(truth) / len(labels))
+            loss = objective(phase.model(images, given), truth) * (len(truth) / len(targets))
             if phase.accelerator is None:
                 loss.backward()
             else:

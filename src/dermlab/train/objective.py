@@ -21,5 +21,5 @@ class Objective:
         """Some rows as if nothing had been answered, so that the network learns to do without. `draws`: uniform [B] in 0 to 1."""
         return torch.where((draws < self.params.question_dropout)[:, None], self.blank, answers)
 
-    def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return self.loss(logits, labels, self.counts, self.params)
+    def __call__(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return self.loss(logits, targets, self.counts, self.params)
