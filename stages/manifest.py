@@ -1,4 +1,4 @@
-"""manifest: which images are used, with which label and weight. Variants change training rows only; test rows are frozen.
+"""manifest: which images are used, with which label or two and which weight. Variants change training rows only; test rows are frozen.
 
 Reads   data/source/ (classes), data/catalog.parquet, data/images.parquet, data/flags.parquet, manifest.ledger (data/relabels.csv)
 Writes  data/manifest.parquet, metrics/manifest.json
@@ -37,7 +37,7 @@ def main() -> None:
     say(
         f"manifest: {params.variant}: {kept['train']} train, {kept['val']} val, {kept['test']} test rows; "
         f"{numbers['dropped']} dropped, {saved} saved by the guard, {numbers['relabeled']} relabeled, "
-        f"{numbers['leaks_left_out']} leaks left out"
+        f"{numbers['softened']} softened, {numbers['leaks_left_out']} leaks left out"
     )
     if "relabeled" in params.variants and (missing := lines_only_in_commit(decisions)):
         say(f"      {decisions} lacks {missing} lines of the last commit; `git checkout {decisions}` brings them back")

@@ -27,7 +27,7 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
         (
             "variant: baseline",
             "variant: baseline+cleand",
-            "did you mean cleaned.*Valid: baseline, relabeled, cleaned, rebalanced",
+            "did you mean cleaned.*Valid: baseline, relabeled, cleaned, softened, rebalanced",
         ),
         ("variant: baseline", "variant: cleaned+cleaned", "twice"),
         ("variant: baseline", "variant: baseline+cleaned", "`baseline` changes nothing and joins with nothing"),
@@ -65,11 +65,11 @@ def test_a_stage_reads_its_own_part_and_the_first_ones_check_that_of_all(tmp_pat
         read_params(PullPart, path, check_all=True)
 
 
-def test_variants_are_joined_by_plus(tmp_path):
-    assert read_params(ManifestPart, edited(tmp_path, "variant: baseline", "variant: cleaned+rebalanced")).variants == (
-        "cleaned",
-        "rebalanced",
-    )
+@pytest.mark.parametrize("value", ["softened", "cleaned+rebalanced", "softened+rebalanced", "cleaned+softened", "relabeled+softened"])
+def test_variants_are_joined_by_plus(tmp_path, value):
+    path = edited(tmp_path, "variant: baseline", f"variant: {value}")
+    check_params(path)
+    assert read_params(ManifestPart, path).variants == tuple(value.split("+"))
 
 
 def test_the_guard_is_switched_by_the_words_on_and_off(tmp_path):

@@ -14,6 +14,8 @@ def manifest(**changes) -> pd.DataFrame:
         "split": ["train", "val"],
         "weight": [1.0, 1.0],
         "origin": ["kept", "kept"],
+        "second_label": ["y", None],
+        "second_share": [0.25, None],
     }
     return pd.DataFrame({**rows, **changes})
 
@@ -33,6 +35,13 @@ def test_rows_are_sorted_and_the_same_rows_give_the_same_bytes(tmp_path):
         ({"label": ["x", None]}, "column label, row 1: is empty"),
         ({"weight": ["heavy", "light"]}, "column weight: "),
         ({"colour": ["red", "red"]}, "column colour is not part of this table"),
+        ({"second_share": [1.5, None]}, "column second_share, row 0: 1.5 is not in 0..1"),
+        ({"second_share": [None, None]}, "column second_label, row 0: y, share None: a second label has a share, and a share a label"),
+        ({"second_label": ["x", None]}, "column second_label, row 0: x, share 0.25: it is the first label too"),
+        (
+            {"second_label": [None, "x"], "second_share": [None, 0.5]},
+            "column second_label, row 1: x, share 0.5: only training rows have a second label",
+        ),
     ],
 )
 def test_an_error_names_file_column_and_row_and_leaves_no_file(tmp_path, changes, says):

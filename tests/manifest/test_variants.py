@@ -14,12 +14,14 @@ from dermlab.manifest.variants import VARIANTS
 
 CLASSES = Classes(("eczema", "psoriasis", "scabies"))
 PARAMS = ManifestParams(other_ratio=0.05, guard=True, max_drop=0.1, min_count=50, rebalance="sqrt", beta=0.999, ledger="data/relabels.csv")
+LOOK_ALIKE = {"eczema": "psoriasis", "psoriasis": "eczema", "scabies": "other", "other": "eczema"}
 SIZES = {"eczema": 400, "psoriasis": 100, "scabies": 52, "other": 90}
 NO_LEDGER = pd.DataFrame(columns=list(HEADER))
 
 
 def clinic(sizes: dict[str, int] = SIZES, flagged: float = 0.3) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Catalog and flags: `sizes` training rows of each class, the first share of them flagged; a fifth as many in val, test."""
+    """Catalog and flags: `sizes` training rows of each class, the first share of them flagged, each of quality number / 1000 and a
+    suggestion half as likely as what is left; a fifth as many in val, test."""
     rows = []
     for split, part in (("train", 1), ("val", 5), ("test", 5)):
         for label, n in sizes.items():
@@ -31,6 +33,8 @@ def clinic(sizes: dict[str, int] = SIZES, flagged: float = 0.3) -> tuple[pd.Data
         {
             "image_id": train["image_id"],
             "given": train["label"],
+            "suggested": train["label"].map(LOOK_ALIKE),
+            "suggested_prob": (1 - number / 1000) / 2,
             "label_issue": number < train["label"].map(sizes) * flagged,
             "quality": number / 1000,
             "leak": False,
@@ -145,7 +149,68 @@ def test_rebalanced_weights_are_one_over_the_root_of_the_frequency_after_cleanin
     assert numbers["weight_per_class"]["scabies"] == pytest.approx(weight["scabies"])
 
 
-@pytest.mark.parametrize("variant", ["baseline", "cleaned+rebalanced+relabeled"])
+def test_a_softened_row_is_trained_towards_both_labels_in_the_proportion_of_their_probabilities(tmp_path):
+    catalog, flags = clinic()
+    rows = flags.set_index("image_id")
+    rows.loc["train-eczema-00000", ["quality", "suggested_prob"]] = 0.6, 0.2
+    rows.loc["train-scabies-00001", ["quality", "suggested_prob"]] = 0.1, 0.7
+    rows.loc["train-psoriasis-00002", ["quality", "suggested_prob"]] = 0.989, 0.011
+    rows.loc["train-psoriasis-00003", ["quality", "suggested_prob"]] = 0.991, 0.009
+    rows.loc["train-psoriasis-00004", ["quality", "suggested_prob"]] = 0.0, 0.0
+    manifest, numbers = build("softened", tables=(catalog, rows.reset_index()))
+    write_table(tmp_path / "manifest.parquet", manifest, MANIFEST)
+    after = manifest.set_index("image_id")
+    labels = ["label", "second_label"]
+    assert after.loc["train-eczema-00000", labels].tolist() == ["eczema", "psoriasis"]
+    assert after.loc["train-eczema-00000", "second_share"] == pytest.approx(0.25)
+    assert after.loc["train-scabies-00001", labels].tolist() == ["scabies", "other"]  # given stays first, however doubtful it is
+    assert after.loc["train-scabies-00001", "second_share"] == pytest.approx(0.875)
+    assert after.loc["train-psoriasis-00002", "second_share"] == pytest.approx(0.011)
+    assert after.loc[["train-psoriasis-00003", "train-psoriasis-00004"], ["second_label", "second_share"]].isna().all(axis=None)
+    assert (numbers["softened"], numbers["dropped"]) == (400 + 98 + 52 + train_counts(manifest)["other"], 0)
+
+
+def test_softening_moves_no_row_and_its_numbers_are_those_of_the_rows_that_are_trained_on():
+    manifest, numbers = build("softened+cleaned")
+    columns = ["image_id", "label", "split", "weight", "origin"]
+    pd.testing.assert_frame_equal(manifest[columns], build("cleaned")[0][columns])
+    soft = manifest[manifest["second_label"].notna()]
+    number = soft["image_id"].str[-5:].astype(int)
+    share = (1000 - number) / (1000 + number)  # of (1 - q) / 2 in q + (1 - q) / 2
+    assert soft["second_share"].tolist() == pytest.approx(share.tolist())
+    assert (soft["second_label"] == soft["label"].map(LOOK_ALIKE)).all()
+    others = train_counts(manifest)["other"]
+    assert numbers["softened_per_class"] == {"eczema": 360, "other": others, "psoriasis": 90, "scabies": 50}
+    assert (numbers["softened"], numbers["given_away"]) == (500 + others, pytest.approx(share.mean()))
+    sums = share.groupby(soft["label"]).sum().to_dict()
+    assert numbers["given_away_per_class"] == pytest.approx(sums)
+    assert numbers["received_per_class"] == pytest.approx(
+        {"eczema": sums["psoriasis"] + sums["other"], "other": sums["scabies"], "psoriasis": sums["eczema"]}
+    )
+
+
+def test_a_reviewed_row_keeps_the_one_label_that_review_left():
+    decided = ledger(("train-eczema-00000", "eczema", "psoriasis"), ("train-eczema-00002", "eczema", "eczema"))
+    after = build("softened+relabeled", decided=decided)[0].set_index("image_id")
+    assert after.loc[["train-eczema-00000", "train-eczema-00002"], "second_label"].isna().all()
+    assert after.loc["train-eczema-00001", "second_label"] == "psoriasis"
+    assert after.loc["train-eczema-00000", "label"] == "psoriasis"
+
+
+def test_where_no_suggestion_is_likely_nothing_is_softened(tmp_path):
+    catalog, flags = clinic()
+    manifest, numbers = build("softened", tables=(catalog, flags.assign(quality=0.999, suggested_prob=0.001)))
+    write_table(tmp_path / "softened.parquet", manifest, MANIFEST)
+    write_table(tmp_path / "baseline.parquet", build()[0], MANIFEST)
+    assert (tmp_path / "softened.parquet").read_bytes() == (tmp_path / "baseline.parquet").read_bytes()
+    assert (numbers["softened"], numbers["given_away"], numbers["softened_per_class"]) == (0, 0.0, {})
+
+
+def test_draw_weights_follow_the_label_whatever_the_second_one_is():
+    assert build("softened+rebalanced")[0]["weight"].tolist() == build("rebalanced")[0]["weight"].tolist()
+
+
+@pytest.mark.parametrize("variant", ["baseline", "cleaned+rebalanced+relabeled+softened"])
 def test_no_variant_touches_val_or_test(variant):
     catalog, flags = clinic()
     manifest, _ = build(variant, decided=ledger(("train-eczema-00000", "eczema", "drop")), tables=(catalog, flags))
@@ -158,7 +223,7 @@ def test_no_variant_touches_val_or_test(variant):
     pd.testing.assert_frame_equal(val, build()[0].query("split == 'val'").reset_index(drop=True))
 
 
-@pytest.mark.parametrize("variant", ["baseline", "relabeled", "cleaned", "rebalanced"])
+@pytest.mark.parametrize("variant", ["baseline", "relabeled", "cleaned", "softened", "rebalanced"])
 def test_a_training_copy_of_a_test_photo_is_left_out_of_every_variant(variant):
     catalog, flags = clinic()
     flags["leak"] = flags["image_id"].isin(["train-eczema-00399", "train-psoriasis-00099"])

@@ -11,7 +11,7 @@ from dermlab.report.runs import load_run
 MAKE = """
 from pathlib import Path
 import pandas as pd
-from dermlab.data.tables import CATALOG, FLAGS, IMAGES, MANIFEST, PREDICTIONS, write_table
+from dermlab.data.tables import CATALOG, FLAGS, IMAGES, PREDICTIONS, write_table
 sure = 0.9 if "loss: focal" in Path("params.yaml").read_text() else 0.6
 write_table(Path("data/predictions.parquet"), pd.DataFrame({
     "image_id": ["i1", "i2"], "patient_id": ["p1", "p2"], "diagnosis": ["a", "b"], "label": ["a", "b"],
@@ -25,9 +25,9 @@ write_table(Path("data/catalog.parquet"), pd.DataFrame({
 write_table(Path("data/images.parquet"), pd.DataFrame({
     "image_id": ids, "width": 1, "height": 1, "sha256": "", "phash": pd.Series([0] * 6, dtype="uint64"), "shard": 0, "row": 0,
 }), IMAGES)
-write_table(Path("data/manifest.parquet"), pd.DataFrame({
+pd.DataFrame({  # as a version wrote it that knew no second labels
     "image_id": ids[1:], "label": labels[1:], "split": ["train"] * 4 + ["test"], "weight": 1.0, "origin": "kept",
-}), MANIFEST)
+}).to_parquet("data/manifest.parquet")
 write_table(Path("data/flags.parquet"), pd.DataFrame({
     "image_id": ids[:5], "given": labels[:5], "suggested": "a", "suggested_prob": 0.5, "quality": 0.5, "spread": 0.0, "agreement": 0.5,
     "issue": "none", "label_issue": [True, False, True, False, False], "neighbours": [[]] * 5, "duplicate_of": None, "outlier_score": 0.0,
@@ -53,6 +53,7 @@ def test_an_experiment_is_read_by_name_from_the_cache(repo):
     assert focal.predictions["prob_a"].tolist() == pytest.approx([0.9, 0.1])
     assert (plain.params["loss"], focal.params["loss"]) == ("ce", "focal")
     assert plain.train_counts == {"a": 3, "b": 1}
+    assert plain.trained == {"a": 2, "b": 1}
 
 
 def test_the_workspace_is_the_files_as_they_are_now(repo):

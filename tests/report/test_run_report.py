@@ -225,7 +225,12 @@ def rows(*kinds_and_flags) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     truth = pd.DataFrame({"image_id": ids, "kind": kinds, "duplicate_of": pd.Series([None] * len(ids), dtype=object)})
     truth["true_label"] = np.where(truth["kind"] == "mislabeled", "acne", "eczema")
     used = [image for image, use in zip(ids, trained, strict=True) if use]
-    return flags, truth, pd.DataFrame({"image_id": used, "label": "eczema", "split": "train", "weight": 1.0, "origin": "kept"})
+    return flags, truth, trained_on(used, "eczema")
+
+
+def trained_on(ids: list[str], label: str | list[str], origin: str = "kept") -> pd.DataFrame:
+    rows = pd.DataFrame({"image_id": ids, "label": label, "split": "train", "weight": 1.0, "origin": origin})
+    return rows.assign(second_label=None, second_share=np.nan)
 
 
 def test_flags_against_the_truth_in_closed_form():
@@ -271,8 +276,8 @@ def test_relabelled_rows_are_scored_against_their_true_label(world):
     changed = wrong["image_id"].tolist()
     manifest = manifest[~manifest["image_id"].isin(changed)]
     to = ["acne", "acne", "acne", "wart"]
-    added = pd.DataFrame({"image_id": changed, "label": to, "split": "train", "weight": 1.0, "origin": "relabeled: seen twice"})
-    write_table(paths.MANIFEST, pd.concat([manifest, added]).astype({"weight": "float32"}), MANIFEST)
+    added = trained_on(changed, to, "relabeled: seen twice")
+    write_table(paths.MANIFEST, pd.concat([manifest, added]), MANIFEST)
     found = report()
     assert found.truth["relabeled"] == {"rows": 4, "right": 0.75}
     assert "4 rows carry the label that review gave them" in as_html(found)

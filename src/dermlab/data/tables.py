@@ -55,6 +55,18 @@ def _check_issues(table: pa.Table, where: str) -> None:
         raise ContractError(f"{where}, column issue, row {row}: {table['issue'][row]} is not one of {', '.join(ISSUES)}.")
 
 
+def _check_second_labels(table: pa.Table, where: str) -> None:
+    second, share = table["second_label"], table["second_share"]
+    wrong = {
+        "a second label has a share, and a share a label": pc.xor(pc.is_null(second), pc.is_null(share)),
+        "it is the first label too": pc.equal(second, table["label"]),
+        "only training rows have a second label": pc.and_(pc.is_valid(second), pc.not_equal(table["split"], "train")),
+    }
+    for said, bad in wrong.items():
+        if (row := _first(bad)) is not None:
+            raise ContractError(f"{where}, column second_label, row {row}: {second[row]}, share {share[row]}: {said}.")
+
+
 def _check_patient_in_one_split(table: pa.Table, where: str) -> None:
     pairs = table.select(["patient_id", "split"]).group_by("patient_id").aggregate([("split", "count_distinct")])
     crossing = pc.sum(pc.greater(pairs["split_count_distinct"], 1)).as_py() or 0
@@ -102,7 +114,13 @@ FLAGS = Schema(
     unit=frozenset({"suggested_prob", "quality", "spread", "agreement", "outlier_score", "not_skin_score"}),
     checks=(_check_issues,),
 )  # fmt: skip
-MANIFEST = Schema(_fields(label=_STR, split=_STR, weight=_F32, origin=_STR), checks=(_check_splits,))
+# `second_label`: what a training row is trained towards besides its label, with the share `second_share`; null where that is all it is.
+MANIFEST = Schema(
+    _fields(label=_STR, split=_STR, weight=_F32, origin=_STR, second_label=_STR, second_share=_F32),
+    nullable=frozenset({"second_label", "second_share"}),
+    unit=frozenset({"second_share"}),
+    checks=(_check_splits, _check_second_labels),
+)
 PREDICTIONS = Schema(_fields(patient_id=_STR, diagnosis=_STR, label=_STR), open_prefix=(PROB_PREFIX,))
 
 # What a row of the truth table may be. `hard`: rightly labelled, drawn to look unlike its class.

@@ -12,7 +12,7 @@ from dermlab.manifest.params import ManifestParams
 from dermlab.manifest.pool import draw_order, keep_pool
 from dermlab.manifest.variants import KEPT, VARIANTS, Phase
 
-COLUMNS = ["image_id", "label", "split", "weight", "origin"]
+COLUMNS = ["image_id", "label", "split", "weight", "origin", "second_label", "second_share"]
 PARTS = {"train": 0, "val": 1}  # of the seed of each split's draw
 
 
@@ -31,7 +31,8 @@ def build_manifest(
     labels frozen; of `other` in train and val a share `params.other_ratio` is drawn by `seed`. Raises ContractError where flags
     and catalog do not fit together, or a class loses its last row.
     """
-    catalog = catalog.sort_values("image_id", ignore_index=True)[["image_id", "label", "split"]].assign(weight=1.0, origin=KEPT)
+    catalog = catalog.sort_values("image_id", ignore_index=True)[["image_id", "label", "split"]]
+    catalog = catalog.assign(weight=1.0, origin=KEPT, second_label=None, second_share=np.nan)
     parts = {split: catalog[catalog["split"] == split].reset_index(drop=True) for split in ("train", "val", "test")}
     order = {split: draw_order(parts[split]["image_id"], seed, part) for split, part in PARTS.items()}
 
@@ -41,7 +42,7 @@ def build_manifest(
     before = draft["label"].value_counts()
     counts: dict[str, Any] = {}
     for phase in Phase:
-        if phase == Phase.WEIGHTS:
+        if phase == Phase.TARGETS:
             pool = _others(draft)
             draft = keep_pool(draft, params.other_ratio, order["train"])
         for name, variant in VARIANTS.items():
@@ -65,6 +66,7 @@ def build_manifest(
         "dropped": 0,
         "saved_by_guard": {},
         "relabeled": 0,
+        "softened": 0,
         **counts,
         "train_per_class": {name: {"before": int(before.get(name, 0)), "after": int(after.get(name, 0))} for name in classes.names},
     }
@@ -72,8 +74,9 @@ def build_manifest(
 
 
 def _with_flags(train: pd.DataFrame, flags: pd.DataFrame) -> pd.DataFrame:
-    """The training rows with label_issue, quality and leak. Flags made from another catalog are an error, not a silent gap."""
-    joined = train.merge(flags[["image_id", "given", "label_issue", "quality", "leak"]], on="image_id", how="left")
+    """The training rows with what the rules ask of the flags. Flags made from another catalog are an error, not a silent gap."""
+    asked = ["image_id", "given", "suggested", "suggested_prob", "label_issue", "quality", "leak"]
+    joined = train.merge(flags[asked], on="image_id", how="left")
     stale = np.flatnonzero((joined["given"] != joined["label"]).to_numpy())
     if len(stale) or len(flags) != len(train):
         example = f" (first: {joined['image_id'][stale[0]]})" if len(stale) else ""

@@ -1,7 +1,7 @@
 """The variants: rules on training rows, which compose.
 
-Rules on labels run before rules on rows, and the weights come last, so that names joined by + mean the same in any order.
-Every rule takes the draft (image_id, label, weight, origin, label_issue, quality, reviewed) and returns it with its own numbers.
+Rules on labels run before rules on rows, then come second labels and the weights, so that names joined by + mean the same in any order.
+Every rule takes the draft (the manifest's columns, what the flags say, reviewed) and returns it with its own numbers.
 """
 
 from collections.abc import Callable
@@ -18,12 +18,13 @@ from dermlab.manifest.params import ManifestParams
 from dermlab.manifest.weights import row_weights
 
 KEPT, RELABELED = "kept", "relabeled"
+LEAST_SHARE = 0.01  # of a second label; less of it teaches nothing
 
 
 class Phase(IntEnum):
-    """When a rule runs. The pool `other` is drawn between ROWS and WEIGHTS."""
+    """When a rule runs. The pool `other` is drawn between ROWS and TARGETS: what comes after sees the rows that are trained on."""
 
-    LABELS, ROWS, WEIGHTS = range(3)
+    LABELS, ROWS, TARGETS, WEIGHTS = range(4)
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,31 @@ def cleaned(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) ->
     }
 
 
+def softened(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Two labels a row, the given one and the one suggested, in the proportion of their probabilities: no row is lost, and one whose
+    label is doubtful teaches it only as far as it is believed. A reviewed row keeps its one label, and so does a row whose suggestion
+    would get less than LEAST_SHARE.
+
+    `other` is a class like any: a row may give to it, and a row of it may give to a diagnosis. That the pool is a draw does not matter,
+    for it is drawn by the given label, and the flags say what the true one is where photo and given label are known. It bounds the rows
+    of `other`, so what is trained towards `other` may be somewhat more or less than `params.other_ratio`.
+    """
+    share = rows["suggested_prob"] / (rows["quality"] + rows["suggested_prob"])
+    soft = (share >= LEAST_SHARE) & ~rows["reviewed"]
+    after = rows.assign(second_label=rows["suggested"].where(soft), second_share=share.where(soft))
+    changed = after[soft]
+    by_label, by_second = (changed.groupby(column)["second_share"] for column in ("label", "second_label"))
+    return after, {
+        "softened": len(changed),
+        "given_away": float(changed["second_share"].mean()) if len(changed) else 0.0,
+        "softened_per_class": {name: int(n) for name, n in by_label.size().items()},
+        "given_away_per_class": {name: float(rows) for name, rows in by_label.sum().items()},
+        "received_per_class": {name: float(rows) for name, rows in by_second.sum().items()},
+    }
+
+
 def rebalanced(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """A draw weight a row by its class's frequency, mean 1."""
+    """A draw weight a row by the frequency of its label, mean 1; a second label has no say."""
     weights = row_weights(rows["label"].to_numpy(dtype=str), params.rebalance, params.beta)
     per_class = pd.Series(weights).groupby(rows["label"].to_numpy()).first()
     return rows.assign(weight=weights), {"weight_per_class": {name: float(w) for name, w in per_class.items()}}
@@ -98,5 +122,6 @@ VARIANTS: dict[str, Variant] = {
     "baseline": Variant(Phase.ROWS, baseline),
     "relabeled": Variant(Phase.LABELS, relabeled),
     "cleaned": Variant(Phase.ROWS, cleaned),
+    "softened": Variant(Phase.TARGETS, softened),
     "rebalanced": Variant(Phase.WEIGHTS, rebalanced),
 }

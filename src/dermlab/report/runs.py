@@ -56,7 +56,7 @@ def _read(name: str, folder: Path) -> Run:
             params["ledger"] = _ledger_digest(lock)  # two reviews are two recipes, though their params are the same
         predictions = read_table(folder / paths.PREDICTIONS, PREDICTIONS)
         rows = read_rows(folder / paths.CATALOG, folder / paths.IMAGES)
-        manifest = read_table(folder / paths.MANIFEST, MANIFEST)
+        manifest = read_table(folder / paths.MANIFEST, MANIFEST, ["split", "label"])  # one of an older version may lack another column
         flags = read_table(folder / paths.FLAGS, FLAGS)
     except (ContractError, OSError) as error:
         said = str(error).replace(f"{folder}/", "")

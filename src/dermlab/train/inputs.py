@@ -94,7 +94,7 @@ def read_inputs(
             f"{manifest} has {len(train)} training and {len(val)} validation rows; training needs one whole batch "
             f"(train.batch_size is {params.train.batch_size}) and one validation row. Pull more images or lower the batch size."
         )
-    counts = drawn_counts(train.labels, train.weights, len(classes.names))
+    counts = drawn_counts(train.labels, train.weights, len(classes.names), train.seconds, train.shares)
     read = [source / "classes.json", source / "questionnaire.json", catalog, images, manifest]
     read += [Path(embeddings) / "features.npy", Path(embeddings) / "image_ids.npy", Path(embeddings) / "info.json"]
     digests = {Path(path).name: sha256_file(path) for path in read}
@@ -110,7 +110,7 @@ def drawn_counts(
     """float64 [classes]: the rows of each class that an epoch draws on average, N in all. labels: int [N]; weights: [N], of the draw;
     seconds, shares: as of `Rows`.
 
-    Losses that put the prior in must put in the one that training sees: `rebalanced` has changed it already.
+    Losses that put the prior in must put in the one that training sees: `rebalanced` and `softened` have changed it already.
     """
     drawn = weights.astype(np.float64)
     drawn = drawn * (len(drawn) / drawn.sum())
@@ -129,10 +129,13 @@ def _rows(rows: pd.DataFrame, classes: Classes, questions: Questionnaire, cached
     weights = rows["weight"].to_numpy(np.float32)
     if len(rows) and not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
         raise ContractError(f"{manifest}, column weight: draw weights must be finite, none negative and not all zero.")
+    soft = rows["second_label"].notna()
     return Rows(
         rows[["image_id", "patient_id", "shard", "row"]].astype({"shard": int, "row": int}),
         classes.encode(rows["label"], f"{manifest}, column label"),
         weights,
         encode(rows, questions),
         cached.of(rows["image_id"]),
+        classes.encode(rows["second_label"].where(soft, rows["label"]), f"{manifest}, column second_label"),
+        rows["second_share"].fillna(0.0).to_numpy(np.float64),
     )
