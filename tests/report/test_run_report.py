@@ -283,6 +283,43 @@ def test_relabelled_rows_are_scored_against_their_true_label(world):
     assert "4 rows carry the label that review gave them" in as_html(found)
 
 
+def test_softened_rows_are_counted_by_class_and_scored_against_their_true_label(world):
+    inputs = read_inputs(read_params(Params))
+    truth = world.truth.set_index("image_id")
+    in_use = inputs.manifest[(inputs.manifest["split"] == "train") & (inputs.manifest["label"] != "acne")].set_index("image_id")
+    kinds = truth["kind"].reindex(in_use.index)
+    wrong, right = in_use.index[kinds == "mislabeled"][:2], in_use.index[kinds == "clean"][:2]  # the true label of the first is acne
+    no_photo = in_use.index[kinds == "document"][:1]
+    manifest = inputs.manifest.set_index("image_id")
+    manifest["second_label"] = manifest["second_label"].astype(object)
+    softened = [*wrong, *right, *no_photo]
+    manifest.loc[softened, "second_label"] = "acne"
+    manifest.loc[softened, "second_share"] = [0.75, 0.25, 0.125, 0.0625, 0.5]
+    write_table(paths.MANIFEST, manifest.reset_index(), MANIFEST)
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("variant: cleaned", "variant: softened", 1))
+    found = report()
+    trained = (manifest["split"] == "train").sum()
+    assert f"It softened 5 of {trained:,} training rows: they are trained towards two labels" in found.cleaning_lead
+    assert "On average the second gets 33.8 % of such a row; in 1 it gets more than the one given" in found.cleaning_lead
+    assert "changed nothing" not in found.cleaning_lead
+    training = {row.name: row.training for row in found.classes}
+    assert (training["acne"].softened, training["acne"].given_away, training["acne"].received) == (0, 0.0, 1.6875)
+    labels = manifest.loc[softened, "label"]
+    for name in world.predictions["label"].unique():
+        if name != "other":
+            assert training[name].softened == (labels == name).sum()
+            assert training[name].given_away == manifest.loc[labels.index[labels == name], "second_share"].sum()
+    assert {row.name for row in found.softened} == {"acne", *labels} - {"other"}
+    assert found.truth["softened"] == {"rows": 4, "given_right": 0.5, "right": (0.75 + 0.25 + 0.875 + 0.9375) / 4}
+    for page in (as_html(found), as_markdown(found)):
+        assert "Of 4 softened rows that are no garbage 50.0 % bear their true label" in page
+        assert "of what they are trained towards 70.3 % is true" in page
+        assert "What softening moves between the classes, in rows" in page
+    assert ", 5 towards two labels, the one given and a likely other." in render(
+        "model-card.md.j2", card=card(found, read_inputs(found.params))
+    )
+
+
 def test_each_class_is_told_from_the_others_as_scikit_learn_counts_it(world):
     found = report()
     scored = world.predictions[world.predictions["label"] != "other"]

@@ -38,6 +38,7 @@ class Card:
     notes: dict[str, dict[str, float]]
     train: dict[str, Any]
     relabelled: int
+    softened: int
     left_out: int
     recipe: dict[str, str]
 
@@ -59,6 +60,7 @@ def card(report: Report, inputs: Inputs) -> Card:
         notes=_notes(rows),
         train=inputs.metrics["train"],
         relabelled=int(trained["origin"].str.startswith("relabeled").sum()),
+        softened=int(trained["second_label"].notna().sum()),
         left_out=int((~known["image_id"].isin(trained["image_id"])).sum()),
         recipe=settings(params),
     )

@@ -98,6 +98,11 @@ class Report:
         return [row for row in self.classes if row.training.dropped or (guarded and row.training.kept_flagged)]
 
     @property
+    def softened(self) -> list[ClassRow]:
+        """The classes of which rows were softened, or to which other rows gave."""
+        return [row for row in self.classes if row.training.softened or row.training.received]
+
+    @property
     def numbers(self) -> dict:
         """What `metrics/report.json` holds."""
         bounds = {name: {"low": b[0], "high": b[1]} for name, (_, b) in self.headline.items() if b}

@@ -140,6 +140,8 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
             f"({share(dropped, total('before'))}); of the rare classes {total('dropped', rare):,} of {total('before', rare):,} "
             f"({share(total('dropped', rare), total('before', rare))})."
         )
+    elif "softened" in params.variants:
+        said.append("This variant dropped no row because of a flag.")
     else:
         said.append("This variant dropped no row because of a flag; the flags below changed nothing.")
     if "cleaned" in params.variants:
@@ -147,6 +149,8 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
         said.append(saved if params.manifest.guard else "The guard was off.")
     if relabeled := int(manifest["origin"].str.startswith("relabeled").sum()):
         said.append(f"{relabeled:,} rows carry the label that review gave them.")
+    if "softened" in params.variants:
+        said.append(softening(manifest))
     if leaks := int(flags["leak"].sum()):
         said.append(f"{leaks:,} training photos that are also in validation or test were left out, as in every variant.")
     return " ".join(said)
@@ -167,6 +171,17 @@ def noise(flag: Mapping[str, Any]) -> str:
     if flag.get("expected_precision"):
         said.append(f"Of the flagged ones {percent(flag['expected_precision'])} are expected to be.")
     return " ".join(said)
+
+
+def softening(manifest: pd.DataFrame) -> str:
+    shares, rows = manifest["second_share"].dropna(), int((manifest["split"] == "train").sum())
+    if shares.empty:
+        return "It softened no row: none has a second label that is likely enough."
+    return (
+        f"It softened {len(shares):,} of {rows:,} training rows: they are trained towards two labels, the one given and the one suggested, "
+        f"in the proportion of their probabilities. On average the second gets {percent(shares.mean())} of such a row; in "
+        f"{int((shares > 0.5).sum()):,} it gets more than the one given."
+    )
 
 
 ISSUE_WORDS = {

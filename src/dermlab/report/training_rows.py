@@ -13,13 +13,18 @@ TOP_SUGGESTIONS = 10
 @dataclass(frozen=True)
 class TrainingCounts:
     """Rows of one class. `before`: in the catalog; `after`: trained on, with the label they carry then; `flagged`: of `before`;
-    `dropped`: of `before`, in no manifest and no leak; `kept_flagged`: flagged, and trained on with their label as it was."""
+    `dropped`: of `before`, in no manifest and no leak; `kept_flagged`: flagged, and trained on with their label as it was; `softened`: of
+    `after`, trained towards a second label too, to which they give `given_away` rows in all; `received`: what rows of other classes give
+    to this one."""
 
     before: int
     after: int
     flagged: int
     dropped: int
     kept_flagged: int
+    softened: int
+    given_away: float
+    received: float
 
     @property
     def flag_rate(self) -> float | None:
@@ -38,6 +43,9 @@ def training_counts(
     kept = rows["image_id"].isin(trained.loc[~trained["origin"].str.startswith("relabeled"), "image_id"])
     gone = ~rows["image_id"].isin(trained["image_id"]) & ~leak
     before, after = rows["label"].value_counts(), trained["label"].value_counts()
+    soft = trained[trained["second_label"].notna()]
+    softened = soft["label"].value_counts()
+    given_away, received = (soft.groupby(column)["second_share"].sum() for column in ("label", "second_label"))
     counted = {name: rows.loc[which, "label"].value_counts() for name, which in (("f", flagged), ("d", gone), ("k", flagged & kept))}
     return {
         name: TrainingCounts(
@@ -46,6 +54,9 @@ def training_counts(
             flagged=int(counted["f"].get(name, 0)),
             dropped=int(counted["d"].get(name, 0)),
             kept_flagged=int(counted["k"].get(name, 0)),
+            softened=int(softened.get(name, 0)),
+            given_away=float(given_away.get(name, 0.0)),
+            received=float(received.get(name, 0.0)),
         )
         for name in targets
     }

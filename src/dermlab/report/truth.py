@@ -20,7 +20,8 @@ def score_flags(flags: pd.DataFrame, truth: pd.DataFrame, manifest: pd.DataFrame
     share of right labels wrongly flagged; `rare`: the same among the rows given a class of the rarest third. `calibration_error`: of
     the quality as a probability.
     `garbage`: found by `label_issue`, and average precision of the scores meant for it. `duplicates`: pairs of the truth that
-    `duplicate_of` or `leak` found. Keys whose denominator is zero are left out.
+    `duplicate_of` or `leak` found. `softened`: of the rows with two labels and no garbage, the share whose given label is the true one, and
+    how much of what they are trained towards is. Keys whose denominator is zero are left out.
     """
     rows = flags.merge(truth, on="image_id", suffixes=("", "_truth"))
     if rows.empty:
@@ -55,6 +56,7 @@ def score_flags(flags: pd.DataFrame, truth: pd.DataFrame, manifest: pd.DataFrame
         },
         "duplicates": _duplicates(flags, truth),
         **_relabeled(rows, trained),
+        **_softened(rows[~garbage], trained),
     }
 
 
@@ -99,6 +101,16 @@ def _relabeled(rows: pd.DataFrame, trained: pd.DataFrame) -> dict:
     if not known.any():
         return {}
     return {"relabeled": {"rows": int(known.sum()), "right": float((now[known] == changed.loc[known, "label"]).mean())}}
+
+
+def _softened(rows: pd.DataFrame, trained: pd.DataFrame) -> dict:
+    soft = trained[trained["second_label"].notna()].join(rows.set_index("image_id")["true_label"], how="inner")
+    if soft.empty:
+        return {}
+    share = soft["second_share"]
+    given, second = (soft[column] == soft["true_label"] for column in ("label", "second_label"))
+    right = float((given * (1 - share) + second * share).mean())
+    return {"softened": {"rows": len(soft), "given_right": float(given.mean()), "right": right}}
 
 
 def _share(name: str, part: np.ndarray, whole: np.ndarray) -> dict[str, float]:
