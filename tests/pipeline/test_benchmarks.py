@@ -10,7 +10,7 @@ from clones import ROOT, environment
 KEYS = {"name", "ours", "peers", "unit", "ratio", "goal", "met", "versions", "machine"}
 
 
-@pytest.mark.parametrize("name", ["oof", "judge", "flags", "head_sweep", "compare"])
+@pytest.mark.parametrize("name", ["oof", "judge", "flags", "head_sweep", "compare", "pull"])
 def test_the_last_line_is_the_result(name):
     command = [sys.executable, ROOT / "benchmarks" / f"{name}.py", "--quick"]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600, check=False)

@@ -81,6 +81,16 @@ def test_a_bucket_is_locked_and_read_again_by_another_process_as_a_folder_would_
 KEYS = [f"images/{i:02d}.jpg" for i in range(8)]
 
 
+def test_a_process_that_reads_part_after_part_connects_once(proxy, monkeypatch):
+    opened, open_store = [], s3.open_store
+    monkeypatch.setattr(s3, "open_store", lambda *of: opened.append(of) or open_store(*of))
+    sent = [pickle.dumps(clinic_through(proxy).some(KEYS))] * 3
+    assert [len(list(pickle.loads(part).read_many(KEYS))) for part in sent] == [len(KEYS)] * 3
+    assert len(opened) == 1
+    list(pickle.loads(pickle.dumps(clinic_through(proxy))).read_many(KEYS))  # another pull, whose credentials may be others
+    assert len(opened) == 2
+
+
 def once_each(fail):
     """The fault, at the first request for each object alone."""
     seen, guard = set(), threading.Lock()

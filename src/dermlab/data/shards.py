@@ -33,8 +33,14 @@ def shard_of_rows(sizes: Sequence[int], limit: int = SHARD_BYTES) -> np.ndarray:
 
 
 def write_shard(path: Path, image_ids: Iterable[str], jpegs: Iterable[bytes]) -> None:
-    """Not atomic by itself: written into a folder that is moved into place as a whole."""
-    batch = pa.record_batch([pa.array(list(image_ids), pa.string()), pa.array(list(jpegs), pa.binary())], schema=SHARD_SCHEMA)
+    """Not atomic by itself: written into a folder that is moved into place as a whole. Holds the shard once: `jpegs` may be an iterator."""
+    column, ends = io.BytesIO(), [0]
+    for jpeg in jpegs:
+        column.write(jpeg)
+        ends.append(column.tell())
+    buffers = [None, pa.py_buffer(np.array(ends, dtype=np.int32)), pa.py_buffer(column.getbuffer())]
+    photos = pa.Array.from_buffers(pa.binary(), len(ends) - 1, buffers)
+    batch = pa.record_batch([pa.array(list(image_ids), pa.string()), photos], schema=SHARD_SCHEMA)
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, SHARD_SCHEMA) as writer:
         writer.write_batch(batch)
 

@@ -9,6 +9,7 @@ import shutil
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -173,18 +174,11 @@ def _quarantine(facts: pd.DataFrame, limit: float) -> pd.DataFrame:
 
 
 def _join(parts: list[Path], shard_of: pd.Series, shards: Path) -> None:
-    """Part after part into shard after shard, in the order of rows, holding one shard in memory."""
+    """Part after part into shard after shard, in the order of rows, holding one of each in memory. `shard_of`: by the id of each photo, in
+    that order, too."""
+    jpegs = (jpeg for path in parts for jpeg in _read_part(path)["jpeg"].to_pylist() if jpeg is not None)
     with atomic_path(shards) as unfinished:
         unfinished.mkdir()
-        current, ids, jpegs = 0, [], []
-        for path in parts:
-            part = _read_part(path)
-            for image_id, jpeg in zip(part["image_id"].to_pylist(), part["jpeg"].to_pylist(), strict=True):
-                if jpeg is None:
-                    continue
-                if shard_of[image_id] != current:
-                    write_shard(unfinished / shard_name(current), ids, jpegs)
-                    current, ids, jpegs = int(shard_of[image_id]), [], []
-                ids.append(image_id)
-                jpegs.append(jpeg)
-        write_shard(unfinished / shard_name(current), ids, jpegs)
+        for shard in shard_of.unique().tolist() or [0]:
+            image_ids = shard_of.index[shard_of == shard]
+            write_shard(unfinished / shard_name(shard), image_ids, islice(jpegs, len(image_ids)))

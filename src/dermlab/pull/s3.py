@@ -7,7 +7,9 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
+from uuid import uuid4
 
 from dermlab.data.errors import SourceError
 from dermlab.data.s3 import SCHEME, may_pass, open_store, reason_of, split
@@ -23,6 +25,7 @@ class S3Files:
     def __init__(self, uri: str, endpoint_url: str | None = None, connections: int = 16) -> None:
         self.bucket, self.prefix = split(uri)
         self.endpoint_url, self.connections = endpoint_url, connections
+        self._name, self._threads = uuid4().hex, ThreadPoolExecutor(connections)  # threads start when they are needed
         self._store: Any = None
         self._listed: dict[str, tuple[int, str]] | None = None
 
@@ -45,18 +48,19 @@ class S3Files:
 
     def read_many(self, keys: Sequence[str]) -> Iterator[tuple[bytes, str]]:
         """In order, with up to `connections` of the next ones on their way or waiting in memory."""
-        with ThreadPoolExecutor(self.connections) as pool:
-            ahead: deque[Future] = deque()
-            try:
-                for key in keys:
-                    ahead.append(pool.submit(self._get, key))
-                    if len(ahead) == self.connections:
-                        yield ahead.popleft().result()
-                while ahead:
+        self._open()  # or each thread would open one of its own
+        some = max(1, self.connections // 4)  # asked for together: threads that wake now and then slow down whoever decodes
+        ahead: deque[Future] = deque()
+        try:
+            for start in range(0, len(keys), some):
+                ahead.extend(self._threads.submit(self._get, key) for key in keys[start : start + some])
+                while len(ahead) > self.connections - some:
                     yield ahead.popleft().result()
-            finally:
-                for future in ahead:
-                    future.cancel()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
 
     def _listing(self) -> dict[str, tuple[int, str]]:
         if self._listed is None:
@@ -109,8 +113,14 @@ class S3Files:
             self._store = open_store(self.bucket, self.prefix, self.endpoint_url)
         return self._store
 
-    def __getstate__(self) -> dict:
-        return {**self.__dict__, "_store": None, "_listed": None}  # a process that gets a copy connects by itself
+    def __reduce__(self) -> tuple:
+        return _copy, (self._name, str(self), self.endpoint_url, self.connections)
+
+
+@lru_cache(maxsize=1)
+def _copy(name: str, uri: str, endpoint_url: str | None, connections: int) -> S3Files:
+    """One for all the parts that a process reads of one pull: it connects once, and keeps connections and threads."""
+    return S3Files(uri, endpoint_url, connections)
 
 
 def _plain(etag: str | None) -> str:
