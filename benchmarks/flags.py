@@ -28,6 +28,7 @@ from sklearn.metrics import average_precision_score
 from dermlab.catalog.build import build_catalog
 from dermlab.catalog.params import CatalogParams
 from dermlab.catalog.params import Params as CatalogPart
+from dermlab.data.folds import patients_per_class, people_of
 from dermlab.data.location import read_location
 from dermlab.data.machine import read_machine
 from dermlab.data.params import read_params
@@ -35,7 +36,6 @@ from dermlab.data.shards import Shards
 from dermlab.embed.features import embed
 from dermlab.embed.params import Params as EmbedPart
 from dermlab.flag.duplicates import groups_of_copies
-from dermlab.flag.folds import patients_per_class, people_of
 from dermlab.flag.neighbours import nearest, votes
 from dermlab.flag.params import Params as FlagPart
 from dermlab.flag.probabilities import held_out, power_normalised

@@ -7,7 +7,7 @@ held-out log-loss at most 1 % higher, in less than 3 GB. Each contestant runs in
 import numpy as np
 from harness import apart, contestant, median_of, record, seconds
 
-from dermlab.flag.folds import patient_folds
+from dermlab.data.folds import patient_folds
 from dermlab.flag.probabilities import OutOfFold, one_hot
 
 CLASSES, FOLDS, L2 = 26, 5, 300.0

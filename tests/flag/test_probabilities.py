@@ -4,8 +4,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
+from dermlab.data.folds import patient_folds
 from dermlab.flag import probabilities
-from dermlab.flag.folds import patient_folds
 from dermlab.flag.probabilities import PENALTIES, OutOfFold, believed, held_out, in_sample, one_hot, power_normalised
 
 

@@ -9,11 +9,11 @@ import pandas as pd
 from dermlab.data.classes import Classes
 from dermlab.data.embeddings import Embeddings
 from dermlab.data.errors import ContractError
+from dermlab.data.folds import patients_per_class, people_of
 from dermlab.data.not_copies import NOTHING_SAID
 from dermlab.data.questionnaire import Questionnaire
 from dermlab.data.tables import ISSUES
 from dermlab.flag.duplicates import check_leaks, copies, find_copies, shared_between_splits
-from dermlab.flag.folds import patients_per_class, people_of
 from dermlab.flag.from_file import read_probabilities
 from dermlab.flag.neighbours import nearest, outlier_score, votes
 from dermlab.flag.noise import Noise

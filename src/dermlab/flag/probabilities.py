@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from dermlab.data.folds import patient_folds
 from dermlab.data.progress import progress
-from dermlab.flag.folds import patient_folds
 from dermlab.model.runtime import main_device, multiplies_bfloat16
 
 ITERATIONS = 200

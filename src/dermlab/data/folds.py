@@ -41,7 +41,7 @@ def patient_folds(labels: np.ndarray, groups: np.ndarray, classes: int, folds: i
             fold_of[group] = (rank * folds // len(members) + turn) % folds
     held_out = np.array([fold_of[group] for group in groups.tolist()], dtype=np.int64)
     if len(np.unique(held_out)) < 2:
-        raise ContractError(f"{len(fold_of)} patient(s) cannot be shared out over flag.folds: {folds}. Lock a source with more of them.")
+        raise ContractError(f"{len(fold_of)} patient(s) cannot be shared out over {folds} folds. Lock a source with more of them.")
     return held_out
 
 

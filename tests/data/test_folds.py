@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from dermlab.data.errors import ContractError
-from dermlab.flag.folds import patient_folds, patients_per_class, people_of
+from dermlab.data.folds import patient_folds, patients_per_class, people_of
 
 
 def clinic(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +72,7 @@ def test_a_class_of_fewer_patients_than_folds_is_spread_over_as_many_folds_as_it
 
 
 def test_one_patient_cannot_be_shared_out():
-    with pytest.raises(ContractError, match=r"1 patient\(s\) cannot be shared out over flag.folds: 5"):
+    with pytest.raises(ContractError, match=r"1 patient\(s\) cannot be shared out over 5 folds"):
         patient_folds(np.zeros(9, dtype=int), np.array(["p"] * 9), 2, 5, seed=17)
 
 
