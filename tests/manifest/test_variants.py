@@ -13,7 +13,9 @@ from dermlab.manifest.params import ManifestParams
 from dermlab.manifest.variants import VARIANTS
 
 CLASSES = Classes(("eczema", "psoriasis", "scabies"))
-PARAMS = ManifestParams(other_ratio=0.05, guard=True, max_drop=0.1, min_count=50, rebalance="sqrt", beta=0.999, ledger="data/relabels.csv")
+PARAMS = ManifestParams(
+    other_ratio=0.05, guard=True, max_drop=0.1, min_count=50, rebalance="sqrt", beta=0.999, held_out="none", ledger="data/relabels.csv"
+)
 LOOK_ALIKE = {"eczema": "psoriasis", "psoriasis": "eczema", "scabies": "other", "other": "eczema"}
 SIZES = {"eczema": 400, "psoriasis": 100, "scabies": 52, "other": 90}
 NO_LEDGER = pd.DataFrame(columns=list(HEADER))

@@ -18,6 +18,7 @@ from dermlab.data.files import atomic_path
 from dermlab.data.questionnaire import PREFIX, Questionnaire
 
 SPLITS = ("train", "val", "test")
+HELD_OUT = "held_out"  # of the manifest alone: training rows that the model is to predict and does not see
 PROB_PREFIX = "prob_"
 NOTE_PREFIX = "note_"  # what a source says of a row that no model may see: how a diagnosis was made, the labels' weights
 Check = Callable[[pa.Table, str], None]
@@ -43,16 +44,13 @@ def _fields(**types: pa.DataType) -> tuple[pa.Field, ...]:
     return (pa.field("image_id", pa.string()), *(pa.field(name, kind) for name, kind in types.items()))
 
 
-def _check_splits(table: pa.Table, where: str) -> None:
-    bad = pc.invert(pc.is_in(table["split"], pa.array(SPLITS)))
-    if (row := _first(bad)) is not None:
-        raise ContractError(f"{where}, column split, row {row}: {table['split'][row]} is not one of {', '.join(SPLITS)}.")
+def _one_of(column: str, valid: tuple[str, ...]) -> Check:
+    def check(table: pa.Table, where: str) -> None:
+        bad = pc.invert(pc.is_in(table[column], pa.array(valid)))
+        if (row := _first(bad)) is not None:
+            raise ContractError(f"{where}, column {column}, row {row}: {table[column][row]} is not one of {', '.join(valid)}.")
 
-
-def _check_issues(table: pa.Table, where: str) -> None:
-    bad = pc.invert(pc.is_in(table["issue"], pa.array(ISSUES)))
-    if (row := _first(bad)) is not None:
-        raise ContractError(f"{where}, column issue, row {row}: {table['issue'][row]} is not one of {', '.join(ISSUES)}.")
+    return check
 
 
 def _check_second_labels(table: pa.Table, where: str) -> None:
@@ -90,7 +88,7 @@ SOURCE_MANIFEST = Schema(
 CATALOG = Schema(
     _fields(patient_id=_STR, case_id=_STR, diagnosis=_STR, label=_STR, split=_STR),
     open_prefix=(PREFIX, NOTE_PREFIX),
-    checks=(_check_splits, _check_patient_in_one_split),
+    checks=(_one_of("split", SPLITS), _check_patient_in_one_split),
 )
 # All that goes down to the stages of pixels; nothing that a label can change.
 WANTED = Schema(_fields(key=_STR, size=_I64, etag=_STR), nullable=frozenset({"size", "etag"}))
@@ -112,14 +110,14 @@ FLAGS = Schema(
     ),
     nullable=frozenset({"duplicate_of", "review_rank"}),
     unit=frozenset({"suggested_prob", "quality", "spread", "agreement", "outlier_score", "not_skin_score"}),
-    checks=(_check_issues,),
+    checks=(_one_of("issue", ISSUES),),
 )  # fmt: skip
 # `second_label`: what a training row is trained towards besides its label, with the share `second_share`; null where that is all it is.
 MANIFEST = Schema(
     _fields(label=_STR, split=_STR, weight=_F32, origin=_STR, second_label=_STR, second_share=_F32),
     nullable=frozenset({"second_label", "second_share"}),
     unit=frozenset({"second_share"}),
-    checks=(_check_splits, _check_second_labels),
+    checks=(_one_of("split", (*SPLITS, HELD_OUT)), _check_second_labels),
 )
 PREDICTIONS = Schema(_fields(patient_id=_STR, diagnosis=_STR, label=_STR), open_prefix=(PROB_PREFIX,))
 

@@ -10,7 +10,7 @@ import pandas as pd
 from dermlab.data.classes import OTHER, Classes
 from dermlab.data.errors import ContractError
 from dermlab.data.files import atomic_path
-from dermlab.data.tables import prob_columns
+from dermlab.data.tables import HELD_OUT, prob_columns
 from dermlab.evaluate.doubts import doubted
 from dermlab.model.saved import TrainedModel
 from dermlab.scores.adjustment import TAUS, adjusted, two_aims
@@ -49,8 +49,14 @@ def frozen_test_rows(catalog: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFr
     return rows
 
 
+def held_out_rows(catalog: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
+    """The catalog's rows that the manifest holds out of training, with their labels as given, sorted by image_id; mostly none."""
+    held_out = manifest.loc[manifest["split"] == HELD_OUT, "image_id"]
+    return catalog[catalog["image_id"].isin(held_out)].sort_values("image_id", ignore_index=True)
+
+
 def predictions_table(rows: pd.DataFrame, probs: np.ndarray, classes: Classes) -> pd.DataFrame:
-    """rows: the test rows; probs: float [N, K+1]."""
+    """rows: of the catalog; probs: float [N, K+1]."""
     columns = pd.DataFrame(probs.astype(np.float32), columns=prob_columns(classes), index=rows.index)
     return pd.concat([rows[["image_id", "patient_id", "diagnosis", "label"]], columns], axis=1)
 

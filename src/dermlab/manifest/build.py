@@ -8,6 +8,8 @@ import pandas as pd
 
 from dermlab.data.classes import OTHER, Classes
 from dermlab.data.errors import ContractError
+from dermlab.data.tables import HELD_OUT
+from dermlab.manifest.held_out import fold_of
 from dermlab.manifest.params import ManifestParams
 from dermlab.manifest.pool import draw_order, keep_pool
 from dermlab.manifest.variants import KEPT, VARIANTS, Phase
@@ -28,15 +30,20 @@ def build_manifest(
     """(the manifest table, the numbers of metrics/manifest.json).
 
     Only training rows are changed, and no variant keeps one that is a copy of a val or test image. Test rows are all kept, their
-    labels frozen; of `other` in train and val a share `params.other_ratio` is drawn by `seed`. Raises ContractError where flags
-    and catalog do not fit together, or a class loses its last row.
+    labels frozen; of `other` in train and val a share `params.other_ratio` is drawn by `seed`. The rows of a fold held out
+    (`params.fold`, drawn by `seed`) are as the catalog has them, leaks included: whoever judges labels asks about each. Raises
+    ContractError where flags and catalog do not fit together, or a class loses its last row.
     """
-    catalog = catalog.sort_values("image_id", ignore_index=True)[["image_id", "label", "split"]]
+    catalog = catalog.sort_values("image_id", ignore_index=True)
     catalog = catalog.assign(weight=1.0, origin=KEPT, second_label=None, second_share=np.nan)
     parts = {split: catalog[catalog["split"] == split].reset_index(drop=True) for split in ("train", "val", "test")}
     order = {split: draw_order(parts[split]["image_id"], seed, part) for split, part in PARTS.items()}
 
     draft = _with_flags(parts["train"], flags)
+    if params.fold:
+        held_out = fold_of(parts["train"], flags, classes, *params.fold, seed)
+        parts[HELD_OUT] = parts["train"][held_out].assign(split=HELD_OUT)
+        draft = draft[~held_out]
     leaks = int(draft["leak"].sum())
     draft = draft[~draft["leak"]].assign(reviewed=False)
     before = draft["label"].value_counts()
@@ -53,7 +60,8 @@ def build_manifest(
     _check_no_class_emptied(before, after, classes)
 
     val = keep_pool(parts["val"], params.other_ratio, order["val"])
-    manifest = pd.concat([draft[COLUMNS], val[COLUMNS], parts["test"][COLUMNS]]).sort_values("image_id", ignore_index=True)
+    kept = {**parts, "train": draft, "val": val}
+    manifest = pd.concat([rows[COLUMNS] for rows in kept.values()]).sort_values("image_id", ignore_index=True)
     numbers = {
         "variant": "+".join(name for name in VARIANTS if name in variants),
         "rows": {split: int((manifest["split"] == split).sum()) for split in parts},

@@ -1,5 +1,6 @@
 """The knobs of `manifest`."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -8,7 +9,8 @@ from dermlab.data.params import Block, Count, Share, StageParams, nearest
 
 
 class ManifestParams(Block):
-    """`ledger`: the file of decisions that `relabeled` applies; a study names a simulated reviewer's."""
+    """`ledger`: the file of decisions that `relabeled` applies; a study names a simulated reviewer's. `held_out`: none, or K/N, fold K of N
+    of the training rows, which the model is to predict and not to see."""
 
     ledger: Annotated[str, Field(pattern=r"^data/.+\.csv$")]
     other_ratio: Share
@@ -17,6 +19,23 @@ class ManifestParams(Block):
     min_count: Count
     rebalance: Literal["sqrt", "effective", "balanced"]
     beta: Annotated[float, Field(gt=0, lt=1)]
+    held_out: str
+
+    @property
+    def fold(self) -> tuple[int, int] | None:
+        """(K, N)."""
+        if self.held_out == "none":
+            return None
+        fold, folds = self.held_out.split("/")
+        return int(fold), int(folds)
+
+    @field_validator("held_out")
+    @classmethod
+    def _is_a_fold(cls, value: str) -> str:
+        found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", value)
+        if value != "none" and not (found and 2 <= int(found[2]) >= int(found[1])):
+            raise ValueError(f"{value!r} is not valid. Valid: none, or fold K of N as K/N, such as 2/5")
+        return value
 
 
 class Params(StageParams):

@@ -41,7 +41,7 @@ def training_counts(
     flagged = rows["image_id"].map(by_id["label_issue"]).fillna(False).astype(bool)
     leak = rows["image_id"].map(by_id["leak"]).fillna(False).astype(bool)
     kept = rows["image_id"].isin(trained.loc[~trained["origin"].str.startswith("relabeled"), "image_id"])
-    gone = ~rows["image_id"].isin(trained["image_id"]) & ~leak
+    gone = ~rows["image_id"].isin(manifest["image_id"]) & ~leak
     before, after = rows["label"].value_counts(), trained["label"].value_counts()
     soft = trained[trained["second_label"].notna()]
     softened = soft["label"].value_counts()

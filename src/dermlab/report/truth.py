@@ -27,7 +27,7 @@ def score_flags(flags: pd.DataFrame, truth: pd.DataFrame, manifest: pd.DataFrame
     if rows.empty:
         return {}
     trained = manifest.loc[manifest["split"] == "train"].set_index("image_id")
-    rows["left_out"] = ~rows["image_id"].isin(trained.index) & (rows["given"] != OTHER)  # `other` is sampled, not judged
+    rows["left_out"] = ~rows["image_id"].isin(manifest["image_id"]) & (rows["given"] != OTHER)  # `other` is sampled, not judged
     flagged, kind = rows["label_issue"].to_numpy(bool), rows["kind"]
     garbage = kind.isin(GARBAGE).to_numpy()
     wrong = (rows["given"] != rows["true_label"]).to_numpy() & ~garbage  # copies with a label of their own included
