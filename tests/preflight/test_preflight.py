@@ -115,3 +115,12 @@ def test_the_source_is_tried_by_reading_one_object(tmp_path, monkeypatch):
     assert found.result == GO
     assert "2 KB" in found.said
     assert "secret" not in found.said
+
+
+def test_a_fold_is_predicted_and_not_trained_on(reachable):
+    values = [{"train.batch_size": 64, "train.finetune_epochs": 6, "manifest.held_out": f"{k}/5"} for k in range(1, 6)]
+    low, _ = hours_of(values, Work(1000, 800, 100, 0, speeds=(100.0, 10.0), measured="here"))
+    assert low == pytest.approx((1000 / 100 + 5 * (6 * 640 / 10 + (100 + 160) / 100)) / 3600)
+    found = checks_of("oof-finetuned")
+    assert "95,028 rows at batch 64" in found["steps"].said
+    assert found["evidence"].result == GO

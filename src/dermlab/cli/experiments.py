@@ -31,14 +31,41 @@ def study(
     seeds: Annotated[str, typer.Option(help="17,18,19 or 17-24, instead of the recipe's; those that have run are kept")] = "",
     at_once: Annotated[int, typer.Option(help="experiments at a time, each on a GPU of its own", min=1)] = 1,
 ) -> None:
-    """Run every experiment of a recipe as a real `dvc exp run`, then compare them. Run again to go on after a stop."""
+    """Run every experiment of a recipe as a real `dvc exp run`, then compare them, or join what folds predict. Run again to go on after a
+    stop."""
     from dermlab.study.recipe import read_recipe, read_seeds
     from dermlab.study.run import run_study
 
     planned = read_recipe(_recipe_file(recipe), read_seeds(seeds) if seeds else ())
+    if planned[0].holds_out:
+        say(f"study: {len(planned)} trainings, each without a fold; `dermlab preflight {recipe}` reckons the hours and dollars")
     run_study(planned, replace, share, at_once)
+    if planned[0].holds_out:
+        out_of_fold(recipe, seeds)
+        return
     baseline, *others = [experiment.name for experiment in planned]
     compare(baseline, others)
+
+
+@app.command("out-of-fold")
+def out_of_fold(
+    recipe: Annotated[str, typer.Argument(help="as given to `dermlab study`; each experiment holds a fold out")] = "oof-finetuned",
+    seeds: Annotated[str, typer.Option(help="as given to `dermlab study`")] = "",
+) -> None:
+    """Join what the folds of a study predict into data/oof.parquet, and say how flags use it. Runs nothing."""
+    from dermlab.data.files import named_by_content
+    from dermlab.data.tables import PREDICTIONS, write_table
+    from dermlab.study.out_of_fold import out_of_fold as join
+    from dermlab.study.recipe import read_recipe, read_seeds
+
+    planned = read_recipe(_recipe_file(recipe), read_seeds(seeds) if seeds else ())
+    joined = join([experiment.name for experiment in planned])
+    write_table(paths.OUT_OF_FOLD, joined.table, PREDICTIONS)
+    say(
+        f"out-of-fold: {paths.OUT_OF_FOLD}, {len(joined.table)} training rows, each by networks that have not seen it: log-loss "
+        f"{joined.log_loss:.3f}, accuracy {joined.accuracy:.3f} (of other probabilities: metrics/flag.json)"
+    )
+    say(f"Next: dvc exp run -S flag.probs={named_by_content(paths.OUT_OF_FOLD)}")
 
 
 @app.command()

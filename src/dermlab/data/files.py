@@ -22,6 +22,7 @@ from typing import Any
 from dermlab.data.errors import BudgetError, ContractError
 
 YOUNG = 60  # seconds
+DIGITS = 12  # of a SHA-256, where it names a file
 NOTHING = 2**20  # bytes free: a disk that is full, but for what was given back on the way out
 
 
@@ -126,6 +127,11 @@ def read_json(path: Path | str) -> Any:
 def sha256_file(path: Path | str) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def named_by_content(path: Path | str) -> str:
+    """`PATH@DIGEST`: for a param that names a file which DVC does not watch."""
+    return f"{path}@{sha256_file(path)[:DIGITS]}"
 
 
 def _rounded(value: Any, where: str) -> Any:

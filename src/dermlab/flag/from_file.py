@@ -1,4 +1,4 @@
-"""Probabilities made elsewhere, say by k fine-tuned networks on a pod, each predicting the fold it did not see.
+"""Probabilities made elsewhere, say by k fine-tuned networks, each predicting the fold it did not see (`dermlab out-of-fold`).
 
 DVC does not watch the file, so the param names its content: `flag.probs: data/oof.parquet@3fa9c1d2a7b0`.
 """
@@ -10,11 +10,9 @@ import pandas as pd
 
 from dermlab.data.classes import Classes
 from dermlab.data.errors import ContractError, ParamsError
-from dermlab.data.files import sha256_file
+from dermlab.data.files import named_by_content
 from dermlab.data.tables import PREDICTIONS, prob_columns, read_table
 from dermlab.flag.probabilities import HeldOut
-
-DIGITS = 12  # of the SHA-256
 
 
 def read_probabilities(value: str, rows: pd.DataFrame, classes: Classes) -> HeldOut:
@@ -26,11 +24,11 @@ def read_probabilities(value: str, rows: pd.DataFrame, classes: Classes) -> Held
     """
     path, _, digest = value.partition("@")
     if not Path(path).is_file():
-        raise ParamsError(f"flag.probs: there is no file {path}. Copy it there, or use `oof`.")
-    found = sha256_file(path)[:DIGITS]
-    if digest != found:
+        raise ParamsError(f"flag.probs: there is no file {path}. Copy it there, make it with `dermlab out-of-fold`, or use `oof`.")
+    named = named_by_content(path)
+    if value != named:
         said = f"is not the file named by @{digest}" if digest else "must be named with its content"
-        raise ParamsError(f"flag.probs: {path} {said}. If it is the right one: -S flag.probs={path}@{found}")
+        raise ParamsError(f"flag.probs: {path} {said}. If it is the right one: -S flag.probs={named}")
     table = read_table(Path(path), PREDICTIONS).set_index("image_id")
     missing = rows.loc[~rows["image_id"].isin(table.index), "image_id"]
     if len(missing):

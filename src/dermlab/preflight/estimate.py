@@ -37,20 +37,27 @@ class Work:
     measured: str = ""
 
 
+def held_out_rows(values: Mapping[str, Any], work: Work) -> int:
+    """Of the training rows: those that an experiment predicts and does not train on."""
+    _, is_fold, folds = str(values.get("manifest.held_out", "none")).partition("/")
+    return round(work.train_rows / int(folds)) if is_fold else 0
+
+
 def hours_of(experiments: Sequence[Mapping[str, Any]], work: Work) -> tuple[float, float]:
     """Least and likely hours of all experiments: each image is embedded once; each experiment fine-tunes its epochs and is tested."""
     still, training = work.speeds
     seconds = work.images / still
     for values in experiments:
-        steps = work.train_rows // values["train.batch_size"] * values["train.batch_size"]
-        seconds += values["train.finetune_epochs"] * steps / training + work.test_rows / still
+        held_out = held_out_rows(values, work)
+        steps = (work.train_rows - held_out) // values["train.batch_size"] * values["train.batch_size"]
+        seconds += values["train.finetune_epochs"] * steps / training + (work.test_rows + held_out) / still
     return seconds / 3600, seconds / 3600 * OVERHEAD
 
 
 def time_and_money(experiments: Sequence[Mapping[str, Any]], work: Work, usd: float, max_hours: float, max_usd: float) -> list[Check]:
-    batch = experiments[0]["train.batch_size"]
-    steps, left = divmod(work.train_rows, batch)
-    said = f"{work.train_rows:,} rows at batch {batch}: {steps:,} an epoch; {left} rows wait for the next (never a batch of one)"
+    batch, rows = experiments[0]["train.batch_size"], work.train_rows - held_out_rows(experiments[0], work)
+    steps, left = divmod(rows, batch)
+    said = f"{rows:,} rows at batch {batch}: {steps:,} an epoch; {left} rows wait for the next (never a batch of one)"
     checks = [Check("steps", GO, said)]
     if work.speeds is None:
         said = "no speed is known for this backbone at this size; time an epoch there and give it as --epoch-seconds"
@@ -90,6 +97,8 @@ def _size(of: float, digits: int = 0) -> str:
 
 def evidence(experiments: Sequence[Mapping[str, Any]]) -> Check:
     """Whether what is bought can answer the question."""
+    if folds := sum(values["manifest.held_out"] != "none" for values in experiments):
+        return Check("evidence", GO, f"no recipes are compared: {folds} networks predict training rows that they have not seen")
     seeds = len({values["seed"] for values in experiments})
     if seeds > 1:
         return Check("evidence", GO, f"{seeds} seeds a recipe")

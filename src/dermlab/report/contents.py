@@ -178,6 +178,7 @@ def settings(params: Params) -> dict[str, str]:
         "manifest.min_count": cleaned and params.manifest.guard,
         "manifest.rebalance": rebalanced,
         "manifest.beta": rebalanced and params.manifest.rebalance == "effective",
+        "manifest.held_out": params.manifest.held_out != "none",
         "train.focal_gamma": params.loss == "focal",
         "train.logit_tau": params.loss == "logit_adjusted",
     }

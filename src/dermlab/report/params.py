@@ -26,6 +26,7 @@ class FlagShown(Shown):
 class ManifestShown(Shown):
     guard: bool
     rebalance: str
+    held_out: str
 
 
 class EvaluateShown(Shown):

@@ -1,6 +1,7 @@
 """Reading an experiment's predictions out of DVC, without checking it out."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def load_run(rev: str, repo: Path | str = ".") -> Run:
     if rev.endswith(".parquet"):
         return load_predictions(Path(rev), Path(repo))
     with tempfile.TemporaryDirectory() as folder:
-        _fetch(rev, Path(repo), Path(folder))
+        fetch(rev, Path(repo), Path(folder), FILES)
         return _read(rev, Path(folder))
 
 
@@ -49,8 +50,8 @@ def load_predictions(path: Path, repo: Path | str = ".") -> Run:
 
 def _read(name: str, folder: Path) -> Run:
     try:
-        params = _yaml(folder / paths.PARAMS)
-        lock = _yaml(folder / LOCK) if (folder / LOCK).exists() else {}
+        params = read_yaml(folder / paths.PARAMS)
+        lock = read_yaml(folder / LOCK) if (folder / LOCK).exists() else {}
         check_params_were_run(params, lock)
         if "relabeled" in str(params.get("variant", "")).split("+") and params["manifest"]["ledger"] == str(paths.RELABELS):
             params["ledger"] = _ledger_digest(lock)  # two reviews are two recipes, though their params are the same
@@ -68,7 +69,7 @@ def _read(name: str, folder: Path) -> Run:
     return Run(name, predictions, params, known, used, {label: float(share) for label, share in flagged.items() if label != OTHER})
 
 
-def _yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
     return YAML(typ="safe").load(path.read_text(encoding="utf-8")) or {}
 
 
@@ -89,8 +90,9 @@ def _ledger_digest(lock: dict) -> str:
     return next((dep["md5"][:8] for dep in deps if dep["path"] == str(paths.RELABELS)), "unknown")
 
 
-def _fetch(rev: str, repo: Path, folder: Path) -> None:
-    """Copies the run's files from git and the DVC cache (from the remote where the cache lacks them) into `folder`."""
+def fetch(rev: str, repo: Path, folder: Path, files: Sequence[Path]) -> None:
+    """Copies the run's `files` from git and the DVC cache (from the remote where the cache lacks them) into `folder`. Raises DermlabError
+    for an unknown name, ContractError for a file that is not to be had."""
     from dvc.api import DVCFileSystem
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -104,13 +106,13 @@ def _fetch(rev: str, repo: Path, folder: Path) -> None:
             f"There is no experiment or revision {rev!r} ({_short(error)}). Experiments: {', '.join(_experiments(repo)) or 'none'}. For "
             f"the files as they are now say `{WORKSPACE}`."
         ) from error
-    files = DVCFileSystem(str(repo), rev=rev)
-    for path in FILES:
+    there = DVCFileSystem(str(repo), rev=rev)
+    for path in files:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            if path != LOCK or files.exists(str(path)):
-                files.get_file(str(path), str(target))
+            if path != LOCK or there.exists(str(path)):
+                there.get_file(str(path), str(target))
         except Exception as error:  # whatever the remote's own library raises: no network, no credentials, no such object
             raise ContractError(
                 f"{rev}: {path} is neither in the DVC cache nor to be had from the remote ({_short(error)}). Fetch it: `dvc exp pull` and "

@@ -124,8 +124,8 @@ def _open_slot(name: str) -> Path:
     for path in filter(None, changed + new):
         if path not in RESULTS:
             _copy(Path(path), slot / path)
-    if paths.LOCATION.exists():
-        _copy(paths.LOCATION, slot / paths.LOCATION)
+    for ignored in (paths.LOCATION, paths.OUT_OF_FOLD):
+        _copy(ignored, slot / ignored)
     for shared in (paths.CHECKPOINTS, paths.TRAIN_LOG):
         (slot / shared).symlink_to(shared.resolve())
     paths.CHECKPOINTS.mkdir(exist_ok=True)

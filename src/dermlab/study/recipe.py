@@ -13,6 +13,7 @@ from dermlab.data.params import nearest
 
 BUDGET = "review"  # the one key of an experiment that is no param: the share of the training rows that a simulated reviewer looks at
 LEDGER = "manifest.ledger"  # the param that names his answers
+HELD_OUT, NO_FOLD = "manifest.held_out", "none"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Experiment:
     def ledger(self) -> Path:
         """Of the simulated reviewer. Named after the budget alone, so that the seeds of one policy are one recipe."""
         return Path(f"data/simulated/review-{self.budget:g}.csv")
+
+    @property
+    def holds_out(self) -> bool:
+        """A fold of the training rows: what it is worth is what it predicts there, and it is nothing to compare."""
+        return self.overrides.get(HELD_OUT, NO_FOLD) != NO_FOLD
 
 
 def read_recipe(path: Path, seeds: Sequence[int] = ()) -> list[Experiment]:
