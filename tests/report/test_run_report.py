@@ -24,6 +24,7 @@ from dermlab.report.examples import thumbnail
 from dermlab.report.inputs import read_inputs
 from dermlab.report.params import Params
 from dermlab.report.render import markdown_table, points, render
+from dermlab.report.training_rows import training_counts
 from dermlab.report.truth import score_flags
 
 STAGES = Path(__file__).parents[2] / "stages"
@@ -261,6 +262,15 @@ def test_a_copy_with_another_label_is_a_wrong_label_and_garbage_is_none():
     truth["true_label"] = ["acne", "acne", "eczema"]
     errors = score_flags(flags, truth, manifest)["label_errors"]
     assert (errors["rows"], errors["precision"], errors["recall"], errors["precision_with_garbage"]) == (1, 0.5, 1.0, 1.0)
+
+
+def test_a_row_held_out_of_training_to_be_predicted_is_neither_dropped_nor_left_out():
+    flags, truth, manifest = rows(*[("clean", False, 0.9, True)] * 3, ("clean", True, 0.1, False))
+    manifest.loc[0, "split"] = "held_out"
+    assert score_flags(flags, truth, manifest)["kinds"] == [{"kind": "clean", "rows": 4, "flagged": 1, "left_out": 1}]
+    catalog = pd.DataFrame({"image_id": flags["image_id"], "label": "eczema", "split": "train"})
+    counts = training_counts(catalog, flags, manifest, ("eczema",))["eczema"]
+    assert (counts.before, counts.after, counts.dropped) == (4, 2, 1)
 
 
 def test_a_repeated_photo_is_found_if_either_of_the_two_says_so():
