@@ -55,8 +55,8 @@ def proxy(bucket, monkeypatch):
     proxy.shutdown()
 
 
-def clinic_through(proxy: Proxy) -> S3Files:
-    return S3Files("s3://photos/clinic", proxy.endpoint_url, connections=4)
+def clinic_through(proxy: Proxy, connections: int = 4) -> S3Files:
+    return S3Files("s3://photos/clinic", proxy.endpoint_url, connections)
 
 
 def test_keys_are_read_exactly(proxy):
@@ -202,12 +202,14 @@ def test_wrong_credentials_a_missing_bucket_and_none_at_all_are_said(proxy, monk
         clinic_through(proxy).list()
 
 
-def test_no_more_photos_are_ahead_than_connections(proxy):
-    reader = clinic_through(proxy).read_many([f"images/{i:02d}.jpg" for i in range(40)])
-    next(reader)
-    time.sleep(0.5)
-    assert len(proxy.asked) <= 5
-    reader.close()
+@pytest.mark.parametrize("connections", [1, 4, 16])
+def test_no_more_photos_are_ahead_than_connections(proxy, connections):
+    names = [f"images/{i:02d}.jpg" for i in range(40)]
+    reader = clinic_through(proxy, connections).read_many(names)
+    for given, _ in enumerate(reader):
+        time.sleep(0.5 if given == 0 else 0.01)
+        assert len(proxy.asked) <= given + connections
+    assert sorted(proxy.asked) == sorted(f"/photos/clinic/{name}" for name in names)
 
 
 def test_shards_from_a_bucket_are_those_from_a_folder_and_an_interrupted_pull_asks_for_nothing_twice(proxy, tmp_path, monkeypatch):
