@@ -16,6 +16,8 @@ SMALL = {
     "  image_size: 160": "  image_size: 64",
     "  image_size: 128": "  image_size: 64",
     "  bootstrap: 10000": "  bootstrap: 200",
+    "  repeats: 3": "  repeats: 1",
+    "  l2: auto": "  l2: 300.0",
 }
 
 

@@ -5,7 +5,8 @@ about wherever it had the capacity to learn it, and contradicts it where it had 
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ ITERATIONS = 200
 BFLOAT16_FROM = 2**26  # numbers in the features, from which the faster format is worth its third digit
 TOLERANCE = {torch.float32: 1e-7, torch.bfloat16: 1e-5}  # of the mean log-loss; bfloat16 gradients cannot tell less apart
 PRECONDITION_ROWS = 8  # a feature: enough to estimate the features' second moments
+THREADS_FROM = 2**24  # numbers in the features, from which a second thread is worth its waiting
 ROWS_AT_ONCE = 8192  # while features are converted: their float32 copy never exists as a whole
 PENALTIES = (
     3.0,
@@ -97,7 +99,8 @@ def in_sample(
     target = one_hot(labels, classes)
     l2 = l2 or OutOfFold(features, patient_folds(labels, groups, classes, folds, seed)).best_penalty(target)
     rows = Rows(features, np.arange(len(labels)), np.array([0, len(labels)]))
-    probs = _Fold(rows, [0], 0).predict(torch.from_numpy(target).to(rows.x.device), l2)[None]
+    with _threads_for(rows.x.numel()):
+        probs = _Fold(rows, [0], 0).predict(torch.from_numpy(target).to(rows.x.device), l2)[None]
     return HeldOut(probs, probs, l2)
 
 
@@ -148,8 +151,9 @@ class OutOfFold:
     def _predict(self, folds: Iterable["_Fold"], targets: np.ndarray, l2: float) -> np.ndarray:
         ordered = torch.from_numpy(np.asarray(targets, dtype=np.float32)[self.order]).to(self.rows.x.device)
         probs = np.zeros(targets.shape, dtype=np.float32)
-        for fold in folds:
-            probs[fold.asked(self.order)] = fold.predict(ordered, l2)
+        with _threads_for(self.rows.x.numel()):
+            for fold in folds:
+                probs[fold.asked(self.order)] = fold.predict(ordered, l2)
         return probs
 
 
@@ -231,6 +235,17 @@ class _Fold:
         logits = (self.rows.x[asked] @ weights.to(self.rows.x.dtype)).double() + intercept
         probs[:, present.cpu().numpy()] = torch.softmax(logits, dim=1).float().cpu().numpy()
         return probs
+
+
+@contextmanager
+def _threads_for(numbers: int) -> Iterator[None]:
+    """One thread for a small problem: two would wait for each other at each of thousands of steps, and for ever where others compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if numbers >= THREADS_FROM else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _precondition(sample: torch.Tensor, penalty: torch.Tensor, classes: int) -> torch.Tensor:
