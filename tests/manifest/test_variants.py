@@ -18,6 +18,7 @@ PARAMS = ManifestParams(
 )
 LOOK_ALIKE = {"eczema": "psoriasis", "psoriasis": "eczema", "scabies": "other", "other": "eczema"}
 SIZES = {"eczema": 400, "psoriasis": 100, "scabies": 52, "other": 90}
+UNGUARDED = PARAMS.model_copy(update={"guard": False})
 NO_LEDGER = pd.DataFrame(columns=list(HEADER))
 
 
@@ -159,7 +160,7 @@ def test_a_softened_row_is_trained_towards_both_labels_in_the_proportion_of_thei
     rows.loc["train-psoriasis-00002", ["quality", "suggested_prob"]] = 0.989, 0.011
     rows.loc["train-psoriasis-00003", ["quality", "suggested_prob"]] = 0.991, 0.009
     rows.loc["train-psoriasis-00004", ["quality", "suggested_prob"]] = 0.0, 0.0
-    manifest, numbers = build("softened", tables=(catalog, rows.reset_index()))
+    manifest, numbers = build("softened", UNGUARDED, tables=(catalog, rows.reset_index()))
     write_table(tmp_path / "manifest.parquet", manifest, MANIFEST)
     after = manifest.set_index("image_id")
     labels = ["label", "second_label"]
@@ -173,22 +174,40 @@ def test_a_softened_row_is_trained_towards_both_labels_in_the_proportion_of_thei
 
 
 def test_softening_moves_no_row_and_its_numbers_are_those_of_the_rows_that_are_trained_on():
-    manifest, numbers = build("softened+cleaned")
+    manifest, numbers = build("softened+cleaned", UNGUARDED)
     columns = ["image_id", "label", "split", "weight", "origin"]
-    pd.testing.assert_frame_equal(manifest[columns], build("cleaned")[0][columns])
+    pd.testing.assert_frame_equal(manifest[columns], build("cleaned", UNGUARDED)[0][columns])
     soft = manifest[manifest["second_label"].notna()]
     number = soft["image_id"].str[-5:].astype(int)
     share = (1000 - number) / (1000 + number)  # of (1 - q) / 2 in q + (1 - q) / 2
     assert soft["second_share"].tolist() == pytest.approx(share.tolist())
     assert (soft["second_label"] == soft["label"].map(LOOK_ALIKE)).all()
     others = train_counts(manifest)["other"]
-    assert numbers["softened_per_class"] == {"eczema": 360, "other": others, "psoriasis": 90, "scabies": 50}
-    assert (numbers["softened"], numbers["given_away"]) == (500 + others, pytest.approx(share.mean()))
+    assert numbers["softened_per_class"] == {"eczema": 280, "other": others, "psoriasis": 70, "scabies": 36}
+    assert (numbers["softened"], numbers["given_away"]) == (386 + others, pytest.approx(share.mean()))
     sums = share.groupby(soft["label"]).sum().to_dict()
     assert numbers["given_away_per_class"] == pytest.approx(sums)
     assert numbers["received_per_class"] == pytest.approx(
         {"eczema": sums["psoriasis"] + sums["other"], "other": sums["scabies"], "psoriasis": sums["eczema"]}
     )
+
+
+def test_the_guard_bounds_what_a_class_gives_away_and_lets_the_lowest_quality_give_first():
+    """Every row would give away a half: of a class of 400 rows 40 may go, of 100 rows 10, of one row a tenth."""
+    catalog, flags = clinic({**SIZES, "scabies": 1})
+    number = flags["image_id"].str[-5:].astype(int)
+    tables = (catalog, flags.assign(quality=0.5 + number / 1e6, suggested_prob=0.5 + number / 1e6))
+    manifest, numbers = build("softened", tables=tables)
+    soft = manifest[manifest["second_label"].notna()]
+    assert soft["second_share"].unique().tolist() == [0.5]
+    assert {k: v for k, v in soft["label"].value_counts().items() if k != "other"} == {"eczema": 80, "psoriasis": 20}
+    assert soft.loc[soft["label"] == "psoriasis", "image_id"].tolist() == [f"train-psoriasis-{i:05d}" for i in range(20)]
+    pool = train_counts(manifest)["other"]
+    held = {"eczema": 320, "other": pool - int(pool * 0.1 / 0.5), "psoriasis": 80, "scabies": 1}
+    assert numbers["believed_by_guard"] == held
+    manifest, numbers = build("softened", UNGUARDED, tables=tables)
+    assert manifest["second_label"].notna().sum() == numbers["rows"]["train"]
+    assert numbers["believed_by_guard"] == {}
 
 
 def test_a_reviewed_row_keeps_the_one_label_that_review_left():

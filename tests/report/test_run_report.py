@@ -211,6 +211,8 @@ def test_settings_leave_out_the_knobs_of_rules_and_losses_that_were_not_used(wor
     assert "train.focal_gamma" in settings(focal)
     assert "manifest.rebalance" in settings(focal)
     assert "manifest.guard" not in settings(focal)
+    softened = settings(focal.model_copy(update={"variant": "softened"}))
+    assert (softened["manifest.guard"], softened["manifest.max_drop"], "manifest.min_count" in softened) == ("on", "0.1", False)
 
 
 def rows(*kinds_and_flags) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -310,7 +312,8 @@ def test_softened_rows_are_counted_by_class_and_scored_against_their_true_label(
     found = report()
     trained = (manifest["split"] == "train").sum()
     assert f"It softened 5 of {trained:,} training rows: they are trained towards two labels" in found.cleaning_lead
-    assert "On average the second gets 33.8 % of such a row; in 1 it gets more than the one given" in found.cleaning_lead
+    assert "On average the second gets 33.8 % of such a row; in 1 it gets more" in found.cleaning_lead
+    assert "it gets more than the one given. Here the guard lets no class give away more than 10 % of its rows." in found.cleaning_lead
     assert "changed nothing" not in found.cleaning_lead
     training = {row.name: row.training for row in found.classes}
     assert (training["acne"].softened, training["acne"].given_away, training["acne"].received) == (0, 0.0, 1.6875)
@@ -320,10 +323,11 @@ def test_softened_rows_are_counted_by_class_and_scored_against_their_true_label(
             assert training[name].softened == (labels == name).sum()
             assert training[name].given_away == manifest.loc[labels.index[labels == name], "second_share"].sum()
     assert {row.name for row in found.softened} == {"acne", *labels} - {"other"}
-    assert found.truth["softened"] == {"rows": 4, "given_right": 0.5, "right": (0.75 + 0.25 + 0.875 + 0.9375) / 4}
+    believed = (0.25 + 0.75 + 0.875 + 0.9375) / 4
+    assert found.truth["softened"] == {"rows": 4, "right": 0.5, "believed": believed, "second_right": 1.0}
     for page in (as_html(found), as_markdown(found)):
-        assert "Of 4 softened rows that are no garbage 50.0 % bear their true label" in page
-        assert "of what they are trained towards 70.3 % is true" in page
+        assert "Of the labels given to 4 softened rows that are no garbage 50.0 % are right, and 70.3 % of each is believed" in page
+        assert "where it is wrong, the second is the true one in 100.0 %." in page
         assert "What softening moves between the classes, in rows" in page
     assert ", 5 towards two labels, the one given and a likely other." in render(
         "model-card.md.j2", card=card(found, read_inputs(found.params))

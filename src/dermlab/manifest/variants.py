@@ -93,12 +93,19 @@ def softened(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) -
     label is doubtful teaches it only as far as it is believed. A reviewed row keeps its one label, and so does a row whose suggestion
     would get less than LEAST_SHARE.
 
+    The guard: a class of n rows gives away max_drop n at most, summed over its rows, the lowest quality first. Of a class of one patient
+    the flags know nothing, and would give all of it away.
+
     `other` is a class like any: a row may give to it, and a row of it may give to a diagnosis. That the pool is a draw does not matter,
     for it is drawn by the given label, and the flags say what the true one is where photo and given label are known. It bounds the rows
     of `other`, so what is trained towards `other` may be somewhat more or less than `params.other_ratio`.
     """
     share = rows["suggested_prob"] / (rows["quality"] + rows["suggested_prob"])
-    soft = (share >= LEAST_SHARE) & ~rows["reviewed"]
+    asked = rows[(share >= LEAST_SHARE) & ~rows["reviewed"]].sort_values(["quality", "image_id"])
+    spent = share[asked.index].groupby(asked["label"]).cumsum()
+    allowed = rows.groupby("label")["label"].transform("size")[asked.index] * params.max_drop + 1e-9
+    believed = (spent > allowed) & params.guard
+    soft = rows.index.isin(asked.index[~believed])
     after = rows.assign(second_label=rows["suggested"].where(soft), second_share=share.where(soft))
     changed = after[soft]
     by_label, by_second = (changed.groupby(column)["second_share"] for column in ("label", "second_label"))
@@ -106,8 +113,9 @@ def softened(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) -
         "softened": len(changed),
         "given_away": float(changed["second_share"].mean()) if len(changed) else 0.0,
         "softened_per_class": {name: int(n) for name, n in by_label.size().items()},
-        "given_away_per_class": {name: float(rows) for name, rows in by_label.sum().items()},
-        "received_per_class": {name: float(rows) for name, rows in by_second.sum().items()},
+        "given_away_per_class": {name: float(given) for name, given in by_label.sum().items()},
+        "received_per_class": {name: float(received) for name, received in by_second.sum().items()},
+        "believed_by_guard": {name: int(n) for name, n in believed.groupby(asked["label"]).sum().items() if n},
     }
 
 

@@ -168,13 +168,13 @@ def settings(params: Params) -> dict[str, str]:
     used = params.model_dump(include={"variant", "loss", "backbone", "seed"})
     for block in ("embed", "flag", "manifest", "train", "evaluate"):
         used |= {f"{block}.{key}": value for key, value in getattr(params, block).model_dump().items()}
-    cleaned, rebalanced = "cleaned" in params.variants, "rebalanced" in params.variants
+    cleaned, softened, rebalanced = (name in params.variants for name in ("cleaned", "softened", "rebalanced"))
     needs = {
         "flag.skin_prompts": params.prompts_may_be_used,
         "flag.not_skin_prompts": params.prompts_may_be_used,
         "flag.prompt_templates": params.prompts_may_be_used,
-        "manifest.guard": cleaned,
-        "manifest.max_drop": cleaned and params.manifest.guard,
+        "manifest.guard": cleaned or softened,
+        "manifest.max_drop": (cleaned or softened) and params.manifest.guard,
         "manifest.min_count": cleaned and params.manifest.guard,
         "manifest.rebalance": rebalanced,
         "manifest.beta": rebalanced and params.manifest.rebalance == "effective",

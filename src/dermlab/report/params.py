@@ -25,6 +25,7 @@ class FlagShown(Shown):
 
 class ManifestShown(Shown):
     guard: bool
+    max_drop: float
     rebalance: str
     held_out: str
 

@@ -150,7 +150,7 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
     if relabeled := int(manifest["origin"].str.startswith("relabeled").sum()):
         said.append(f"{relabeled:,} rows carry the label that review gave them.")
     if "softened" in params.variants:
-        said.append(softening(manifest))
+        said.append(softening(params, manifest))
     if leaks := int(flags["leak"].sum()):
         said.append(f"{leaks:,} training photos that are also in validation or test were left out, as in every variant.")
     return " ".join(said)
@@ -173,14 +173,15 @@ def noise(flag: Mapping[str, Any]) -> str:
     return " ".join(said)
 
 
-def softening(manifest: pd.DataFrame) -> str:
+def softening(params: Params, manifest: pd.DataFrame) -> str:
     shares, rows = manifest["second_share"].dropna(), int((manifest["split"] == "train").sum())
     if shares.empty:
         return "It softened no row: none has a second label that is likely enough."
+    guard = f"lets no class give away more than {percent(params.manifest.max_drop, 0)} of its rows" if params.manifest.guard else "was off"
     return (
         f"It softened {len(shares):,} of {rows:,} training rows: they are trained towards two labels, the one given and the one suggested, "
         f"in the proportion of their probabilities. On average the second gets {percent(shares.mean())} of such a row; in "
-        f"{int((shares > 0.5).sum()):,} it gets more than the one given."
+        f"{int((shares > 0.5).sum()):,} it gets more than the one given. Here the guard {guard}."
     )
 
 

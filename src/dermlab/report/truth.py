@@ -20,8 +20,9 @@ def score_flags(flags: pd.DataFrame, truth: pd.DataFrame, manifest: pd.DataFrame
     share of right labels wrongly flagged; `rare`: the same among the rows given a class of the rarest third. `calibration_error`: of
     the quality as a probability.
     `garbage`: found by `label_issue`, and average precision of the scores meant for it. `duplicates`: pairs of the truth that
-    `duplicate_of` or `leak` found. `softened`: of the rows with two labels and no garbage, the share whose given label is the true one, and
-    how much of what they are trained towards is. Keys whose denominator is zero are left out.
+    `duplicate_of` or `leak` found. `softened`: of the rows with two labels that are no garbage, how many of the labels given are right,
+    how much of them is believed, the mean share they keep, and in how many of the wrong ones the second is right. Keys whose
+    denominator is zero are left out.
     """
     rows = flags.merge(truth, on="image_id", suffixes=("", "_truth"))
     if rows.empty:
@@ -107,10 +108,15 @@ def _softened(rows: pd.DataFrame, trained: pd.DataFrame) -> dict:
     soft = trained[trained["second_label"].notna()].join(rows.set_index("image_id")["true_label"], how="inner")
     if soft.empty:
         return {}
-    share = soft["second_share"]
-    given, second = (soft[column] == soft["true_label"] for column in ("label", "second_label"))
-    right = float((given * (1 - share) + second * share).mean())
-    return {"softened": {"rows": len(soft), "given_right": float(given.mean()), "right": right}}
+    right, other = (soft[column] == soft["true_label"] for column in ("label", "second_label"))
+    return {
+        "softened": {
+            "rows": len(soft),
+            "right": float(right.mean()),
+            "believed": float(1 - soft["second_share"].mean()),
+            **_share("second_right", (other & ~right).to_numpy(), ~right.to_numpy()),
+        }
+    }
 
 
 def _share(name: str, part: np.ndarray, whole: np.ndarray) -> dict[str, float]:
