@@ -26,7 +26,7 @@ test: setup ## everything the tests need, then the tests
 
 soak: setup ## long tests: 20,000 damaged photos; a study killed at ten moments a signal, every stage and a training at ten moments each
 	@bash tests/needs.sh
-	@DERMLAB_FUZZ=20000 DERMLAB_KILLS=10 pytest -n 2 --dist loadfile tests/pull/test_develop.py tests/pipeline/test_study.py tests/pipeline/test_kills.py tests/train/test_run.py
+	@DERMLAB_FUZZ=20000 DERMLAB_KILLS=10 pytest -n 2 --dist loadfile tests/pull/test_develop.py tests/pipeline/test_study.py tests/pipeline/test_kills.py tests/train/test_killed.py
 
 check: setup ## style, params and tests
 	@ruff check . && ruff format --check . && dermlab check

@@ -104,3 +104,10 @@ def clinic(tmp_path_factory) -> "Clinic":
     manifest = catalog[["image_id", "label", "split"]].assign(weight=1.0, origin="kept", second_label=None, second_share=np.nan)
     write_table(folder / "manifest.parquet", manifest, MANIFEST)
     return Clinic(folder, manifest)
+
+
+@pytest.fixture(scope="session")
+def finished(clinic, tmp_path_factory) -> tuple[Path, dict]:
+    """One whole run: its folder and metrics."""
+    folder = tmp_path_factory.mktemp("finished")
+    return folder, clinic.train(folder, clinic.params())

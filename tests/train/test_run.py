@@ -1,6 +1,4 @@
 import json
-import os
-import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import torch.nn.functional as F
+from trained_files import files_of
 
 from dermlab.data.errors import ContractError, DermlabError, ParamsError
 from dermlab.data.rows import read_rows
@@ -18,26 +16,13 @@ from dermlab.data.shards import Shards
 from dermlab.data.tables import MANIFEST, write_table
 from dermlab.model.predict import predict_logits
 from dermlab.model.saved import load_model
-from dermlab.train import checkpoint, inputs, loop, phases, state
+from dermlab.train import phases
 from dermlab.train.checkpoint import checkpoint_folder
-from dermlab.train.inputs import Rows, drawn_counts
+from dermlab.train.inputs import drawn_counts
 from dermlab.train.losses import LOSSES
 from dermlab.train.objective import Objective
 from dermlab.train.run import run
 from dermlab.train.validation import validate
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    """But for the log, which tells times."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "train-log.jsonl")
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
-@pytest.fixture(scope="module")
-def finished(clinic, tmp_path_factory):
-    """One whole run: its folder and metrics."""
-    folder = tmp_path_factory.mktemp("finished")
-    return folder, clinic.train(folder, clinic.params())
 
 
 def test_the_saved_model_scores_on_validation_rows_what_the_metrics_say(clinic, finished):
@@ -62,110 +47,6 @@ def test_equal_seeds_leave_equal_bytes_and_other_seeds_others(clinic, finished, 
     assert files_of(tmp_path / "again") == files_of(finished[0])
     other = clinic.params().model_copy(update={"seed": 4})
     assert clinic.train(tmp_path / "other", other)["train_loss"] != again["train_loss"]
-
-
-KILLS = int(os.environ.get("DERMLAB_KILLS", 2))
-KILLED = """
-import importlib.util, json, os, pathlib, signal, sys
-sys.path.insert(0, {tests!r})
-spec = importlib.util.spec_from_file_location("clinic_setup", {setup!r})
-setup = importlib.util.module_from_spec(spec); spec.loader.exec_module(setup)
-from dermlab.train import loop
-folder, into, steps = sys.argv[1:]
-update, done = loop._update, []
-def deadly(*arguments):
-    done.append(1)
-    if len(done) == int(steps):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return update(*arguments)
-loop._update = deadly
-clinic = setup.Clinic(pathlib.Path(folder), None)
-metrics = clinic.train(pathlib.Path(into), clinic.params(), checkpoint_minutes=1e-9)
-print("METRICS", json.dumps(metrics))
-"""
-
-
-class KilledError(Exception):
-    pass
-
-
-@pytest.mark.parametrize("epochs", [2, 3, 4])
-def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(clinic, finished, tmp_path, monkeypatch, epochs):
-    """Killed within the frozen phase, between the phases and within fine-tuning."""
-    written = []
-
-    def write_and_die(folder, content):
-        checkpoint.write_checkpoint(folder, content)
-        written.append(content["epoch"])
-        if len(written) == epochs:
-            raise KilledError
-
-    monkeypatch.setattr(state, "write_checkpoint", write_and_die)
-    with pytest.raises(KilledError):
-        clinic.train(tmp_path, clinic.params())
-    assert clinic.train(tmp_path, clinic.params()) == finished[1]
-    assert len(written) == 5  # no epoch was trained twice
-    assert files_of(tmp_path) == files_of(finished[0])
-
-
-@pytest.mark.parametrize("ema", [0.0, 0.9])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("step", [1, 7, 16, 18, 21, 25])
-def test_a_run_told_to_stop_within_an_epoch_goes_on_from_that_step(clinic, tmp_path, monkeypatch, step, number, ema):
-    """Five steps an epoch, three epochs of the head and two end to end: the signal comes in step `step` of 25."""
-    params, done = clinic.params(ema=ema), []
-    whole = clinic.train(tmp_path / "whole", params)
-    original = loop._update
-
-    def signalled(*arguments):
-        done.append(1)
-        if len(done) == step:
-            os.kill(os.getpid(), number)
-        return original(*arguments)
-
-    monkeypatch.setattr(loop, "_update", signalled)
-    with pytest.raises((SystemExit, KeyboardInterrupt)):
-        clinic.train(tmp_path / "stopped", params)
-    assert len(done) == step
-    assert clinic.train(tmp_path / "stopped", params) == whole
-    assert len(done) == 25  # no step was taken twice
-    assert files_of(tmp_path / "stopped") == files_of(tmp_path / "whole")
-
-
-def test_a_run_killed_between_two_checkpoints_within_an_epoch_goes_on_from_the_last(clinic, finished, tmp_path, monkeypatch):
-    written = []
-
-    def write_and_die(folder, content):
-        checkpoint.write_checkpoint(folder, content)
-        written.append((content["phase"], content["epoch"], content["step"]))
-        if content["phase"] == "finetune" and content["step"] == 3:
-            raise KilledError
-
-    monkeypatch.setattr(state, "write_checkpoint", write_and_die)
-    with pytest.raises(KilledError):
-        clinic.train(tmp_path, clinic.params(), checkpoint_minutes=1e-9)
-    assert written[-1] == ("finetune", 0, 3)
-    assert clinic.train(tmp_path, clinic.params()) == finished[1]
-    assert files_of(tmp_path) == files_of(finished[0])
-
-
-def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(clinic, finished, tmp_path):
-    """SIGKILL, which asks nobody, at random steps of both phases, KILLS times in all; whatever the last checkpoint lacks is done again. A
-    run that ends before is followed by another."""
-    script = tmp_path / "script.py"
-    script.write_text(KILLED.format(tests=str(Path(__file__).parents[1]), setup=str(Path(__file__).with_name("conftest.py"))))
-    random, kills, run = np.random.default_rng(), 0, 0
-    while kills < KILLS:
-        run, code = run + 1, None
-        while code != 0:
-            steps = int(random.integers(1, 7)) if kills < KILLS else 0
-            asked = [str(clinic.folder), str(tmp_path / f"run-{run}"), str(steps)]
-            done = subprocess.run([sys.executable, str(script), *asked], capture_output=True, text=True, timeout=300)
-            code = done.returncode
-            assert code in (0, -signal.SIGKILL), done.stderr[-3000:]
-            kills += code != 0
-        assert json.loads(done.stdout.split("METRICS")[1]) == finished[1]
-        assert files_of(tmp_path / f"run-{run}") == files_of(finished[0])
 
 
 def test_a_batch_in_several_passes_teaches_what_the_batch_teaches(clinic, tmp_path, monkeypatch):
@@ -295,93 +176,6 @@ def test_every_loss_trains_where_other_has_no_rows_and_rows_have_weights(clinic,
     params = clinic.params(finetune_epochs=0, label_smoothing=0.1).model_copy(update={"loss": loss})
     metrics = clinic.train(tmp_path, params, tmp_path / "manifest.parquet")
     assert all(np.isfinite(value) for value in metrics.values() if not isinstance(value, str))
-
-
-def test_class_counts_take_two_labels_by_their_shares():
-    labels, seconds = np.array([0] * 6 + [1] * 2), np.array([1, 2, 0, 0, 0, 0, 0, 1])
-    shares = np.array([0.25, 0.5, 0, 0, 0, 0, 0.75, 0])
-    assert drawn_counts(labels, np.ones(8), 3, seconds, shares).tolist() == [6 - 0.75 + 0.75, 2 - 0.75 + 0.25, 0.5]
-    thrice = np.array([3.0] + [1.0] * 7)  # mean 10 / 8
-    assert drawn_counts(labels, thrice, 3, seconds, shares) == pytest.approx([0.8 * (8 - 1.25 + 0.75), 0.8 * (2 - 0.75 + 0.75), 0.8 * 0.5])
-
-
-def softened(clinic, folder: Path, share: float) -> Path:
-    """The manifest in which every third training row, if it is red, has the second label green with this share; of all rows alike."""
-    soft = (clinic.manifest["split"] == "train") & (clinic.manifest["label"] == "red") & (np.arange(len(clinic.manifest)) % 3 == 0)
-    second = clinic.manifest.assign(second_label=np.where(soft, "green", None), second_share=np.where(soft, share, np.nan))
-    write_table(folder / "softened.parquet", second, MANIFEST)
-    return folder / "softened.parquet"
-
-
-def test_rows_are_trained_towards_the_labels_and_shares_of_the_manifest(clinic, tmp_path):
-    train = clinic.inputs(clinic.params(), softened(clinic, tmp_path, 0.25)).train
-    targets = train.targets(3)
-    assert targets.dtype == np.float32
-    soft = (train.labels == 0) & (train.table["image_id"].str[-2:].astype(int) % 3 == 0)
-    assert 0 < soft.sum() < (train.labels == 0).sum()
-    assert (targets[soft] == [0.75, 0.25, 0]).all()
-    assert (targets[~soft] == np.eye(3)[train.labels[~soft]]).all()
-
-
-@pytest.mark.parametrize("loss", ["ce", "balanced_softmax"])
-def test_a_row_that_gives_all_of_itself_away_is_trained_as_one_of_the_second_label(clinic, tmp_path, loss):
-    """Both phases, to the byte: what is trained depends on the distribution alone, not on how the manifest writes it."""
-    params = clinic.params().model_copy(update={"loss": loss})
-    wholly = softened(clinic, tmp_path, 1.0)
-    clinic.train(tmp_path / "softened", params, wholly)
-    soft = pd.read_parquet(wholly)
-    label = soft["label"].where(soft["second_label"].isna(), soft["second_label"])
-    write_table(tmp_path / "changed.parquet", soft.assign(label=label, second_label=None, second_share=np.nan), MANIFEST)
-    clinic.train(tmp_path / "changed", params, tmp_path / "changed.parquet")
-    assert files_of(tmp_path / "softened") == files_of(tmp_path / "changed")
-    clinic.train(tmp_path / "baseline", params)
-    assert files_of(tmp_path / "baseline") != files_of(tmp_path / "changed")
-
-
-@pytest.mark.parametrize("train", [{"finetune_epochs": 0}, {"frozen_epochs": 0, "finetune_epochs": 1}])
-def test_a_share_changes_what_is_learnt(clinic, tmp_path, train):
-    params = clinic.params(**train)
-    losses = [clinic.train(tmp_path / str(share), params, softened(clinic, tmp_path, share))["train_loss"] for share in (0.01, 0.5)]
-    assert losses[0] != losses[1]
-    assert losses[0] != clinic.train(tmp_path / "hard", params)["train_loss"]
-
-
-def focal_by_label(logits, targets, prior):
-    log_p = F.log_softmax(logits, dim=1)
-    return -(targets * (-torch.expm1(log_p)).clamp(min=1e-8) ** 2.0 * log_p).sum(1).mean()
-
-
-# The losses as they were before there were second labels.
-BY_LABEL = {
-    "ce": lambda logits, targets, prior: -(targets * F.log_softmax(logits, dim=1)).sum(1).mean(),
-    "focal": focal_by_label,
-    "bce": lambda logits, targets, prior: F.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(1).mean(),
-    "balanced_softmax": lambda logits, targets, prior: -(targets * F.log_softmax(logits + prior, dim=1)).sum(1).mean(),
-    "logit_adjusted": lambda logits, targets, prior: -(targets * F.log_softmax(logits + 1.0 * prior, dim=1)).sum(1).mean(),
-}
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-def test_rows_of_one_label_are_trained_to_the_byte_as_before_there_were_second_ones(clinic, tmp_path, monkeypatch, loss):
-    weights = np.where(clinic.manifest["label"] == "red", 0.37, 2.1)
-    write_table(tmp_path / "manifest.parquet", clinic.manifest.assign(weight=weights), MANIFEST)
-    params = clinic.params(label_smoothing=0.1, finetune_epochs=0).model_copy(update={"loss": loss})
-    clinic.train(tmp_path / "now", params, tmp_path / "manifest.parquet")
-
-    def by_label(logits, labels, counts, knobs):
-        prior = counts.float().clamp(min=1)
-        targets = F.one_hot(labels, 3).float() * (1 - knobs.label_smoothing) + knobs.label_smoothing / 3
-        return BY_LABEL[loss](logits.float(), targets, (prior / prior.sum()).log())
-
-    def counted(labels, weights, classes, seconds, shares):
-        weights = weights.astype(np.float64)
-        return np.bincount(labels, weights * (len(weights) / weights.sum()), minlength=classes)
-
-    monkeypatch.setattr(Rows, "targets", lambda rows, classes: rows.labels)
-    monkeypatch.setattr(inputs, "drawn_counts", counted)
-    monkeypatch.setitem(LOSSES, loss, by_label)
-    clinic.train(tmp_path / "before", params, tmp_path / "manifest.parquet")
-    assert files_of(tmp_path / "now") == files_of(tmp_path / "before")
 
 
 def test_the_questionnaire_is_hidden_from_the_share_of_rows_asked_for(clinic):

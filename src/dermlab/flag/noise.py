@@ -12,10 +12,8 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 PRIOR_ROWS = 100.0  # of the transitions expected beforehand, added to those that the rows of a class show
-PRIOR_RATE, PRIOR_CASES = (
-    0.05,
-    100.0,
-)  # as if so many cases had been looked at beforehand: what a few hundred rows say of the rate is little
+# As if so many cases had been looked at beforehand: what a few hundred rows say of the rate is little.
+PRIOR_RATE, PRIOR_CASES = 0.05, 100.0
 FREQUENCY = 0.5  # exponent of a class's frequency in that expectation: 0 where no annotator has base rates in mind, 1 where all have
 STEPS = 20  # of expectation-maximisation
 FITTED_ON = 20_000  # rows that tell s and the rate to two digits

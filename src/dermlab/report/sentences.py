@@ -163,7 +163,7 @@ def noise(flag: Mapping[str, Any]) -> str:
         return ""
     if found["estimated"]:
         said.append(
-            f"Judging by how often sure predictions are contradicted, about {percent(found['rate'])} of all labels are wrong (95 % "
+            f"By where predictions and labels disagree, about {percent(found['rate'])} of all labels are wrong (95 % "
             f"interval {percent(found['low'])} to {percent(found['high'])}, garbage included); if people err most on hard photos, more are."
         )
     else:
