@@ -49,7 +49,8 @@ def posterior(
     3. Photos of one case that bear one label are judged together, by the geometric mean of q: they were labelled in one act, and are
        too alike to be so many witnesses.
     4. Bayes: P(true = j | given = c) ~ r_j T_jc.
-    5. An issue is more likely wrong than right, and among the lowest in quality, of which `precision` are wrong on average.
+    5. An issue is more likely wrong than right, and among the lowest in quality, of which `precision` are wrong on average; here the
+       quality is the highest of any draw of the folds, for what depends on the draw is not enough.
     """
     _, act = np.unique(np.stack([np.unique(cases, return_inverse=True)[1], labels]), axis=1, return_inverse=True)
     acts, pooled = int(act.max()) + 1, _pooled(labels, probs.refitted, votes)
@@ -58,11 +59,16 @@ def posterior(
         noise = fit_noise(labels, pooled, acts, measured.rate)._replace(low=measured.low, high=measured.high)
     else:
         noise = fit_noise(labels, pooled, acts, expected_noise)
-    judgement = by_bayes(labels, softmax(noise.sharpness * mean_over(act, pooled)), noise.transitions)
     rows = np.arange(len(labels))
+
+    def judge(log_probs: np.ndarray) -> np.ndarray:
+        return by_bayes(labels, softmax(noise.sharpness * mean_over(act, log_probs)), noise.transitions)
+
+    judgement = judge(pooled)
     quality, suggested = judgement[rows, labels], likeliest_other(labels, judgement)
-    issue = surest(quality, judged, precision)
-    expected = float(1 - quality[issue].mean()) if issue.any() else None
+    highest = np.max([quality, *(judge(_pooled(labels, draw[None], votes))[rows, labels] for draw in probs.refitted)], axis=0)
+    issue = surest(highest, judged, precision)
+    expected = float(1 - highest[issue].mean()) if issue.any() else None
     return Verdict(issue, quality.astype(np.float32), suggested, judgement[rows, suggested].astype(np.float32), noise, expected)
 
 
