@@ -118,7 +118,7 @@ def ours(quick: bool) -> dict:
                 images = pack(wanted, FolderFiles(root), pulling, executor, None, folder / "shards", folder / "parts").images
             shards = Shards(folder / "shards")
             backbone = create_backbone("lite0", IMAGE_SIZE)
-            features, _ = embed(backbone, images, shards, IMAGE_SIZE, 64)
+            features, _ = embed(backbone, images, shards, IMAGE_SIZE, 64, checkpoints=folder / "checkpoints")
             sides = []
             for side in photos.sides:
                 ids = side["path"].map(lambda path: Path(path).stem)

@@ -69,7 +69,8 @@ class Source:
         embedding = read_params(EmbedPart, PARAMS)
         size = options.input or embedding.embed.image_size
         self.images, shards = pulled.images, Shards(folder / "shards")
-        self.embeddings, _ = embed(create_backbone(embedding.backbone, size), self.images, shards, size, read_machine(PARAMS).batch_size)
+        backbone, batch = create_backbone(embedding.backbone, size), read_machine(PARAMS).batch_size
+        self.embeddings, _ = embed(backbone, self.images, shards, size, batch, checkpoints=folder / "checkpoints")
 
     def rows(self, options: argparse.Namespace, seed: int) -> pd.DataFrame:
         """The training rows, with `true_label` and `kind`, and `copied`, the group of copies."""

@@ -15,12 +15,16 @@ from urllib.parse import urlsplit
 BIN = Path(sys.executable).parent
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 @contextmanager
 def serving(folder: Path) -> Iterator[dict[str, str]]:
     """Yields the environment that reaches the server."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     server = subprocess.Popen(
         [BIN / "rclone", "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", "key,secret", folder],
         stdout=subprocess.DEVNULL,

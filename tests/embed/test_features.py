@@ -1,18 +1,31 @@
 import hashlib
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
+from defaults import DEFAULTS
 from PIL import Image
+from s3_server import free_port
 
 from dermlab.data import paths
 from dermlab.data.embeddings import read_embeddings, write_embeddings
 from dermlab.data.last_run import LastRun
 from dermlab.data.shards import Shards, shard_name, write_shard
 from dermlab.data.tables import IMAGES, write_table
+from dermlab.embed import features
 from dermlab.embed.features import embed
 from dermlab.model.backbones import Backbone, weights_digest
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where parts are kept
 
 
 class MeanColour(torch.nn.Module):
@@ -92,3 +105,67 @@ def test_other_weights_use_nothing_of_the_last_run(tmp_path):
     last = run_of(tmp_path, images, embed(one, images, Shards(tmp_path), 16, 8)[0])
     assert embed(one, images, Shards(tmp_path), 16, 8, last=last)[1] == 1
     assert embed(other, images, Shards(tmp_path), 16, 8, last=last)[1] == 0
+
+
+def test_a_killed_embed_goes_on_from_the_parts_it_had(tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "PART_ROWS", 3)
+    images = images_of(tmp_path, {name: (20 * number, 90, 10) for number, name in enumerate("abcdefgh")})
+    undisturbed, _ = embed(Backbone("counted", Counted(), 3, 16), images, Shards(tmp_path), 16, 2)
+    assert list((tmp_path / ".checkpoints").iterdir()) == []
+    trunk = Dying(after=5)
+    with pytest.raises(KeyboardInterrupt):
+        embed(Backbone("counted", trunk, 3, 16), images, Shards(tmp_path), 16, 2)
+    trunk.after, trunk.shown = 8, 0
+    resumed, _ = embed(Backbone("counted", trunk, 3, 16), images, Shards(tmp_path), 16, 2)
+    assert trunk.shown == 5  # the first part, of three, was kept
+    np.testing.assert_array_equal(resumed.features, undisturbed.features)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"nonsense"])
+def test_a_part_that_cannot_be_read_is_made_again(tmp_path, monkeypatch, damage):
+    monkeypatch.setattr(features, "PART_ROWS", 2)
+    images = images_of(tmp_path, {name: (20 * number, 90, 10) for number, name in enumerate("abcd")})
+    trunk = Dying(after=2)
+    with pytest.raises(KeyboardInterrupt):
+        embed(Backbone("counted", trunk, 3, 16), images, Shards(tmp_path), 16, 2)
+    (part,) = (tmp_path / ".checkpoints").rglob("*.npy")
+    part.write_bytes(damage)
+    trunk.after, trunk.shown = 9, 0
+    embed(Backbone("counted", trunk, 3, 16), images, Shards(tmp_path), 16, 2)
+    assert trunk.shown == 4
+
+
+class Dying(Counted):
+    """Shows no more than `after` images."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.after = after
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if self.shown + len(images) > self.after:
+            raise KeyboardInterrupt
+        return super().forward(images)
+
+
+def test_two_machines_make_the_features_that_one_makes(tmp_path):
+    """Two launchers of torchrun that find each other by address, in one folder, as on a shared file system."""
+    (tmp_path / "data" / "shards").mkdir(parents=True)
+    images = images_of(tmp_path / "data" / "shards", {f"{number:02}": (9 * number, 200 - 7 * number, 90) for number in range(21)})
+    write_table(tmp_path / paths.IMAGES, images, IMAGES)
+    (tmp_path / "params.yaml").write_text(DEFAULTS.read_text())
+    stage = str(Path(__file__).parents[2] / "stages" / "embed.py")
+    subprocess.run([sys.executable, stage], check=True, timeout=120)
+    alone = read_embeddings(paths.EMBEDDINGS).features.copy()
+    paths.metrics_of("embed").unlink()
+    address = ["--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{free_port()}", "--rdzv-id=dermlab"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1", *address]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    machines = [
+        subprocess.Popen([*torchrun, f"--node-rank={rank}", stage], env=environment, stdout=subprocess.PIPE, text=True) for rank in (0, 1)
+    ]
+    said = "".join(machine.communicate(timeout=240)[0] for machine in machines)
+    assert [machine.returncode for machine in machines] == [0, 0]
+    assert said.count("embed: 21 images") == 1
+    assert paths.metrics_of("embed").exists()
+    np.testing.assert_allclose(read_embeddings(paths.EMBEDDINGS).features, alone, atol=0.02, rtol=0.02)

@@ -1,15 +1,24 @@
 """Features of every image pulled, from the backbone as it came: cached once, read by flag and train."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+from accelerate.utils import broadcast_object_list
 
+from dermlab.data import paths
 from dermlab.data.embeddings import EmbeddingInfo, Embeddings
 from dermlab.data.last_run import LastRun
+from dermlab.data.progress import progress
 from dermlab.data.shards import Shards
+from dermlab.embed.parts import Parts
 from dermlab.embed.reuse import earlier_features
 from dermlab.model.backbones import Backbone, weights_digest
 from dermlab.model.images import ImageReader
 from dermlab.model.predict import over_images
+from dermlab.model.runtime import processes
+
+PART_ROWS = 16_384  # of each process: a minute of MedSigLIP on an H100, 38 MB of its features
 
 
 def embed(
@@ -20,23 +29,44 @@ def embed(
     batch_size: int,
     loaders: int = 0,
     last: LastRun | None = None,
+    checkpoints: Path = paths.CHECKPOINTS,
 ) -> tuple[Embeddings, int]:
     """(float16 [N, D], in the order of image_id, in the test view; how many of them come from the last run).
 
     images: as `tables.IMAGES`. A photo whose JPEG is byte for byte one of the last run's, by the same weights, is not looked at again.
+    Killed, it goes on from the parts in `checkpoints`. Under torchrun every process does its share of each part, and the first one,
+    which alone reads and keeps parts, has all features.
     """
     rows = images.sort_values("image_id", ignore_index=True)
     info = EmbeddingInfo(backbone.name, backbone.features, image_size, weights_digest(backbone))
     features, known = earlier_features(rows["sha256"].to_numpy(str), info, last)
     fresh = rows[~known].reset_index(drop=True)
     if len(fresh):
-        features[~known] = over_images(
-            backbone,
-            lambda images, _: backbone(images),
-            backbone.features,
-            fresh,
-            ImageReader(shards, image_size, loaders),
-            batch_size,
-            what="Embedding",
-        ).astype(np.float16)
+        features[~known] = _in_parts(backbone, fresh, ImageReader(shards, image_size, loaders), batch_size, Parts(info, checkpoints))
     return Embeddings(rows["image_id"].to_numpy(str), features, info), int(known.sum())
+
+
+def _in_parts(backbone: Backbone, rows: pd.DataFrame, reader: ImageReader, batch_size: int, parts: Parts) -> np.ndarray:
+    """float16 [len(rows), D]."""
+    state, digests = processes(), rows["sha256"].to_numpy(str)
+    size = PART_ROWS * state.num_processes
+    cuts = [slice(start, start + size) for start in range(0, len(rows), size)]
+    features, done = np.zeros((len(rows), backbone.features), dtype=np.float16), [False] * len(cuts)
+    if state.is_main_process:
+        for number, cut in enumerate(cuts):
+            kept = parts.read(digests[cut])
+            if kept is not None:
+                features[cut], done[number] = kept, True
+    broadcast_object_list(done)  # the others may see the folder before or after a part of this run is there
+    with progress("Embedding", len(rows)) as meter:
+        meter.begin_at(sum(len(digests[cut]) for cut, kept in zip(cuts, done, strict=True) if kept))
+        for cut in (cut for cut, kept in zip(cuts, done, strict=True) if not kept):
+            part = rows[cut].reset_index(drop=True)
+            features[cut] = over_images(
+                backbone, lambda images, _: backbone(images), backbone.features, part, reader, batch_size, what="Embedding", meter=meter
+            )
+            if state.is_main_process:
+                parts.write(digests[cut], features[cut])
+    if state.is_main_process:
+        parts.remove()
+    return features

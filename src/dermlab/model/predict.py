@@ -1,6 +1,7 @@
 """Running a network over many stored images: features for `embed`, logits for `train`, `evaluate` and `predict`."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from dermlab.data.errors import BudgetError
-from dermlab.data.progress import progress
+from dermlab.data.progress import Meter, progress
 from dermlab.data.shards import Shards
 from dermlab.model.images import ImageReader
 from dermlab.model.questionnaire import encode, unanswered
@@ -108,11 +109,12 @@ def over_images(
     tta: str = "none",
     runtime: Runtime | None = None,
     what: str = "Images",
+    meter: Meter | None = None,
 ) -> np.ndarray:
     """float32 [N, width], row by row what `forward(images, positions in rows)` gives, in eval mode; the mean over the views of `tta`.
 
-    Under torchrun every process does its share of the images and all return the whole. Raises BudgetError where the GPU's
-    memory is too small for the batch.
+    `meter`: of a longer work that this is a part of. Under torchrun every process does its share of the images and all return the
+    whole. Raises BudgetError where the GPU's memory is too small for the batch.
     """
     runtime = runtime or set_up()
     rank, world = _rank_and_world()
@@ -122,13 +124,14 @@ def over_images(
     where = torch.arange(rank, len(rows), world)
     batches = reader.batches(rows.iloc[where.numpy()], batch_size)
     try:
-        with torch.inference_mode(), runtime.autocast(training=False), progress(what, len(where)) as meter:
+        shown = nullcontext(meter) if meter else progress(what, len(rows))
+        with torch.inference_mode(), runtime.autocast(training=False), shown as counted:
             for drawn, images in batches:
                 positions = where[drawn]
                 images = images.to(runtime.device, non_blocking=True)
                 results = [forward(view(images), positions).float() for view in VIEWS[tta]]
                 out[positions] = (sum(results) / len(results)).cpu()
-                meter.advance(len(positions))
+                counted.advance(world * len(positions))
     except torch.OutOfMemoryError as error:
         raise BudgetError(f"{what}: the GPU's memory is too small for batches of {batch_size}. Lower machine.batch_size.") from error
     finally:
