@@ -118,14 +118,16 @@ def test_a_study_killed_at_any_moment_ends_as_if_it_had_not_been(clone, how, mom
     params = clone.folder / "params.yaml"
     committed = params.read_text()
     params.write_text(committed.replace("loss: ce", "loss: bce"))
-    study = start(clone)
-    time.sleep(random.Random(f"{how} {moment}").uniform(1, LONGEST))
-    study.send_signal(how)  # the study alone: with SIGKILL the dvc that it started works on
-    study.wait(120)
-    said = clone.run("dermlab", "study", "small").stdout
-    assert "params.yaml is not as committed (loss=bce, not ce)" in said
-    assert "loss: bce" in params.read_text()
-    params.write_text(committed)
+    try:
+        study = start(clone)
+        time.sleep(random.Random(f"{how} {moment}").uniform(1, LONGEST))
+        study.send_signal(how)  # the study alone: with SIGKILL the dvc that it started works on
+        study.wait(120)
+        said = clone.run("dermlab", "study", "small").stdout
+        assert "params.yaml is not as committed (loss=bce, not ce)" in said
+        assert "loss: bce" in params.read_text()
+    finally:
+        params.write_text(committed)
     check_all_is_well(clone)
     assert clone.metrics() == before
     assert not [p for p in psutil.process_iter(["cmdline"]) if any(str(clone.folder) in word for word in p.info["cmdline"] or ())]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from ruamel.yaml import YAML
 
 from dermlab.data.errors import DermlabError
 from dermlab.study import workspace
@@ -125,15 +127,47 @@ def test_a_whole_rwlock_is_left_to_dvc(repository):
     assert rwlock.exists()
 
 
-@pytest.mark.parametrize("half", ["", "schema: '2.0'\nstages:\n  pull: {cmd: [", "\x00\x00"])
-def test_a_half_written_dvc_lock_is_as_committed_again(repository, half):
-    lock = repository / "dvc.lock"
-    lock.write_text("schema: '2.0'\n")
+LOCK = """\
+schema: '2.0'
+stages:
+  manifest:
+    cmd: python stages/manifest.py
+    deps:
+    - path: data/catalog.parquet
+      hash: md5
+      md5: 0cc175b9c0f1b6a831c399e269772661
+      size: 5151
+    params:
+      params.yaml:
+        variant: baseline
+        manifest:
+          guard: on
+    outs:
+    - path: data/manifest.parquet
+      hash: md5
+      md5: 92eb5ffee6ae2fec3ad71c777531578f
+      size: 17
+"""
+
+
+def lock_after_mending(repository: Path, text: str) -> str:
+    (repository / "dvc.lock").write_text(text)
+    mend()
+    return (repository / "dvc.lock").read_text()
+
+
+def test_a_dvc_lock_that_was_cut_off_anywhere_is_one_that_dvc_takes_with_no_value_cut_off(repository):
+    committed = "schema: '2.0'\n"
+    (repository / "dvc.lock").write_text(committed)
     git("add", "dvc.lock")
     git("commit", "-qm", "lock")
-    lock.write_text(half)
-    mend()
-    assert lock.read_text() == "schema: '2.0'\n"
+    lines = LOCK.splitlines(keepends=True)
+    for length in range(len(LOCK)):
+        mended = lock_after_mending(repository, LOCK[:length])
+        COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(mended))
+        assert mended == committed or mended in ("".join(lines[:count]) for count in range(len(lines)))
+    assert lock_after_mending(repository, "\x00\x00\n") == committed
+    assert lock_after_mending(repository, LOCK) == LOCK
 
 
 def test_the_dvc_of_a_killed_study_is_stopped(repository):

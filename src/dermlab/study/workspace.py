@@ -149,16 +149,24 @@ def _mend_locks() -> None:
         except ValueError:
             rwlock.unlink()
             say(f"{rwlock} was half written by a run that was killed; it is removed")
-    if LOCK.exists():
-        try:
-            whole = isinstance(YAML(typ="safe").load(LOCK.read_text(encoding="utf-8")), dict)
-        except (YAMLError, UnicodeDecodeError):
-            whole = False
-        if not whole:
-            LOCK.unlink()
-            if git("ls-tree", "HEAD", str(LOCK)):
-                git("checkout", "-q", "HEAD", "--", str(LOCK))
-            say(f"{LOCK} was half written by a run that was killed; it is as committed, and results come back from the run cache")
+    if LOCK.exists() and not _is_whole_lock(LOCK.read_bytes()):
+        LOCK.unlink()
+        if git("ls-tree", "HEAD", str(LOCK)):
+            git("checkout", "-q", "HEAD", "--", str(LOCK))
+        say(f"{LOCK} was half written by a run that was killed; it is as committed, and results come back from the run cache")
+
+
+def _is_whole_lock(content: bytes) -> bool:
+    """Whether DVC takes it, and no value in it is cut off. One that ends after some line and is taken has fewer stages, deps or outs, which
+    DVC then calls changed: that does no harm."""
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from voluptuous import Invalid
+
+    try:
+        COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(content.decode()))
+    except (Invalid, YAMLError, UnicodeDecodeError):
+        return False
+    return content.endswith(b"\n")
 
 
 def _reattach(branch: str, head: str) -> None:
