@@ -50,17 +50,17 @@ def _in_parts(backbone: Backbone, rows: pd.DataFrame, reader: ImageReader, batch
     """float16 [len(rows), D]."""
     state, digests = processes(), rows["sha256"].to_numpy(str)
     size = PART_ROWS * state.num_processes
-    cuts = [slice(start, start + size) for start in range(0, len(rows), size)]
-    features, done = np.zeros((len(rows), backbone.features), dtype=np.float16), [False] * len(cuts)
-    if state.is_main_process:
-        for number, cut in enumerate(cuts):
-            kept = parts.read(digests[cut])
-            if kept is not None:
-                features[cut], done[number] = kept, True
-    broadcast_object_list(done)  # the others may see the folder before or after a part of this run is there
+    features, todo = np.zeros((len(rows), backbone.features), dtype=np.float16), []
+    for cut in (slice(start, start + size) for start in range(0, len(rows), size)):
+        kept = parts.read(digests[cut]) if state.is_main_process else None
+        if kept is None:
+            todo.append(cut)
+        else:
+            features[cut] = kept
+    (todo,) = broadcast_object_list([todo])  # what the first process found: the others may look before or after this run keeps a part
     with progress("Embedding", len(rows)) as meter:
-        meter.begin_at(sum(len(digests[cut]) for cut, kept in zip(cuts, done, strict=True) if kept))
-        for cut in (cut for cut, kept in zip(cuts, done, strict=True) if not kept):
+        meter.begin_at(len(rows) - sum(len(digests[cut]) for cut in todo))
+        for cut in todo:
             part = rows[cut].reset_index(drop=True)
             features[cut] = over_images(
                 backbone, lambda images, _: backbone(images), backbone.features, part, reader, batch_size, what="Embedding", meter=meter
