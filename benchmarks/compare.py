@@ -14,8 +14,8 @@ import pandas as pd
 from harness import apart, contestant, median_of, record, seconds
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, top_k_accuracy_score
 
-from dermlab.report.compare import compare, write_html, write_json
-from dermlab.report.paired import Run
+from dermlab.verdict.compare import compare, write_html, write_json
+from dermlab.verdict.paired import Run
 
 DRAWS, PEER_DRAWS, RUNS, MOST_SECONDS, MOST_GB = 10_000, 5, 6, 30, 2.0
 ROWS, CLASSES, PATIENTS = 15_561, 25, 9_000

@@ -18,8 +18,8 @@ from pathlib import Path
 import pandas as pd
 from harness import arguments, record
 
-from dermlab.pull.phantom.clinic import simulate
-from dermlab.pull.phantom.drawing import draw
+from dermlab.phantom.clinic import simulate
+from dermlab.phantom.drawing import draw
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}

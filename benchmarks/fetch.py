@@ -22,11 +22,12 @@ from bucket import BUCKET, cpu_seconds, serving
 from harness import apart, contestant, median_of, record, seconds
 from obstore.store import S3Store
 
-from dermlab.data.machine import read_machine
-from dermlab.data.s3 import open_store
-from dermlab.pull.objects import Objects, open_objects
 from dermlab.pull.pack import PART_ROWS
-from dermlab.pull.workers import executor_of
+from dermlab.run.machine import read_machine
+from dermlab.run.objects.keys import Objects
+from dermlab.run.objects.opening import open_objects
+from dermlab.run.objects.s3 import open_store
+from dermlab.run.workers import executor_of
 
 OBJECTS, SIZE, WARM_UP = 5_000, 60_000, 320
 LEAST = 5  # seconds that a contestant is measured for in a round: the fastest are through in half of one

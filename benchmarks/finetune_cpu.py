@@ -22,8 +22,8 @@ import torch
 from harness import apart, contestant, median_of, record, round_number, seconds
 from PIL import Image
 
-from dermlab.data.params import read_params
 from dermlab.model.torchvision_shim import declare_missing_operators
+from dermlab.run.params import read_params
 from dermlab.train.params import Params
 from dermlab.train.validation import validate
 
@@ -58,9 +58,9 @@ def task(quick: bool) -> Task:
 
 
 def draw(folder: Path, train: int, val: int) -> pd.DataFrame:
+    from dermlab.lock.listing import Options
     from dermlab.lock.lock import lock
-    from dermlab.lock.sources import Options
-    from dermlab.pull.objects import open_objects
+    from dermlab.run.objects.opening import open_objects
 
     folder.mkdir(parents=True, exist_ok=True)
     pin = lock("phantom", Options(images=max(400, round((train + val) * 1.05))), folder / "pin", folder / "location")
@@ -96,9 +96,9 @@ def ours(quick: bool) -> dict:
     from dermlab.data.shards import Shards
     from dermlab.embed.features import embed
     from dermlab.model.backbones import create_backbone, weights_digest
-    from dermlab.pull.objects import FolderFiles
     from dermlab.pull.pack import pack
     from dermlab.pull.params import PullParams
+    from dermlab.run.objects.files import FolderFiles
     from dermlab.train.inputs import Inputs, Rows, drawn_counts
     from dermlab.train.run import run
 

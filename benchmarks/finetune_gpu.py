@@ -23,23 +23,23 @@ from harness import apart, contestant, median_of, record, seconds
 from PIL import Image
 
 from dermlab.data.classes import Classes
-from dermlab.data.params import read_params
 from dermlab.data.shards import Shards, shard_name, shard_of_rows, write_shard
 from dermlab.model.backbones import Backbone, create_backbone
 from dermlab.model.classifier import FusedClassifier
+from dermlab.model.forward import over_images
 from dermlab.model.images import ImageReader, loader_processes
 from dermlab.model.kernels import peak_flops, training_flops
-from dermlab.model.predict import over_images
 from dermlab.model.runtime import set_up
 from dermlab.model.torchvision_shim import declare_missing_operators
+from dermlab.run.params import read_params
+from dermlab.run.telemetry import TrainLog
+from dermlab.run.watch import Watch
 from dermlab.train import phases, schedule
 from dermlab.train.inputs import Inputs, Rows
 from dermlab.train.loop import Keeper, run_phase
 from dermlab.train.objective import Objective
 from dermlab.train.params import Params
 from dermlab.train.state import State
-from dermlab.train.telemetry import TrainLog
-from dermlab.train.watch import Watch
 
 declare_missing_operators()
 PARAMS = Path(__file__).parents[1] / "params.yaml"

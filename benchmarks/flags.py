@@ -29,9 +29,6 @@ from dermlab.catalog.build import build_catalog
 from dermlab.catalog.params import CatalogParams
 from dermlab.catalog.params import Params as CatalogPart
 from dermlab.data.folds import patients_per_class, people_of
-from dermlab.data.location import read_location
-from dermlab.data.machine import read_machine
-from dermlab.data.params import read_params
 from dermlab.data.shards import Shards
 from dermlab.embed.features import embed
 from dermlab.embed.params import Params as EmbedPart
@@ -40,13 +37,16 @@ from dermlab.flag.neighbours import nearest, votes
 from dermlab.flag.params import Params as FlagPart
 from dermlab.flag.probabilities import held_out, power_normalised
 from dermlab.flag.verdict import posterior
+from dermlab.lock.listing import Options
 from dermlab.lock.lock import lock
-from dermlab.lock.sources import Options
 from dermlab.model.backbones import create_backbone
 from dermlab.model.questionnaire import encode
-from dermlab.pull.objects import open_objects
 from dermlab.pull.pack import pack
 from dermlab.pull.params import Params as PullPart
+from dermlab.run.location import read_location
+from dermlab.run.machine import read_machine
+from dermlab.run.objects.opening import open_objects
+from dermlab.run.params import read_params
 from dermlab.scores.calibration import confidence_bin, expected_calibration_error
 from dermlab.scores.rare import rarest_third, rows_per_class
 

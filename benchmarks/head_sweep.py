@@ -15,18 +15,18 @@ import torch
 from harness import apart, contestant, median_of, record, seconds
 
 from dermlab.data.classes import Classes
-from dermlab.data.params import read_params
 from dermlab.data.shards import Shards
 from dermlab.model.classifier import Head
 from dermlab.model.runtime import seed_everything, set_up
+from dermlab.run.params import read_params
+from dermlab.run.telemetry import TrainLog
+from dermlab.run.watch import Watch
 from dermlab.train.inputs import Inputs, Rows, drawn_counts
 from dermlab.train.loop import Keeper, run_phase
 from dermlab.train.objective import Objective
 from dermlab.train.params import Params
 from dermlab.train.phases import head_phase
 from dermlab.train.state import State
-from dermlab.train.telemetry import TrainLog
-from dermlab.train.watch import Watch
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 NAMES, EPOCHS, GOAL = 26, 20, 60.0

@@ -14,8 +14,8 @@ from pathlib import Path
 from harness import arguments, in_turn, record
 
 from dermlab.data.shards import shard_name, shard_of_rows, write_shard
-from dermlab.pull.phantom.clinic import simulate
-from dermlab.pull.phantom.drawing import draw
+from dermlab.phantom.clinic import simulate
+from dermlab.phantom.drawing import draw
 
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 

@@ -23,17 +23,17 @@ from fetch import fetched
 from harness import apart, contestant, in_turn, record
 from PIL import Image, ImageChops
 
-from dermlab.data.machine import read_machine
-from dermlab.data.params import read_params
+from dermlab.phantom.clinic import simulate
+from dermlab.phantom.drawing import draw
+from dermlab.phantom.recipes import Recipe
 from dermlab.pull.develop import develop
-from dermlab.pull.objects import open_objects
 from dermlab.pull.pack import PART_ROWS, pack
 from dermlab.pull.params import Params, PullParams
-from dermlab.pull.phantom.clinic import simulate
-from dermlab.pull.phantom.drawing import draw
-from dermlab.pull.phantom.recipes import Recipe
-from dermlab.pull.s3 import S3Files
-from dermlab.pull.workers import executor_of
+from dermlab.run.machine import read_machine
+from dermlab.run.objects.bucket import S3Files
+from dermlab.run.objects.opening import open_objects
+from dermlab.run.params import read_params
+from dermlab.run.workers import executor_of
 
 PHOTOS, ORIGINALS, LATENCY = 2_000, 256, 0.03
 FEW, MANY = 1_000, 10_000  # photos that memory is measured with

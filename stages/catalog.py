@@ -7,17 +7,18 @@ Run     dvc repro catalog        (labels made wrong on purpose: dvc exp run -S c
 
 from dermlab.catalog.build import build_catalog
 from dermlab.catalog.params import Params
-from dermlab.data import paths
-from dermlab.data.command import run_command
-from dermlab.data.files import write_json
-from dermlab.data.params import read_params
+from dermlab.data.json_files import write_json
 from dermlab.data.pin import read_pin
-from dermlab.data.progress import say
 from dermlab.data.tables import CATALOG, TRUTH, WANTED, write_table
+from dermlab.run import paths
+from dermlab.run.command import run_command
+from dermlab.run.params import check_params, read_params
+from dermlab.run.progress import say
 
 
 def main() -> None:
-    params = read_params(Params, check_all=True).catalog
+    check_params()  # hours may pass before the other stages read theirs
+    params = read_params(Params).catalog
     pin = read_pin()
     made = build_catalog(pin, params)
     write_table(paths.CATALOG, made.catalog, CATALOG, pin.questions)

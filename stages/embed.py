@@ -5,24 +5,25 @@ Writes  data/embeddings/, metrics/embed.json
 Run     dvc repro embed        (on every GPU there is, or on machine.gpus of them)
 """
 
-from dermlab.data import paths
-from dermlab.data.command import run_command
 from dermlab.data.embeddings import write_embeddings
-from dermlab.data.files import write_json
-from dermlab.data.last_run import last_run
-from dermlab.data.machine import read_machine
-from dermlab.data.params import read_params
-from dermlab.data.progress import say
+from dermlab.data.json_files import write_json
 from dermlab.data.shards import Shards
 from dermlab.data.tables import IMAGES, read_table
 from dermlab.embed.features import embed
 from dermlab.embed.params import Params
 from dermlab.model.backbones import create_backbone
 from dermlab.model.runtime import processes
+from dermlab.run import paths
+from dermlab.run.command import run_command
+from dermlab.run.last_run import last_run
+from dermlab.run.machine import read_machine
+from dermlab.run.params import check_params, read_params
+from dermlab.run.progress import say
 
 
 def main() -> None:
-    params, machine = read_params(Params, check_all=True), read_machine()
+    check_params()  # hours may pass before the other stages read theirs
+    params, machine = read_params(Params), read_machine()
     state = processes()
     with state.main_process_first():
         backbone = create_backbone(params.backbone, params.embed.image_size)

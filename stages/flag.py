@@ -6,20 +6,20 @@ Writes  data/flags.parquet (training images only), metrics/flag.json
 Run     dvc repro flag        (the naive way, to study it: dvc exp run -S flag.probs=in_sample)
 """
 
-from dermlab.data import paths
 from dermlab.data.classes import read_classes
-from dermlab.data.command import run_command
 from dermlab.data.embeddings import read_embeddings
-from dermlab.data.files import write_json
+from dermlab.data.json_files import write_json
 from dermlab.data.not_copies import read_not_copies
-from dermlab.data.params import read_params
-from dermlab.data.progress import say
 from dermlab.data.questionnaire import read_questionnaire
 from dermlab.data.rows import read_rows
 from dermlab.data.tables import FLAGS, write_table
 from dermlab.flag.build import build_flags
 from dermlab.flag.garbage import not_skin_scorer
 from dermlab.flag.params import Params
+from dermlab.run import paths
+from dermlab.run.command import run_command
+from dermlab.run.params import read_params
+from dermlab.run.progress import say
 
 
 def main() -> None:

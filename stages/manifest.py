@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermlab.data import paths
 from dermlab.data.classes import read_classes
-from dermlab.data.command import run_command
-from dermlab.data.files import write_json
+from dermlab.data.json_files import write_json
 from dermlab.data.ledger import HEADER, read_ledger
 from dermlab.data.lines import lines_only_in_commit
-from dermlab.data.params import read_params
-from dermlab.data.progress import say
 from dermlab.data.rows import read_rows
 from dermlab.data.tables import FLAGS, HELD_OUT, MANIFEST, read_table, write_table
 from dermlab.manifest.build import build_manifest
 from dermlab.manifest.params import Params
+from dermlab.run import paths
+from dermlab.run.command import run_command
+from dermlab.run.params import read_params
+from dermlab.run.progress import say
 
 
 def main() -> None:

@@ -5,25 +5,26 @@ Writes  data/images.parquet, data/shards/, data/quarantine.parquet, metrics/pull
 Run     dvc repro pull        (tiny: dermlab lock phantom --images 300)
 """
 
-from dermlab.data import paths
-from dermlab.data.command import run_command
-from dermlab.data.files import write_json
-from dermlab.data.last_run import last_run
-from dermlab.data.location import read_location
-from dermlab.data.machine import read_machine
-from dermlab.data.params import read_params
-from dermlab.data.progress import say
+from dermlab.data.json_files import write_json
 from dermlab.data.tables import IMAGES, QUARANTINE, WANTED, read_table, write_table
 from dermlab.pull.budget import check_disk
-from dermlab.pull.objects import open_objects
 from dermlab.pull.pack import pack
 from dermlab.pull.params import Params
 from dermlab.pull.reuse import earlier_photos
-from dermlab.pull.workers import executor_of
+from dermlab.run import paths
+from dermlab.run.command import run_command
+from dermlab.run.last_run import last_run
+from dermlab.run.location import read_location
+from dermlab.run.machine import read_machine
+from dermlab.run.objects.opening import open_objects
+from dermlab.run.params import check_params, read_params
+from dermlab.run.progress import say
+from dermlab.run.workers import executor_of
 
 
 def main() -> None:
-    params = read_params(Params, check_all=True).pull
+    check_params()  # hours may pass before the other stages read theirs
+    params = read_params(Params).pull
     wanted = read_table(paths.WANTED, WANTED)
     earlier = earlier_photos(wanted, last_run("pull", but=paths.WANTED))
     machine = read_machine()

@@ -6,16 +6,17 @@ Writes  data/report.html, data/report.md, models/model/README.md, metrics/report
 Run     dvc repro report        (experiments side by side: dermlab compare BASELINE OTHER)
 """
 
-from dermlab.data import paths
-from dermlab.data.command import run_command
-from dermlab.data.files import write_json, write_text
-from dermlab.data.params import read_params
-from dermlab.data.progress import say
+from dermlab.data.json_files import write_json
 from dermlab.report.card import card
 from dermlab.report.contents import contents
 from dermlab.report.inputs import read_inputs
 from dermlab.report.params import Params
 from dermlab.report.render import render
+from dermlab.run import paths
+from dermlab.run.command import run_command
+from dermlab.run.files import write_text
+from dermlab.run.params import read_params
+from dermlab.run.progress import say
 
 
 def main() -> None:

@@ -7,12 +7,12 @@ Run     dvc repro train        (on every GPU there is, or on machine.gpus of the
         -S train.finetune_epochs=0)
 """
 
-from dermlab.data import paths
-from dermlab.data.command import run_command
-from dermlab.data.files import write_json
-from dermlab.data.machine import read_machine
-from dermlab.data.params import read_params
-from dermlab.data.progress import say
+from dermlab.data.json_files import write_json
+from dermlab.run import paths
+from dermlab.run.command import run_command
+from dermlab.run.machine import read_machine
+from dermlab.run.params import read_params
+from dermlab.run.progress import say
 from dermlab.train.inputs import read_inputs
 from dermlab.train.params import Params
 from dermlab.train.run import run

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from dermlab.report.paired import Run
+from dermlab.verdict.paired import Run
 
 TARGETS = ("eczema", "acne", "psoriasis", "tinea", "wart", "post-inflammatory hyperpigmentation")
 COUNTS = dict(zip(TARGETS, (90, 50, 40, 30, 20, 10), strict=True))

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermlab.data import paths
 from dermlab.data.questionnaire import Questionnaire
 from dermlab.data.tables import CATALOG, IMAGES, write_table
+from dermlab.run import paths
 
 
 def write_rows(rows: pd.DataFrame, questions: Questionnaire = (), catalog: Path = paths.CATALOG, images: Path = paths.IMAGES) -> None:

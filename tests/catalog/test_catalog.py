@@ -5,11 +5,11 @@ from defaults import DEFAULTS
 
 from dermlab.catalog.build import build_catalog
 from dermlab.catalog.params import Params
-from dermlab.data.errors import ContractError
-from dermlab.data.params import read_params
 from dermlab.data.tables import CATALOG, TRUTH, WANTED, write_table
+from dermlab.lock.listing import Options
 from dermlab.lock.lock import lock
-from dermlab.lock.sources import Options
+from dermlab.run.errors import ContractError
+from dermlab.run.params import read_params
 
 KNOBS = read_params(Params, DEFAULTS).catalog
 

@@ -6,7 +6,7 @@ from defaults import DEFAULTS
 from dermlab.catalog.noise import with_noise
 from dermlab.catalog.params import Params
 from dermlab.data.classes import Classes
-from dermlab.data.params import read_params
+from dermlab.run.params import read_params
 
 CLASSES = Classes(("eczema", "psoriasis", "scabies"))
 NO_TRUTH = pd.DataFrame({"image_id": [], "true_label": [], "kind": [], "duplicate_of": []})

@@ -7,7 +7,7 @@ import pytest
 from one_stage import DVC, PARAMS, start_repository
 
 from dermlab.comment.body import MARKER, comment_body
-from dermlab.data.errors import DermlabError
+from dermlab.run.errors import DermlabError
 
 MAKE = """
 import json

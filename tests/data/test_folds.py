@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dermlab.data.errors import ContractError
 from dermlab.data.folds import patient_folds, patients_per_class, people_of
+from dermlab.run.errors import ContractError
 
 
 def clinic(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

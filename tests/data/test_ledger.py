@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from dermlab.data.classes import Classes
-from dermlab.data.errors import ContractError
 from dermlab.data.ledger import HEADER, read_ledger
 from dermlab.data.lines import lines_only_in_commit
+from dermlab.run.errors import ContractError
 
 CLASSES = Classes(("eczema", "psoriasis"))
 CATALOG = pd.DataFrame(

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from dermlab.data.errors import ContractError
 from dermlab.data.not_copies import HEADER, read_not_copies
+from dermlab.run.errors import ContractError
 
 GOOD = "b,a,ada,2026-03-01"
 

@@ -1,7 +1,7 @@
 import pytest
 
-from dermlab.data.errors import ParamsError
 from dermlab.data.questionnaire import Question, chosen, read_questionnaire, write_questionnaire
+from dermlab.run.errors import ParamsError
 
 
 def test_the_range_of_a_number_is_kept_as_it_is(tmp_path):

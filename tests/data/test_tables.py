@@ -2,9 +2,9 @@ import pandas as pd
 import pytest
 
 from dermlab.data.classes import Classes
-from dermlab.data.errors import ContractError
 from dermlab.data.questionnaire import Question
 from dermlab.data.tables import MANIFEST, SOURCE_MANIFEST, read_table, write_table
+from dermlab.run.errors import ContractError
 
 
 def manifest(**changes) -> pd.DataFrame:

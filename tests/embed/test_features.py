@@ -13,14 +13,14 @@ from defaults import DEFAULTS
 from PIL import Image
 from s3_server import free_port
 
-from dermlab.data import paths
 from dermlab.data.embeddings import read_embeddings, write_embeddings
-from dermlab.data.last_run import LastRun
 from dermlab.data.shards import Shards, shard_name, write_shard
 from dermlab.data.tables import IMAGES, write_table
 from dermlab.embed import features
 from dermlab.embed.features import embed
 from dermlab.model.backbones import Backbone, weights_digest
+from dermlab.run import paths
+from dermlab.run.last_run import LastRun
 
 
 @pytest.fixture(autouse=True)

@@ -4,13 +4,13 @@ import pytest
 from sklearn import metrics
 
 from dermlab.data.classes import Classes
-from dermlab.data.errors import ContractError
-from dermlab.data.files import write_json
+from dermlab.data.json_files import write_json
 from dermlab.data.tables import PREDICTIONS, read_table, write_table
 from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, held_out_rows, predictions_table, rare_and_sink
 from dermlab.evaluate.photo_alone import photo_alone
 from dermlab.evaluate.tiers import tiers_on_test
 from dermlab.model.saved import TrainedModel
+from dermlab.run.errors import ContractError
 from dermlab.scores.adjustment import TAUS
 from dermlab.scores.tiers import Tiers
 
@@ -38,7 +38,7 @@ def test_the_headline_equals_scikit_learns_on_the_target_rows():
     true, ranked = encoded[target], probs[target, :6].astype(float)
     ranked /= ranked.sum(1, keepdims=True)
     predicted = ranked.argmax(1)
-    assert list(result.headline) == ["top1", "top3", "macro_f1", "balanced_accuracy", "rare_recall", "sink_ratio", "ece"]
+    assert list(result.headline) == ["top1", "top3", "macro_f1", "balanced_accuracy", "rare_recall", "sink_ratio", "brier", "nll"]
     assert result.headline["top1"] == pytest.approx(metrics.accuracy_score(true, predicted), abs=5e-5)
     assert result.headline["top3"] == pytest.approx(metrics.top_k_accuracy_score(true, ranked, k=3), abs=5e-5)
     assert result.headline["macro_f1"] == pytest.approx(metrics.f1_score(true, predicted, average="macro", zero_division=0), abs=5e-5)
@@ -145,16 +145,16 @@ def test_what_the_answers_are_worth_comes_with_an_interval():
     shuffled = probs.copy()
     shuffled[::4] = probs[np.random.default_rng(0).permutation(600)][::4]
     rare, sink = rare_and_sink(TRAIN, CLASSES)
-    found = photo_alone(rows, probs, shuffled, CLASSES, rare, sink)
+    found = photo_alone(rows, probs, shuffled, CLASSES, rare, sink, 2000)
     for column, table in (("with", probs), ("without", shuffled)):
         expected = evaluate(labels, table, TRAIN, CLASSES, 15).headline
         assert {name: scores[column] for name, scores in found.items()} == pytest.approx({k: expected[k] for k in found}, abs=1e-4)
     low, high = found["top1"]["interval"]
     assert low < found["top1"]["difference"] < high < 0
     assert found["top1"]["verdict"] == "worse"
-    same = photo_alone(rows, probs, probs, CLASSES, rare, sink)
+    same = photo_alone(rows, probs, probs, CLASSES, rare, sink, 2000)
     assert same["macro_f1"]["interval"] == [0, 0]
-    few = photo_alone(rows[:9], probs[:9], probs[:9], CLASSES, rare, sink)
+    few = photo_alone(rows[:9], probs[:9], probs[:9], CLASSES, rare, sink, 2000)
     assert few["top1"]["interval"] is None
 
 
@@ -162,7 +162,7 @@ def test_the_tiers_are_counted_on_all_test_rows():
     labels, probs = predicted_rows(900)
     rows = pd.DataFrame({"label": labels, "patient_id": [f"p{i // 3:03d}" for i in range(900)]})
     tiers = Tiers(0.6, 0.8)
-    found = tiers_on_test(rows, probs, tiers, CLASSES)
+    found = tiers_on_test(rows, probs, tiers, CLASSES, 2000)
     encoded, given = CLASSES.encode(labels), tiers.of(probs)
     ranked = np.argsort(-probs, axis=1)
     for row in found["tiers"]:
@@ -178,7 +178,7 @@ def test_the_tiers_are_counted_on_all_test_rows():
 def test_the_curve_runs_from_the_plain_model_towards_balance():
     labels, probs = predicted_rows(3000)
     prior = np.array([50, 20, 3, 9, 10, 2, 99]) / 193
-    model = TrainedModel(None, CLASSES, (), 1.0, 32, "lite0", prior)
+    model = TrainedModel(None, CLASSES, (), 32, "lite0", prior)
     points = curve(labels, probs, model)
     assert [point["tau"] for point in points] == list(TAUS)
     plain = evaluate(labels, probs, TRAIN, CLASSES, 15).headline

@@ -35,7 +35,7 @@ def probs(rows) -> np.ndarray:
 
 
 def test_each_group_scores_as_its_rows_alone_do(rows, probs):
-    found = {(group["by"], group["group"]): group for group in subgroups(rows, probs, CLASSES)}
+    found = {(group["by"], group["group"]): group for group in subgroups(rows, probs, CLASSES, 2000)}
     kept = (rows["label"] != "other").to_numpy()
     labels, targets = CLASSES.encode(rows["label"], "label"), probs[:, :5]
     masks = {
@@ -59,7 +59,7 @@ def test_each_group_scores_as_its_rows_alone_do(rows, probs):
 
 
 def test_numbers_are_cut_into_thirds_and_tones_stand_in_their_order(rows, probs):
-    found = subgroups(rows, probs, CLASSES)
+    found = subgroups(rows, probs, CLASSES, 2000)
     ages = [group for group in found if group["by"] == "age" and group["group"] != NOT_ANSWERED]
     assert len(ages) == 3
     assert ages[0]["group"].startswith("up to")
@@ -69,7 +69,7 @@ def test_numbers_are_cut_into_thirds_and_tones_stand_in_their_order(rows, probs)
 
 
 def test_texts_and_what_all_share_make_no_groups_and_a_few_patients_no_interval(rows, probs):
-    found = subgroups(rows, probs, CLASSES)
+    found = subgroups(rows, probs, CLASSES, 2000)
     assert {group["by"] for group in found} == {"sex", "age", "body_parts", "skin_tone"}
     (diverse,) = [group for group in found if group["group"] == "diverse"]
     assert diverse["patients"] <= 3
@@ -77,4 +77,4 @@ def test_texts_and_what_all_share_make_no_groups_and_a_few_patients_no_interval(
 
 
 def test_without_answers_or_notes_there_are_none(rows, probs):
-    assert subgroups(rows[["image_id", "patient_id", "label"]], probs, CLASSES) == []
+    assert subgroups(rows[["image_id", "patient_id", "label"]], probs, CLASSES, 2000) == []

@@ -4,12 +4,12 @@ import pytest
 
 from dermlab.data.classes import Classes
 from dermlab.data.embeddings import EmbeddingInfo, Embeddings
-from dermlab.data.errors import ContractError
-from dermlab.data.files import write_json
+from dermlab.data.json_files import write_json
 from dermlab.data.questionnaire import Question
 from dermlab.data.tables import FLAGS, write_table
 from dermlab.flag.build import build_flags
 from dermlab.flag.params import FlagParams
+from dermlab.run.errors import ContractError
 
 CLASSES = Classes(("eczema", "psoriasis", "scabies"))
 QUESTIONS = (Question(name="itching", kind="choice", choices=("no", "yes")),)

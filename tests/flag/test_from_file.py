@@ -3,10 +3,10 @@ import pandas as pd
 import pytest
 
 from dermlab.data.classes import Classes
-from dermlab.data.errors import ContractError, ParamsError
-from dermlab.data.files import sha256_file
 from dermlab.data.tables import PREDICTIONS, write_table
 from dermlab.flag.from_file import read_probabilities
+from dermlab.run.errors import ContractError, ParamsError
+from dermlab.run.files import sha256_file
 
 CLASSES = Classes(("eczema", "psoriasis"))
 ROWS = pd.DataFrame({"image_id": ["a", "b", "c"], "label": ["eczema", "other", "psoriasis"]})

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from dermlab.data.errors import ContractError, ParamsError, SourceError
 from dermlab.flag.garbage import averaged, not_skin_scorer, prompt_score
 from dermlab.flag.not_skin import not_skin_score
 from dermlab.flag.params import FlagParams
 from dermlab.model.backbones import create_backbone
 from dermlab.model.torchvision_shim import declare_missing_operators
+from dermlab.run.errors import ContractError, ParamsError, SourceError
 
 SKIN, DOCUMENT = np.eye(2, dtype=np.float32)[:1], np.eye(2, dtype=np.float32)[1:]
 PARAMS = FlagParams(

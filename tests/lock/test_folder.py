@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 from photos import jpeg
 
-from dermlab.data.errors import SourceError
 from dermlab.lock.keys import keys_of
+from dermlab.lock.listing import Options
 from dermlab.lock.lock import lock
 from dermlab.lock.people import joined_labels, joined_patients
 from dermlab.lock.preview import preview
-from dermlab.lock.sources import Options, open_source
+from dermlab.lock.sources import open_source
+from dermlab.run.errors import SourceError
 
 ROWS = [(f"{i:02d}.jpg", ("nevus", "eczema")[i % 2], f"P{i // 2}") for i in range(8)]
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dermlab.data.errors import SourceError
 from dermlab.lock.label_table import BLANK, read_label_table
+from dermlab.run.errors import SourceError
 
 ROWS = [["1.jpg", "nævus", "P1"], ["2.jpg", "eczema, dry", "P2"], ["3.jpg", "", "P3"]]
 HEADER = ["image", "label", "patient_id"]

@@ -4,12 +4,13 @@ import zipfile
 import pytest
 from photos import folder_source, jpeg
 
-from dermlab.data.errors import ContractError, SourceError
-from dermlab.data.location import read_location
 from dermlab.data.pin import read_pin
+from dermlab.lock.listing import Options
 from dermlab.lock.lock import lock, opaque_id
-from dermlab.lock.sources import Options, open_source
-from dermlab.pull.objects import FolderFiles, ZipFiles
+from dermlab.lock.sources import open_source
+from dermlab.run.errors import ContractError, SourceError
+from dermlab.run.location import read_location
+from dermlab.run.objects.files import FolderFiles, ZipFiles
 
 OPTIONS = Options(min_class_count=2)
 

@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 
 from dermlab.data.classes import Classes
-from dermlab.data.errors import ContractError
 from dermlab.data.ledger import HEADER
 from dermlab.data.tables import MANIFEST, write_table
+from dermlab.manifest import params as knobs
 from dermlab.manifest.build import build_manifest
 from dermlab.manifest.params import ManifestParams
 from dermlab.manifest.variants import VARIANTS
+from dermlab.run.errors import ContractError
 
 CLASSES = Classes(("eczema", "psoriasis", "scabies"))
 PARAMS = ManifestParams(
@@ -265,3 +266,7 @@ def test_flags_of_another_catalog_are_an_error():
 
 def test_the_numbers_name_the_variants_in_the_order_they_ran():
     assert build("rebalanced+cleaned")[1]["variant"] == "cleaned+rebalanced"
+
+
+def test_every_name_that_params_know_has_its_rule():
+    assert tuple(VARIANTS) == knobs.VARIANTS

@@ -9,11 +9,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from sklearn.datasets import load_sample_image
 
-from dermlab.data.errors import ParamsError, SourceError
 from dermlab.model.backbones import Backbone, create_backbone, lite0_weights
 from dermlab.model.classifier import FusedClassifier
 from dermlab.model.images import centre_view
 from dermlab.model.torchvision_shim import declare_missing_operators
+from dermlab.run.errors import ParamsError, SourceError
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dermlab.data.errors import ContractError
 from dermlab.data.questionnaire import Question, as_json, questionnaire_from
 from dermlab.model.questionnaire import encode, standardised, unanswered, width_of
+from dermlab.run.errors import ContractError
 
 SEX = Question(name="sex", kind="choice", choices=("female", "male"))
 SYMPTOMS = Question(name="symptoms", kind="multi", choices=("itching", "pain", "bleeding"))

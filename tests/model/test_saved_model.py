@@ -11,15 +11,18 @@ import torch
 from PIL import Image
 
 from dermlab.data.classes import Classes
-from dermlab.data.errors import ContractError
 from dermlab.data.questionnaire import Question
 from dermlab.data.shards import Shards, shard_name, write_shard
+from dermlab.evaluate.outputs import outputs_of, predict_logits
 from dermlab.model.backbones import create_backbone
+from dermlab.model.calibration import Calibration
 from dermlab.model.classifier import Dropout, FusedClassifier, Head
-from dermlab.model.predict import VIEWS, predict_all, predict_logits, probabilities
+from dermlab.model.forward import VIEWS
 from dermlab.model.questionnaire import width_of
 from dermlab.model.saved import TrainedModel, load_model, save_model
+from dermlab.run.errors import ContractError
 from dermlab.scores.familiarity import Familiarity
+from dermlab.scores.probabilities import probabilities
 from dermlab.scores.tiers import Tiers
 
 QUESTIONS = (Question(name="sex", kind="choice", choices=("female", "male")), Question(name="age", kind="number", low=0, high=90))
@@ -37,7 +40,8 @@ def model() -> TrainedModel:
     recipe = {"train": {"lr": 3e-05}}
     familiarity = Familiarity(np.eye(3, backbone.features, dtype=np.float16), 0.25)
     prior = np.array([0.4, 0.3, 0.2, 0.1])
-    return TrainedModel(module, classes, QUESTIONS, 1.25, 32, "timm:test_efficientnet", prior, 0.5, 160, TIERS, recipe, familiarity)
+    chosen = Calibration(1.25, 0.5, 0.7, TIERS, familiarity)
+    return TrainedModel(module, classes, QUESTIONS, 32, "timm:test_efficientnet", prior, 160, recipe, chosen)
 
 
 @pytest.fixture
@@ -56,12 +60,13 @@ def rows(tmp_path) -> pd.DataFrame:
 def test_a_saved_model_predicts_the_same_elsewhere(model, rows, tmp_path):
     save_model(model, tmp_path / "model")
     again = load_model(tmp_path / "model")
-    assert (again.classes, again.questions, again.temperature) == (model.classes, QUESTIONS, 1.25)
+    assert (again.classes, again.questions, again.stored_side) == (model.classes, QUESTIONS, 160)
     assert (again.image_size, again.backbone, again.recipe) == (32, "timm:test_efficientnet", {"train": {"lr": 3e-05}})
-    assert (again.stored_side, again.tiers) == (160, TIERS)
-    assert again.familiarity.threshold == 0.25
-    np.testing.assert_array_equal(again.familiarity.reference, model.familiarity.reference)
-    assert (again.prior.tolist(), again.tau) == ([0.4, 0.3, 0.2, 0.1], 0.5)
+    chosen = again.calibration
+    assert (chosen.temperature, chosen.tau, chosen.chosen_tau, chosen.tiers) == (1.25, 0.5, 0.7, TIERS)
+    assert chosen.familiarity.threshold == 0.25
+    np.testing.assert_array_equal(chosen.familiarity.reference, model.calibration.familiarity.reference)
+    assert again.prior.tolist() == [0.4, 0.3, 0.2, 0.1]
     before, after = (predict_logits(m, rows, Shards(tmp_path), batch_size=2) for m in (model, again))
     assert before.shape == (5, 4)
     assert before.dtype == np.float32
@@ -69,7 +74,7 @@ def test_a_saved_model_predicts_the_same_elsewhere(model, rows, tmp_path):
 
 
 def test_a_photo_alone_is_predicted_beside_the_photo_with_its_answers(model, rows, tmp_path):
-    found = predict_all(model, rows, Shards(tmp_path), batch_size=2, tta="flip")
+    found, _ = outputs_of(model, rows, rows[:0], Shards(tmp_path), 2, 0, "flip", "", None)
     both, alone = found.logits, found.hidden
     np.testing.assert_allclose(both, predict_logits(model, rows, Shards(tmp_path), batch_size=2, tta="flip"), atol=1e-2)
     silent = rows.drop(columns=["q_sex", "q_age"])
@@ -82,7 +87,7 @@ def test_a_photo_alone_is_predicted_beside_the_photo_with_its_answers(model, row
 def test_the_same_model_is_saved_as_the_same_bytes(model, tmp_path):
     for name in ("one", "two"):
         save_model(model, tmp_path / name)
-    for file in ("model.safetensors", "model.json"):
+    for file in ("model.safetensors", "model.json", "calibration.json", "familiarity.safetensors"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
@@ -103,7 +108,7 @@ def test_a_model_with_an_attention_tower_comes_back_from_its_folder_alone(tmp_pa
     vision |= {"num_attention_heads": 4, "image_size": 32, "patch_size": 16, "layer_norm_eps": 1e-6}
     backbone = create_backbone("medsiglip", 32, False, {"vision": vision, "mean": [0.5] * 3, "std": [0.5] * 3})
     module = FusedClassifier(backbone, 0, 3).eval()
-    save_model(TrainedModel(module, Classes(("acne", "wart")), (), 1.0, 32, "medsiglip", np.ones(3) / 3), tmp_path)
+    save_model(TrainedModel(module, Classes(("acne", "wart")), (), 32, "medsiglip", np.ones(3) / 3), tmp_path)
     images = torch.randint(0, 255, (2, 3, 32, 32), dtype=torch.uint8)
     torch.testing.assert_close(load_model(tmp_path).module(images, torch.zeros(2, 0)), module(images, torch.zeros(2, 0)))
 

@@ -7,10 +7,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from dermlab.data.errors import SourceError
 from dermlab.model.backbones import create_backbone
 from dermlab.model.text import has_text, text_features
 from dermlab.model.torchvision_shim import declare_missing_operators
+from dermlab.run.errors import SourceError
 
 PROMPTS = ["a photo of human skin", "a photo of a scanned document", "furniture"]
 WORDS = ["<pad>", "</s>", "<unk>", "a", "photo", "of", "human", "skin", "scanned", "document", "furniture"]

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from contextlib import chdir
 
 import pytest
@@ -35,7 +36,9 @@ def test_exp_show_compares_headline_and_per_class_f1(clinic):
 def test_metrics_diff_shows_what_an_experiment_changed(clinic):
     diff = json.loads(clinic.run("dvc", "metrics", "diff", "baseline", "focal", "--json", "--all").stdout)
     diff = diff.get("diff", diff)
-    assert {"top1", "top3", "macro_f1", "balanced_accuracy", "rare_recall", "sink_ratio", "ece"} == set(diff["metrics/headline.json"])
+    assert {"top1", "top3", "macro_f1", "balanced_accuracy", "rare_recall", "sink_ratio", "brier", "nll"} == set(
+        diff["metrics/headline.json"]
+    )
     assert len(diff["metrics/f1.json"]) == 25
 
 
@@ -65,11 +68,46 @@ def test_a_misspelt_loss_is_refused_with_the_valid_names_before_anything_is_trai
     assert clinic.metrics() == before
 
 
-def test_a_second_experiment_reuses_pull_embed_and_flag(clinic):
-    run = clinic.run("dvc", "repro", "--dry", "--force", "--single-item", "train")
-    assert "Running stage 'train'" in run.stdout
-    status = clinic.run("dvc", "repro", "--dry")
-    assert "Running stage" not in status.stdout
+def ran(said: str) -> list[str]:
+    return re.findall(r"Running stage '(\w+)'", said)
+
+
+@pytest.fixture
+def as_focal(clinic):
+    """Afterwards the workspace is that of `focal` again."""
+    yield
+    clinic.run("git", "checkout", "--", ".")
+    clinic.run("dvc", "exp", "apply", "focal")
+
+
+def test_a_second_experiment_reuses_pull_embed_and_flag(clinic, as_focal):
+    assert ran(clinic.run("dvc", "exp", "run", "-S", "loss=bce").stdout) == ["train", "calibrate", "evaluate", "report"]
+
+
+def test_a_new_threshold_trains_nothing_and_runs_no_network(clinic, as_focal):
+    before = clinic.metrics()
+    said = clinic.run("dvc", "exp", "run", "-S", "calibrate.answer=0.5", "-S", "calibrate.unfamiliar=0.05").stdout
+    assert ran(said) == ["calibrate", "evaluate", "report"]
+    assert "no network ran" in said
+    after = clinic.metrics()
+    assert after["metrics/headline.json"] == before["metrics/headline.json"]
+    assert after["metrics/calibrate.json"] != before["metrics/calibrate.json"]
+
+
+def test_what_is_adjusted_on_validation_is_scored_and_handed_over(clinic, as_focal):
+    """One model: `predict` gives the very probabilities that were scored."""
+    clinic.run("dvc", "exp", "run", "-S", "calibrate.adjust=validation")
+    chosen = json.loads((clinic.folder / "models" / "model" / "calibration.json").read_text())
+    assert chosen["tau"] == chosen["chosen_tau"] > 0
+    code = (
+        "import json, numpy as np; from pathlib import Path; from safetensors.numpy import load_file\n"
+        "from dermlab.model.saved import load_model; from dermlab.data.tables import PREDICTIONS, read_table\n"
+        "model, table = load_model(), read_table(Path('data/predictions.parquet'), PREDICTIONS)\n"
+        "given = model.probabilities(load_file('data/outputs.safetensors')['logits'])\n"
+        "scored = table[[f'prob_{name}' for name in model.classes.names]].to_numpy()\n"
+        "print(float(np.abs(scored - given).max()))"
+    )
+    assert float(clinic.run("python", "-c", code).stdout) < 1e-6
 
 
 def changed_deps(clinic: Clone) -> dict[str, set[str]]:
@@ -82,12 +120,19 @@ def changed_deps(clinic: Clone) -> dict[str, set[str]]:
 @pytest.mark.parametrize(
     ("file", "old", "new", "reruns"),
     [
-        ("src/dermlab/data/progress.py", "", "# a bar\n", set()),
-        ("src/dermlab/data/machine.py", "", "# a worker\n", set()),
+        ("src/dermlab/run/progress.py", "", "# a bar\n", set()),
+        ("src/dermlab/run/machine.py", "", "# a worker\n", set()),
+        ("src/dermlab/run/objects/bucket.py", "", "# a retry\n", set()),
+        ("src/dermlab/run/workers.py", "", "# a scheduler\n", set()),
+        ("src/dermlab/phantom/skin.py", "", "# a pore\n", set()),
+        ("src/dermlab/verdict/finding.py", "", "# a verdict\n", set()),
+        ("requirements.lock", "obstore==", "obstore==9", set()),
         ("src/dermlab/review/templates/review.css", "", "/* a colour */\n", set()),
         ("src/dermlab/lock/folder.py", "", "# a source\n", set()),
         ("src/dermlab/model/text.py", "", "# a prompt\n", {"flag"}),
         ("src/dermlab/model/images.py", "", "# a view\n", {"embed", "train", "evaluate"}),
+        ("src/dermlab/scores/headline.py", "", "# a score\n", {"evaluate", "report"}),
+        ("src/dermlab/calibrate/tiers.py", "", "# a threshold\n", {"calibrate"}),
         ("src/dermlab/scores/bootstrap.py", "", "# an interval\n", {"evaluate", "report"}),
         ("src/dermlab/report/figures.py", "", "# a figure\n", {"report"}),
         ("src/dermlab/train/losses.py", "", "# a loss\n", {"train"}),
@@ -98,6 +143,7 @@ def changed_deps(clinic: Clone) -> dict[str, set[str]]:
         ("params.yaml", "loss: focal", "loss: bce", {"train", "report"}),
         ("params.yaml", "variant: baseline", "variant: cleaned", {"manifest", "report"}),
         ("params.yaml", "  head_lr: 0.001", "  head_lr: 0.002", {"train", "report"}),
+        ("params.yaml", "  answer: 0.9", "  answer: 0.8", {"calibrate", "report"}),
         ("params.yaml", "  noise_rate: 0.0", "  noise_rate: 0.1", {"catalog"}),
         ("params.yaml", "backbone: lite0", "backbone: hf:org/model@abc", {"embed", "flag", "train", "report"}),
         ("versions.yaml", '\ntimm: "', '\ntimm: "1', {"embed", "flag", "train", "evaluate"}),
@@ -122,6 +168,7 @@ def test_without_a_change_nothing_reruns(clinic):
 def test_the_same_seed_gives_byte_identical_metrics(clinic):
     before = clinic.metrics()
     clinic.run("dvc", "repro", "--force", "--no-run-cache", "--single-item", "train")
+    clinic.run("dvc", "repro", "--force", "--no-run-cache", "--single-item", "calibrate")
     clinic.run("dvc", "repro", "--force", "--no-run-cache", "--single-item", "evaluate")
     assert clinic.metrics() == before
 

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from clones import Clone, clone_of_working_tree
 
-from dermlab.pull.phantom.clinic import simulate
-from dermlab.pull.phantom.drawing import draw
+from dermlab.phantom.clinic import simulate
+from dermlab.phantom.drawing import draw
 
 PHOTOS, NEW = 150, 3
 NAME = "Ophelia-Polonius"  # a patient's, as folders are named

@@ -11,7 +11,7 @@ import pytest
 from clones import Clone, clone_of_working_tree
 from ruamel.yaml import YAML
 
-STAGES = ("catalog", "pull", "embed", "flag", "manifest", "train", "evaluate", "report")
+STAGES = ("catalog", "pull", "embed", "flag", "manifest", "train", "calibrate", "evaluate", "report")
 KILLS = int(os.environ.get("DERMLAB_KILLS", "1"))  # moments a stage; `make soak` asks for more
 
 

@@ -15,8 +15,8 @@ import pytest
 from clones import Clone, clone_of_working_tree
 from s3_server import client_of, serving
 
-from dermlab.pull.objects import open_objects
-from dermlab.pull.phantom.clinic import simulate
+from dermlab.phantom.clinic import simulate
+from dermlab.run.objects.opening import open_objects
 
 PHOTOS, SIZE = 400, 2_600_000  # bytes of an original: a photo, and behind its end whatever a camera may append
 RECIPE = """\

@@ -84,7 +84,7 @@ def forget_runs(clone: Clone) -> None:
         subprocess.run(["rm", "-rf", str(clone.folder / folder)], check=True)
     text = (clone.folder / "dvc.lock").read_text()
     lock = YAML(typ="safe").load(text)
-    for stage in ("manifest", "train", "evaluate", "report"):
+    for stage in ("manifest", "train", "calibrate", "evaluate", "report"):
         lock["stages"].pop(stage, None)
     with (clone.folder / "dvc.lock").open("w") as file:
         YAML().dump(lock, file)

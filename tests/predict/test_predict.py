@@ -15,19 +15,21 @@ from typer.testing import CliRunner
 
 from dermlab.cli import app
 from dermlab.data.classes import Classes
-from dermlab.data.errors import ContractError, SourceError
 from dermlab.data.questionnaire import Question
 from dermlab.data.shards import Shards, shard_name, write_shard
+from dermlab.evaluate.outputs import predict_logits
 from dermlab.model.backbones import create_backbone
+from dermlab.model.calibration import Calibration
 from dermlab.model.classifier import FusedClassifier
 from dermlab.model.images import Views
-from dermlab.model.predict import predict_logits, probabilities
 from dermlab.model.questionnaire import unanswered, width_of
 from dermlab.model.saved import TrainedModel, load_model, save_model
 from dermlab.predict.export import export_onnx
 from dermlab.predict.predictor import MAX_PIXELS, Predictor, photos_in, read_answers
 from dermlab.pull.develop import develop
+from dermlab.run.errors import ContractError, SourceError
 from dermlab.scores.familiarity import Familiarity
+from dermlab.scores.probabilities import probabilities
 from dermlab.scores.tiers import Tiers
 
 QUESTIONS = (
@@ -45,7 +47,9 @@ def folder(tmp_path) -> Path:
     torch.manual_seed(0)
     module = FusedClassifier(create_backbone("timm:test_efficientnet", 32, pretrained=False), width_of(QUESTIONS), 4).eval()
     prior = np.full(4, 0.25)
-    model = TrainedModel(module, CLASSES, QUESTIONS, 1.3, 32, "timm:test_efficientnet", prior, 0.0, SIDE, Tiers(0.5, 0.9))
+    model = TrainedModel(
+        module, CLASSES, QUESTIONS, 32, "timm:test_efficientnet", prior, SIDE, calibration=Calibration(1.3, tiers=Tiers(0.5, 0.9))
+    )
     save_model(model, tmp_path / "model")
     (tmp_path / "in" / "deep").mkdir(parents=True)
     for i in range(3):
@@ -73,7 +77,7 @@ def test_a_photo_like_none_it_was_validated_on_gets_no_answer_whatever_its_confi
         seen = model.module.backbone(images).numpy()
     for reference, tier in ((seen, "abstain"), (-seen, "unfamiliar")):
         unit = (reference / np.linalg.norm(reference)).astype(np.float16)
-        model.familiarity, model.tiers = Familiarity(unit, 0.9), Tiers(None, None)
+        model.calibration = Calibration(familiarity=Familiarity(unit, 0.9))
         save_model(model, folder / "model")
         (found,) = Predictor(folder / "model")([photo])
         assert found.tier == tier
@@ -164,7 +168,7 @@ def test_a_tower_without_a_questionnaire_is_exported_too(tmp_path):
     vision |= {"num_attention_heads": 4, "image_size": 32, "patch_size": 16, "layer_norm_eps": 1e-6}
     backbone = create_backbone("medsiglip", 32, False, {"vision": vision, "mean": [0.5] * 3, "std": [0.5] * 3})
     module = FusedClassifier(backbone, 0, 3).eval()
-    save_model(TrainedModel(module, Classes(("acne", "wart")), (), 1.0, 32, "medsiglip", np.ones(3) / 3), tmp_path / "model")
+    save_model(TrainedModel(module, Classes(("acne", "wart")), (), 32, "medsiglip", np.ones(3) / 3), tmp_path / "model")
     assert export_onnx(tmp_path / "model", tmp_path / "model.onnx") < 1e-4
 
 

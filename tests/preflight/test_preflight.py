@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from defaults import DEFAULTS
 
-from dermlab.data.machine import read_machine
 from dermlab.preflight import here
 from dermlab.preflight.estimate import GO, LOOK, NO, OVERHEAD, Work, disk, hours_of
 from dermlab.preflight.run import is_go, preflight, values_of, work_of
 from dermlab.pull.budget import stored_bytes
+from dermlab.run.machine import read_machine
 from dermlab.study.recipe import read_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -79,8 +79,8 @@ def test_several_seeds_are_evidence(reachable):
 
 
 def test_rows_come_from_the_pin_and_its_splits(tmp_path):
+    from dermlab.lock.listing import Options
     from dermlab.lock.lock import lock
-    from dermlab.lock.sources import Options
 
     pin = lock("phantom", Options(images=300), tmp_path / "pin", tmp_path / "location")
     (values, *_) = values_of(read_recipe(ROOT / "recipes" / "demo.yaml"), PARAMS)

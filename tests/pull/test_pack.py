@@ -7,19 +7,19 @@ from defaults import DEFAULTS
 from photos import folder_source, jpeg
 from PIL import Image
 
-from dermlab.data import paths
-from dermlab.data.errors import SourceError
-from dermlab.data.last_run import LastRun
-from dermlab.data.params import read_params
 from dermlab.data.shards import Shards, shard_name
 from dermlab.data.tables import IMAGES, QUARANTINE, WANTED, write_table
+from dermlab.lock.listing import Options
 from dermlab.lock.lock import lock, opaque_id
-from dermlab.lock.sources import Options
 from dermlab.pull.develop import BrokenImageError, develop
-from dermlab.pull.objects import FolderFiles
 from dermlab.pull.pack import Pulled, pack
 from dermlab.pull.params import Params, PullParams
 from dermlab.pull.reuse import earlier_photos
+from dermlab.run import paths
+from dermlab.run.errors import SourceError
+from dermlab.run.last_run import LastRun
+from dermlab.run.objects.files import FolderFiles
+from dermlab.run.params import read_params
 
 KNOBS = read_params(Params, DEFAULTS).pull
 LOOSE = KNOBS.model_copy(update={"max_quarantine": 0.1})

@@ -13,10 +13,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from dermlab.data import paths
-from dermlab.data.errors import ContractError
-from dermlab.data.files import read_json, write_json
-from dermlab.data.params import read_params
+from dermlab.data.json_files import read_json, write_json
 from dermlab.data.tables import FLAGS, MANIFEST, PREDICTIONS, TRUTH, read_table, write_table
 from dermlab.report.card import card
 from dermlab.report.contents import contents, settings
@@ -24,6 +21,9 @@ from dermlab.report.examples import thumbnail
 from dermlab.report.inputs import read_inputs
 from dermlab.report.params import Params
 from dermlab.report.render import markdown_table, points, render
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
+from dermlab.run.params import read_params
 
 STAGES = Path(__file__).parents[2] / "stages"
 
@@ -51,7 +51,7 @@ def test_the_stage_writes_page_markdown_and_numbers_and_the_same_again(world, mo
     stage.main()
     assert first == [path.read_bytes() for path in outs]
     numbers = json.loads(first[2])
-    assert set(numbers["intervals"]) == {"top1", "top3", "macro_f1", "balanced_accuracy", "rare_recall", "sink_ratio"}
+    assert set(numbers["intervals"]) == {"top1", "top3", "macro_f1", "balanced_accuracy", "rare_recall", "sink_ratio", "brier", "nll"}
     headline = read_json(paths.HEADLINE)
     for name, bounds in numbers["intervals"].items():
         assert bounds["low"] <= headline[name] <= bounds["high"], name

@@ -13,13 +13,13 @@ from playwright.sync_api import expect, sync_playwright
 from rows_in_use import write_rows
 
 from dermlab.cli.labels import review
-from dermlab.data import paths
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import HEADER, read_ledger
 from dermlab.data.questionnaire import Question, write_questionnaire
 from dermlab.data.shards import Shards, shard_name, write_shard
 from dermlab.data.tables import FLAGS, write_table
 from dermlab.review.queue import Queue, build_queue
+from dermlab.run import paths
 
 CLASSES = Classes(("eczema", "psoriasis", "tinea", "acne", "post-inflammatory hyperpigmentation"))
 QUESTIONS = (

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from dermlab.cli import app
-from dermlab.data import paths
-from dermlab.data.errors import ContractError
 from dermlab.data.ledger import HEADER
 from dermlab.review.merge import Merged, merge_decisions
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
 
 CONFIRMED = "t0000,eczema,eczema,confirmed,ada,2026-03-01"
 RELABELLED = 't0002,tinea,acne,"round, scaly",ada,2026-03-01'

@@ -5,11 +5,11 @@ import io
 from photos import folder_source
 from PIL import Image
 
-from dermlab.data import paths
 from dermlab.data.tables import WANTED, write_table
+from dermlab.lock.listing import Options
 from dermlab.lock.lock import lock
-from dermlab.lock.sources import Options
 from dermlab.review.originals import originals
+from dermlab.run import paths
 
 
 def test_photos_come_from_the_source_without_metadata_and_what_changed_or_went_is_left_out(tmp_path, monkeypatch):

@@ -8,9 +8,9 @@ import re
 import pytest
 from PIL import Image
 
-from dermlab.data import paths
 from dermlab.data.classes import Classes
 from dermlab.review.page import ERROR_SHARE, RIGHT_IN_A_ROW, write_page
+from dermlab.run import paths
 
 HOSTILE = '</script><b onclick="x">'
 

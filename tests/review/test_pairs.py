@@ -12,11 +12,11 @@ from playwright.sync_api import expect
 from rows_in_use import write_rows
 
 from dermlab.cli.labels import pairs
-from dermlab.data import paths
 from dermlab.data.embeddings import EmbeddingInfo, Embeddings, write_embeddings
-from dermlab.data.errors import ContractError
 from dermlab.data.not_copies import HEADER
 from dermlab.review.pairs import CONFLICT, COPY, LEAK, merge_pairs, read_pairs
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
 
 
 @pytest.fixture

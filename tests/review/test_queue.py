@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from dermlab.data import paths
-from dermlab.data.errors import ContractError
 from dermlab.review.queue import read_queue
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
 
 
 def settle(*lines: str) -> None:

@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import expect
 
 from dermlab.cli import app
-from dermlab.data import paths
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import HEADER
 from dermlab.data.tables import ISSUES
+from dermlab.run import paths
 
 HOSTILE = '</script><b id="broken">bold</b>'
 

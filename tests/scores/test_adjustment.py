@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from dermlab.scores.adjustment import TAUS, adjusted, choose_tau, two_aims
+from dermlab.calibrate.adjustment import choose_tau
+from dermlab.scores.adjustment import TAUS, adjusted, two_aims
 
 PRIOR = np.array([0.7, 0.2, 0.05, 0.05])
 

@@ -29,8 +29,9 @@ def test_an_interval_that_leaves_out_zero_is_better_or_worse_and_one_that_holds_
     assert unsure.bounds == pytest.approx((-0.19, 0.19))
 
 
-def test_less_calibration_error_is_better_and_a_sink_ratio_nearer_to_one():
-    assert difference("ece", 0.5, 0.4, DRAWS, DRAWS - 0.1, 50).verdict == "better"
+def test_a_smaller_proper_score_is_better_and_a_sink_ratio_nearer_to_one():
+    for name in ("brier", "nll"):
+        assert difference(name, 0.5, 0.4, DRAWS, DRAWS - 0.1, 50).verdict == "better"
     assert difference("sink_ratio", 1.5, 0.9, DRAWS + 1, DRAWS + 0.4, 50).verdict == "better"
     assert goodness("sink_ratio", 0.8) == pytest.approx(goodness("sink_ratio", 1.2))
 

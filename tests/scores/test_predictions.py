@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dermlab.data.errors import ContractError
+from dermlab.run.errors import ContractError
 from dermlab.scores.predictions import labels_and_probs, scored_rows, tally_by_patient, target_names
 
 
@@ -27,13 +27,13 @@ def test_rows_of_other_are_left_out_and_other_is_left_out_of_the_ranking():
 
 
 def test_a_tally_has_a_row_a_patient_in_their_order():
-    counts = tally_by_patient(scored_rows(table(["acne", "eczema", "eczema"], ["q", "p", "q"])), 10)
+    counts = tally_by_patient(scored_rows(table(["acne", "eczema", "eczema"], ["q", "p", "q"])))
     assert counts.true.tolist() == [[1, 0], [1, 1]]
     assert counts.rows.tolist() == [1, 2]
 
 
 def test_predictions_without_target_rows_are_an_error_that_says_what_to_run():
     with pytest.raises(ContractError, match="no row of a target class.*dvc repro evaluate"):
-        tally_by_patient(scored_rows(table(["other"], ["p"])), 10)
+        tally_by_patient(scored_rows(table(["other"], ["p"])))
     with pytest.raises(ContractError, match="label 'mole' has no probability column"):
-        tally_by_patient(scored_rows(table(["mole"], ["p"])), 10)
+        tally_by_patient(scored_rows(table(["mole"], ["p"])))

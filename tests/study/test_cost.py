@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from dermlab.data.errors import DermlabError
+from dermlab.run.errors import DermlabError
 from dermlab.study.cost import as_table, read_costs
 
 EPOCH = {

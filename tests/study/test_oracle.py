@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from dermlab.data.errors import ContractError
+from dermlab.run.errors import ContractError
 from dermlab.study.oracle import oracle_ledger
 
 FLAGS_ROWS = pd.DataFrame(

@@ -8,10 +8,10 @@ import pytest
 from one_stage import DVC, start_repository
 
 from dermlab.data.classes import Classes
-from dermlab.data.errors import ContractError
-from dermlab.data.files import named_by_content
 from dermlab.data.tables import PREDICTIONS, write_table
 from dermlab.flag.from_file import read_probabilities
+from dermlab.run.errors import ContractError
+from dermlab.run.files import named_by_content
 from dermlab.study.out_of_fold import out_of_fold
 
 # Six training rows, of which fold K of N predicts every Nth, the surer the larger the seed.

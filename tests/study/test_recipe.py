@@ -6,8 +6,8 @@ import pytest
 from defaults import DEFAULTS
 from ruamel.yaml import YAML
 
-from dermlab.data.errors import ParamsError
-from dermlab.data.params import check_params
+from dermlab.run.errors import ParamsError
+from dermlab.run.params import check_params
 from dermlab.study.recipe import Experiment, params_of, read_recipe, read_seeds
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from ruamel.yaml import YAML
 
-from dermlab.data.errors import DermlabError
+from dermlab.run.errors import DermlabError
 from dermlab.study import workspace
 from dermlab.study.dvc import git, ref_of
 from dermlab.study.workspace import JOURNAL, alone, mend, remember, write_before

@@ -71,7 +71,7 @@ class Clinic:
         inputs = self.inputs(params, manifest)
         into.mkdir(parents=True, exist_ok=True)
         with chdir(into):  # in a DVC repository dvclive signals editors through one file, which tests at work side by side would share
-            return run(params, inputs, into / "model", into / "curves", checkpoint_root=into, create=tiny, **asked)
+            return run(params, inputs, into / "model", into / "validation", into / "curves", checkpoint_root=into, create=tiny, **asked)
 
 
 @pytest.fixture(scope="session")

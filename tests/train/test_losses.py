@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import tensor
 
+from dermlab.train import params as knobs
 from dermlab.train.losses import LOSSES
 
 COUNTS = tensor([90, 9, 1])
@@ -25,6 +26,10 @@ def loss(name: str, logits, labels, counts=COUNTS, **changed) -> float:
 
 
 QUARTER = [[math.log(1.0), math.log(2.0), math.log(1.0)]]  # softmax: 1/4, 1/2, 1/4
+
+
+def test_every_name_that_params_know_has_its_loss():
+    assert tuple(LOSSES) == knobs.LOSSES
 
 
 def test_cross_entropy_is_the_negative_log_probability_of_the_label():

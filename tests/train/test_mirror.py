@@ -7,8 +7,9 @@ import signal
 import pytest
 from s3_server import client_of, serving
 
-from dermlab.data.errors import SourceError
-from dermlab.train import loop, mirror
+from dermlab.run import mirror
+from dermlab.run.errors import SourceError
+from dermlab.train import loop
 
 URI = "s3://runs/checkpoints"
 

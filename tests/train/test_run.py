@@ -10,12 +10,12 @@ import pytest
 import torch
 from trained_files import files_of
 
-from dermlab.data.errors import ContractError, DermlabError, ParamsError
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
 from dermlab.data.tables import MANIFEST, write_table
-from dermlab.model.predict import predict_logits
-from dermlab.model.saved import load_model
+from dermlab.evaluate.outputs import predict_logits
+from dermlab.model.network import load_network
+from dermlab.run.errors import ContractError, DermlabError, ParamsError
 from dermlab.train import phases
 from dermlab.train.checkpoint import checkpoint_folder
 from dermlab.train.inputs import drawn_counts
@@ -27,7 +27,7 @@ from dermlab.train.validation import validate
 
 def test_the_saved_model_scores_on_validation_rows_what_the_metrics_say(clinic, finished):
     folder, metrics = finished
-    model = load_model(folder / "model")
+    model = load_network(folder / "model")
     known = read_rows(clinic.folder / "catalog.parquet", clinic.folder / "images.parquet")
     rows = known[known["split"] == "val"]
     judged = validate(predict_logits(model, rows, Shards(clinic.folder / "shards")), model.classes.encode(rows["label"]))
@@ -60,7 +60,7 @@ def test_an_average_of_the_weights_is_what_is_judged_and_kept(clinic, finished, 
     params = clinic.params(ema=0.9, frozen_epochs=0)
     metrics = clinic.train(tmp_path, params)
     assert metrics["val_nll"] != clinic.train(tmp_path / "last", clinic.params(frozen_epochs=0))["val_nll"]
-    model = load_model(tmp_path / "model")
+    model = load_network(tmp_path / "model")
     known = read_rows(clinic.folder / "catalog.parquet", clinic.folder / "images.parquet")
     rows = known[known["split"] == "val"]
     judged = validate(predict_logits(model, rows, Shards(clinic.folder / "shards")), model.classes.encode(rows["label"]))
@@ -128,7 +128,7 @@ def test_the_backbone_stays_as_it_came_where_fine_tuning_is_off_or_to_no_avail(c
     pristine = clinic.create().state_dict()
     for name, params in {"off": clinic.params(finetune_epochs=0), "ruinous": clinic.params(lr=0.3, finetune_epochs=1)}.items():
         assert clinic.train(tmp_path / name, params)["best_phase"] == "frozen"
-        kept = load_model(tmp_path / name / "model").module.backbone.state_dict()
+        kept = load_network(tmp_path / name / "model").module.backbone.state_dict()
         assert all(torch.equal(kept[key], pristine[key]) for key in pristine)
 
 
@@ -139,7 +139,7 @@ def test_without_a_frozen_phase_the_network_is_trained_from_its_first_step(clini
 
 def test_only_the_blocks_asked_for_are_fine_tuned(clinic, tmp_path):
     clinic.train(tmp_path, clinic.params(frozen_epochs=0, finetune_epochs=1, trainable_blocks=1))
-    kept, pristine = load_model(tmp_path / "model").module.backbone.state_dict(), clinic.create().state_dict()
+    kept, pristine = load_network(tmp_path / "model").module.backbone.state_dict(), clinic.create().state_dict()
     changed = {key.removeprefix("trunk.").split(".")[0] for key in pristine if not torch.equal(kept[key], pristine[key])}
     moved = {key for key in pristine if key.startswith("trunk.blocks") and not torch.equal(kept[key], pristine[key])}
     assert changed <= {"blocks", "conv_head", "bn2"}
@@ -236,7 +236,7 @@ if metrics: print("METRICS", json.dumps(metrics))
     assert together == pytest.approx(alone, abs=1e-3)
     rows = read_rows(clinic.folder / "catalog.parquet", clinic.folder / "images.parquet")
     logits = [
-        predict_logits(load_model(folder / "model"), rows, Shards(clinic.folder / "shards")) for folder in (tmp_path, tmp_path / "alone")
+        predict_logits(load_network(folder / "model"), rows, Shards(clinic.folder / "shards")) for folder in (tmp_path, tmp_path / "alone")
     ]
     np.testing.assert_allclose(*logits, atol=2e-2)
 
@@ -244,4 +244,12 @@ if metrics: print("METRICS", json.dumps(metrics))
 def test_features_of_other_weights_are_refused(clinic, tmp_path):
     inputs = replace(clinic.inputs(clinic.params()), weights="of another network")
     with pytest.raises(ContractError, match="are not those that made data/embeddings"):
-        run(clinic.params(), inputs, tmp_path / "model", tmp_path / "curves", checkpoint_root=tmp_path, create=clinic.create)
+        run(
+            clinic.params(),
+            inputs,
+            tmp_path / "model",
+            tmp_path / "validation",
+            tmp_path / "curves",
+            checkpoint_root=tmp_path,
+            create=clinic.create,
+        )

@@ -1,6 +1,6 @@
 import time
 
-from dermlab.train.telemetry import Feed
+from dermlab.run.telemetry import Feed
 
 
 def test_waiting_is_what_the_batches_took_to_come_and_not_what_was_done_with_them(monkeypatch):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dermlab.data.errors import ParamsError
+from dermlab.run.errors import ParamsError
 
 
 @pytest.fixture

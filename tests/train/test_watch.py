@@ -3,8 +3,8 @@ import signal
 
 import pytest
 
-from dermlab.train import watch
-from dermlab.train.watch import Watch
+from dermlab.run import watch
+from dermlab.run.watch import Watch
 
 
 def test_a_checkpoint_is_due_when_the_minutes_are_over(monkeypatch):

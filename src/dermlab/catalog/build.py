@@ -8,10 +8,10 @@ from dermlab.catalog.noise import with_noise
 from dermlab.catalog.params import CatalogParams
 from dermlab.catalog.splits import assign_splits
 from dermlab.data.classes import OTHER
-from dermlab.data.errors import ContractError
 from dermlab.data.pin import Pin
 from dermlab.data.questionnaire import PREFIX
 from dermlab.data.tables import NOTE_PREFIX
+from dermlab.run.errors import ContractError
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dermlab.data.params import Block, Count, StageParams
+from dermlab.run.params import Block, Count, StageParams
 
 
 class CatalogParams(Block):

@@ -2,7 +2,7 @@
 
 from dermlab.cli import source, experiments, results, model, labels  # noqa: F401, I001
 from dermlab.cli.app import app
-from dermlab.data.command import run_command
+from dermlab.run.command import run_command
 
 
 def main() -> None:

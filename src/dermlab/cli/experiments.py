@@ -7,10 +7,10 @@ import typer
 
 from dermlab.cli.app import app
 from dermlab.cli.results import compare
-from dermlab.data import paths
-from dermlab.data.machine import read_machine
-from dermlab.data.params import check_params
-from dermlab.data.progress import say
+from dermlab.run import paths
+from dermlab.run.machine import read_machine
+from dermlab.run.params import check_params
+from dermlab.run.progress import say
 
 RECIPES = Path("recipes")
 
@@ -53,8 +53,8 @@ def out_of_fold(
     seeds: Annotated[str, typer.Option(help="as given to `dermlab study`")] = "",
 ) -> None:
     """Join what the folds of a study predict into data/oof.parquet, and say how flags use it. Runs nothing."""
-    from dermlab.data.files import named_by_content
     from dermlab.data.tables import PREDICTIONS, write_table
+    from dermlab.run.files import named_by_content
     from dermlab.study.out_of_fold import out_of_fold as join
     from dermlab.study.recipe import read_recipe, read_seeds
 

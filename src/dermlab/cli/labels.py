@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from dermlab.cli.app import app
-from dermlab.data import paths
-from dermlab.data.progress import say
+from dermlab.run import paths
+from dermlab.run.progress import say
 
 
 @app.command()

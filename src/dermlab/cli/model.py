@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from dermlab.cli.app import app
-from dermlab.data import paths
-from dermlab.data.errors import SourceError
-from dermlab.data.progress import say
+from dermlab.run import paths
+from dermlab.run.errors import SourceError
+from dermlab.run.progress import say
 
 
 @app.command()
@@ -26,9 +26,9 @@ def predict(
 
     from rich.console import Console
 
-    from dermlab.data.progress import progress
     from dermlab.predict.predictor import Predictor, photos_in, read_answers
     from dermlab.predict.table import as_table
+    from dermlab.run.progress import progress
 
     with redirect_stdout(sys.stderr):  # what it says of the machine is no JSON
         predictor = Predictor(model)

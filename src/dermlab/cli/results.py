@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from dermlab.cli.app import app
-from dermlab.data import paths
-from dermlab.data.errors import SourceError
-from dermlab.data.params import read_params
-from dermlab.data.progress import say
+from dermlab.run import paths
+from dermlab.run.errors import SourceError
+from dermlab.run.params import read_params
+from dermlab.run.progress import say
 
 
 class Page(StrEnum):
@@ -32,19 +32,19 @@ PAGES = {  # with what writes them
 def compare(
     baseline: Annotated[str, typer.Argument(help="an experiment's name, a git revision, or `workspace`")],
     others: Annotated[list[str], typer.Argument(help="what to compare with it")],
-    markdown: Annotated[bool, typer.Option(help="print Markdown, for a pull request")] = False,
-    page: Annotated[Path, typer.Option(help="where the HTML page is written")] = paths.COMPARISON,
+    markdown: Annotated[bool, typer.Option("--markdown", help="print Markdown, for a pull request")] = False,
+    out: Annotated[Path, typer.Option(help="where the HTML page is written")] = paths.COMPARISON,
 ) -> None:
     """Headline and per-class F1 against a baseline, with patient-clustered bootstrap intervals on every difference."""
     from rich.console import Console
 
-    from dermlab.report import compare as comparing
     from dermlab.report.params import Params
+    from dermlab.verdict import compare as comparing
 
     runs = [comparing.load_run(name) for name in (baseline, *others)]
-    comparison = comparing.compare(runs[0], runs[1:], read_params(Params).report.bootstrap)
-    comparing.write_html(comparison, page)
-    comparing.write_json(comparison, page.with_suffix(".json"))
+    comparison = comparing.compare(runs[0], runs[1:], read_params(Params).evaluate.bootstrap)
+    comparing.write_html(comparison, out)
+    comparing.write_json(comparison, out.with_suffix(".json"))
     if markdown:
         print(comparing.as_markdown(comparison))
         return
@@ -56,24 +56,24 @@ def compare(
         console.print(comparing.per_class_table(comparison))
     for note in comparison.notes:
         console.print(note)
-    say(f"Comparison: {page.resolve()}")
+    say(f"Comparison: {out.resolve()}")
     say(f"This run's report: {paths.REPORT_HTML.resolve()}")
 
 
-@app.command()
-def evaluate(
-    predictions: Annotated[Path, typer.Option(help="Parquet: image_id, patient_id, diagnosis, label, and prob_CLASS of every class")],
+@app.command("score")
+def score_predictions(
+    predictions: Annotated[Path, typer.Argument(help="Parquet: image_id, patient_id, diagnosis, label, and prob_CLASS of every class")],
     out: Annotated[Path | None, typer.Option(help="also as JSON, with confusion and calibration")] = None,
 ) -> None:
     """Score any model's probabilities of a test split: headline and classes with intervals over patients. Trains and changes nothing."""
     from rich.console import Console
 
-    from dermlab.data.files import write_json
-    from dermlab.report.evaluation import as_json, as_tables, evaluate_predictions, notes
+    from dermlab.data.json_files import write_json
     from dermlab.report.params import Params
+    from dermlab.verdict.score import as_json, as_tables, notes, score_file
 
     params = read_params(Params)
-    found = evaluate_predictions(predictions, params.evaluate.ece_bins, params.report.bootstrap)
+    found = score_file(predictions, params.evaluate.bootstrap)
     console = Console(width=None if Console().is_terminal else 130)
     for shown in as_tables(found):
         console.print(shown)
@@ -88,25 +88,25 @@ def evaluate(
 @app.command()
 def table(
     experiments: Annotated[list[str] | None, typer.Argument(help="the baseline first; else all that start from HEAD")] = None,
-    md: Annotated[bool, typer.Option("--md", help="as Markdown")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="print Markdown, for a message")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="as CSV")] = False,
 ) -> None:
     """Print a row a recipe: what differs, seeds, headline, verdict. Fits 120 columns, where `dvc exp show` has a column a param."""
     from rich.console import Console
 
-    from dermlab.report import compare as comparing
-    from dermlab.report import table as narrow
     from dermlab.report.params import Params
     from dermlab.study.dvc import experiments as of_head
+    from dermlab.verdict import compare as comparing
+    from dermlab.verdict import table as narrow
 
     names = experiments or sorted(of_head(), key=lambda name: (name != "baseline", name))
     if not names:
         say("No experiment starts from this commit. `dermlab runs` lists those of others, `dermlab study demo` runs some")
         raise typer.Exit(1)
     baseline, *others = [comparing.load_run(name) for name in names]
-    comparison = comparing.compare(baseline, others, read_params(Params).report.bootstrap)
-    if md or csv:
-        print(narrow.as_markdown(comparison) if md else narrow.as_csv(comparison), end="" if csv else "\n")
+    comparison = comparing.compare(baseline, others, read_params(Params).evaluate.bootstrap)
+    if markdown or csv:
+        print(narrow.as_markdown(comparison) if markdown else narrow.as_csv(comparison), end="" if csv else "\n")
         return
     Console(width=None if Console().is_terminal else 120).print(narrow.as_table(comparison))
 
@@ -132,10 +132,10 @@ def comment(
 ) -> None:
     """Write a pull request's comment: the verdict of HEAD against BASE, per class, and what differs in metrics and params."""
     from dermlab.comment.body import comment_body
-    from dermlab.data.files import write_text
     from dermlab.report.params import Params
+    from dermlab.run.files import write_text
 
-    text = comment_body(base, read_params(Params).report.bootstrap)
+    text = comment_body(base, read_params(Params).evaluate.bootstrap)
     if out is None:
         print(text)
     else:

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from dermlab.cli.app import app
-from dermlab.data import paths
-from dermlab.data.errors import SourceError
-from dermlab.data.progress import say
+from dermlab.run import paths
+from dermlab.run.errors import SourceError
+from dermlab.run.progress import say
 
 
 @app.command()
@@ -34,9 +34,9 @@ def lock(
 
     from dvc.repo import Repo
 
+    from dermlab.lock.listing import Options
     from dermlab.lock.lock import lock as pin_source
     from dermlab.lock.preview import preview
-    from dermlab.lock.sources import Options
 
     options = Options(
         images, seed, labels, image_column, label_column, patient_column, case_column, split_column, no_patients, ignore_splits,

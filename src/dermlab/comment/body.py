@@ -1,8 +1,8 @@
 """The comment's text: the verdict where both sides have results that can be had, and always what Git and DVC know."""
 
-from dermlab.data.errors import DermlabError
-from dermlab.report.compare import as_markdown, compare, load_run
+from dermlab.run.errors import DermlabError
 from dermlab.study.dvc import dvc_output, git
+from dermlab.verdict.compare import as_markdown, compare, load_run
 
 MARKER = "<!-- dermlab: results of this branch -->"  # by which the comment of this repository is found again, whoever wrote since
 SHOWN = 60_000  # characters; GitHub takes 65,536

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dermlab.data import paths
-from dermlab.data.errors import ContractError
-from dermlab.data.files import read_json, write_json
+from dermlab.data.json_files import read_json, write_json
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
 
 OTHER = "other"
 

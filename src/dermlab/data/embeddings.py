@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dermlab.data import paths
-from dermlab.data.errors import ContractError
-from dermlab.data.files import atomic_path, read_json, write_json
+from dermlab.data.json_files import read_json, write_json
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
+from dermlab.run.files import atomic_path
 
 
 @dataclass(frozen=True)

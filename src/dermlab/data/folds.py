@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 import numpy as np
 import pandas as pd
 
-from dermlab.data.errors import ContractError
 from dermlab.data.stable import joined_groups, keyed_hash, ranked
+from dermlab.run.errors import ContractError
 
 
 def people_of(patient_id: pd.Series, copied: np.ndarray) -> np.ndarray:

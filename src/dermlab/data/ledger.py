@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from dermlab.data.classes import Classes
-from dermlab.data.errors import ContractError
 from dermlab.data.lines import LAST, as_table, read_lines
+from dermlab.run.errors import ContractError
 
 HEADER = ("image_id", "from_label", "to_label", "reason", *LAST)
 DROP = "drop"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermlab.data.errors import ContractError
-from dermlab.data.files import atomic_path
+from dermlab.run.errors import ContractError
+from dermlab.run.files import atomic_path
 
 LAST = ("reviewer", "date")  # columns that every such file ends in: who decided, and when
 

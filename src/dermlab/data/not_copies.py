@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermlab.data import paths
-from dermlab.data.errors import ContractError
 from dermlab.data.lines import LAST, as_table, read_lines
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
 
 HEADER = ("image_id", "other_id", *LAST)
 NOTHING_SAID = pd.DataFrame(columns=list(HEADER), dtype=str)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermlab.data import paths
 from dermlab.data.classes import Classes, read_classes
-from dermlab.data.errors import ContractError, SourceError
-from dermlab.data.files import atomic_path, read_json, sha256_file, write_json
+from dermlab.data.json_files import read_json, write_json
 from dermlab.data.questionnaire import Questionnaire, read_questionnaire, write_questionnaire
 from dermlab.data.tables import SOURCE_MANIFEST, TRUTH, read_table, write_table
+from dermlab.run import paths
+from dermlab.run.errors import ContractError, SourceError
+from dermlab.run.files import atomic_path, sha256_file
 
 PINNED_FILES = ("manifest.parquet", "truth.parquet", "classes.json", "questionnaire.json")
 

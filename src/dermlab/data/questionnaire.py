@@ -11,10 +11,11 @@ from typing import Annotated, Literal
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from dermlab.data import paths
-from dermlab.data.errors import ParamsError
-from dermlab.data.files import read_json, write_text
-from dermlab.data.params import nearest
+from dermlab.data.json_files import read_json
+from dermlab.run import paths
+from dermlab.run.errors import ParamsError
+from dermlab.run.files import write_text
+from dermlab.run.params import nearest
 
 PREFIX = "q_"
 ARROW_TYPES = {"choice": pa.string(), "multi": pa.list_(pa.string()), "number": pa.float64()}

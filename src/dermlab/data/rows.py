@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermlab.data import paths
-from dermlab.data.errors import ContractError
 from dermlab.data.tables import CATALOG, IMAGES, read_table
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
 
 
 def read_rows(catalog: Path = paths.CATALOG, images: Path = paths.IMAGES) -> pd.DataFrame:

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from dermlab.data import paths
-from dermlab.data.errors import ContractError
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
 
 SHARD_BYTES = 48_000_000
 SHARD_SCHEMA = pa.schema([("image_id", pa.string()), ("jpeg", pa.binary())])

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dermlab.data.classes import Classes
-from dermlab.data.errors import ContractError
-from dermlab.data.files import atomic_path
 from dermlab.data.questionnaire import PREFIX, Questionnaire
+from dermlab.run.errors import ContractError
+from dermlab.run.files import atomic_path
 
 SPLITS = ("train", "val", "test")
 HELD_OUT = "held_out"  # of the manifest alone: training rows that the model is to predict and does not see

@@ -6,17 +6,17 @@ import numpy as np
 import pandas as pd
 from accelerate.utils import broadcast_object_list
 
-from dermlab.data import paths
 from dermlab.data.embeddings import EmbeddingInfo, Embeddings
-from dermlab.data.last_run import LastRun
-from dermlab.data.progress import progress
 from dermlab.data.shards import Shards
 from dermlab.embed.parts import Parts
 from dermlab.embed.reuse import earlier_features
 from dermlab.model.backbones import Backbone, weights_digest
+from dermlab.model.forward import over_images
 from dermlab.model.images import ImageReader
-from dermlab.model.predict import over_images
 from dermlab.model.runtime import processes
+from dermlab.run import paths
+from dermlab.run.last_run import LastRun
+from dermlab.run.progress import progress
 
 PART_ROWS = 16_384  # of each process: a minute of MedSigLIP on an H100, 38 MB of its features
 

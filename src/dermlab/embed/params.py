@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from dermlab.data.params import Block, StageParams, Whole
 from dermlab.model.names import BackboneName
+from dermlab.run.params import Block, StageParams, Whole
 
 MEDSIGLIP, PATCH = "medsiglip", 14
 

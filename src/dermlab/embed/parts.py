@@ -6,21 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-import dermlab.embed
-import dermlab.model
-from dermlab.data import paths
-from dermlab.data.code import code_digest
 from dermlab.data.embeddings import EmbeddingInfo
-from dermlab.data.files import atomic_path
+from dermlab.run import paths
+from dermlab.run.code import code_digest
+from dermlab.run.files import atomic_path
 
 
 class Parts:
     """Under the digest of what makes features of photos: weights, size, code and the libraries that compute."""
 
     def __init__(self, info: EmbeddingInfo, checkpoints: Path = paths.CHECKPOINTS) -> None:
-        rooms = (dermlab.embed, dermlab.model)
-        files = [path for room in rooms for path in Path(room.__file__).parent.glob("*.py")]
-        code = code_digest(files, ("numpy", "pillow", "timm", "torch", "transformers"))
+        code = code_digest(*Path(__file__).parent.glob("*.py"))
         made_by = hashlib.sha256(f"{info} {code}".encode()).hexdigest()[:16]
         self.folder = checkpoints / f"embed-{made_by}"
 

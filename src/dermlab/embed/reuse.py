@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from dermlab.data import paths
 from dermlab.data.embeddings import EmbeddingInfo, read_embeddings_of
-from dermlab.data.last_run import LastRun
 from dermlab.data.tables import IMAGES, read_table
+from dermlab.run import paths
+from dermlab.run.last_run import LastRun
 
 FILES = ("info.json", "features.npy", "image_ids.npy")
 

@@ -8,16 +8,17 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import OTHER, Classes
-from dermlab.data.errors import ContractError
-from dermlab.data.files import atomic_path
 from dermlab.data.tables import HELD_OUT, prob_columns
 from dermlab.evaluate.doubts import doubted
 from dermlab.model.saved import TrainedModel
+from dermlab.run.errors import ContractError
+from dermlab.run.files import atomic_path
 from dermlab.scores.adjustment import TAUS, adjusted, two_aims
-from dermlab.scores.calibration import calibration_bins
+from dermlab.scores.calibration import calibration_bins, expected_calibration_error
 from dermlab.scores.counts import confusion, f1, precision, recall
-from dermlab.scores.headline import Tally, headline, over_targets, tally
+from dermlab.scores.headline import Tally, headline, tally
 from dermlab.scores.one_vs_rest import one_vs_rest
+from dermlab.scores.ranking import over_targets
 from dermlab.scores.rare import commonest, rarest_third, rows_per_class
 
 GIVEN_TWICE = ("top1", "top3", "macro_f1", "balanced_accuracy")  # with and without the test rows that the model doubts
@@ -77,7 +78,7 @@ def evaluate(test_labels: pd.Series, probs: np.ndarray, train_labels: pd.Series,
     if not len(labels):
         raise ContractError("The test split has no row of a target class, so nothing can be scored. Check the source's splits.")
     rare, sink = rare_and_sink(train_labels, classes)
-    tallied = tally(labels, targets, ece_bins)
+    tallied, bins = tally(labels, targets), calibration_bins(labels, targets, ece_bins)
 
     name_of = dict(enumerate(classes.targets))
     details: dict[str, Any] = {
@@ -87,7 +88,8 @@ def evaluate(test_labels: pd.Series, probs: np.ndarray, train_labels: pd.Series,
         "classes_without_test_rows": [name_of[c] for c in np.flatnonzero(tallied.true == 0).tolist()],
         "unflagged": _without_doubted(labels, targets, rare, sink),
         "per_class": _per_class(tallied, one_vs_rest(labels, targets), classes),
-        "calibration": calibration_bins(labels, targets, ece_bins),
+        "calibration": bins,
+        "ece": expected_calibration_error(bins),
         "confusion": {"classes": list(classes.targets), "matrix": confusion(labels, targets.argmax(axis=1), classes.other).tolist()},
     }
     if not is_target.all():
@@ -108,7 +110,7 @@ def curve(test_labels: pd.Series, probs: np.ndarray, model: TrainedModel) -> lis
     labels = model.classes.encode(test_labels, "the test rows, column label")
     if not (labels < model.classes.other).any():
         return []
-    points = [(tau, two_aims(labels, adjusted(probs, model.prior, tau, model.temperature))) for tau in TAUS]
+    points = [(tau, two_aims(labels, adjusted(probs, model.prior, tau, model.calibration.temperature))) for tau in TAUS]
     return [{"tau": tau, "top1": first, "balanced_accuracy": second} for tau, (first, second) in points]
 
 
@@ -137,7 +139,7 @@ def _without_doubted(labels: np.ndarray, probs: np.ndarray, rare: np.ndarray, si
     kept = ~doubted(labels, probs)
     numbers: dict[str, float] = {"flagged": int((~kept).sum()), "rows": int(kept.sum())}
     if kept.any():
-        scores = headline(tally(labels[kept], probs[kept], bins=1), rare, sink)
+        scores = headline(tally(labels[kept], probs[kept]), rare, sink)
         numbers |= {name: float(scores[name]) for name in GIVEN_TWICE}
     return numbers
 

@@ -1,14 +1,16 @@
 """The knobs of `evaluate`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from dermlab.data.params import Block, Positive, StageParams
+from pydantic import Field
+
+from dermlab.run.params import Block, Positive, StageParams, Whole
 
 
 class EvaluateParams(Block):
     tta: Literal["none", "flip", "crops"]
-    adjust: Literal["none", "validation"]
     ece_bins: Positive
+    bootstrap: Annotated[Whole, Field(ge=100)]
 
 
 class Params(StageParams):

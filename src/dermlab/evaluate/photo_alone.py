@@ -12,16 +12,16 @@ from dermlab.scores.differences import difference
 from dermlab.scores.headline import headline, patients_behind
 from dermlab.scores.predictions import scored_rows, tally_by_patient
 
-RESAMPLES, SEED = 10_000, 17
+SEED = 17
 
 
 def photo_alone(
-    rows: pd.DataFrame, probs: np.ndarray, hidden: np.ndarray, classes: Classes, rare: np.ndarray, sink: int
+    rows: pd.DataFrame, probs: np.ndarray, hidden: np.ndarray, classes: Classes, rare: np.ndarray, sink: int, bootstrap: int
 ) -> dict[str, dict[str, Any]]:
     """Score -> `with`, `without`, `difference` (without minus with) and its paired patient-clustered `interval`, None below the patients
-    that one needs. rows: the test rows; probs, hidden: float [N, K+1] with the answers and without."""
-    tallies = [tally_by_patient(scored_rows(predictions_table(rows, table, classes)), bins=1) for table in (probs, hidden)]
-    draws = [headline(drawn, rare, sink) for drawn in resample(tallies, RESAMPLES, SEED)]
+    that one needs. rows: the test rows; `bootstrap`: resamples of patients; probs, hidden: float [N, K+1] with the answers and without."""
+    tallies = [tally_by_patient(scored_rows(predictions_table(rows, table, classes))) for table in (probs, hidden)]
+    draws = [headline(drawn, rare, sink) for drawn in resample(tallies, bootstrap, SEED)]
     points = [headline(tally.total(), rare, sink) for tally in tallies]
     patients = patients_behind(tallies[0], rare)
     found = {}

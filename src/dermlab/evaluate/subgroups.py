@@ -12,9 +12,9 @@ from dermlab.data.questionnaire import PREFIX
 from dermlab.data.tables import NOTE_PREFIX
 from dermlab.scores.bootstrap import interval, resample
 from dermlab.scores.counts import Counts, recall
-from dermlab.scores.headline import in_top, over_targets
+from dermlab.scores.ranking import in_top, over_targets
 
-RESAMPLES, SEED = 10_000, 17
+SEED = 17
 MOST = 12  # groups of one question: more are no groups but texts
 NOT_ANSWERED, NOT_NOTED = "not answered", "not noted"
 
@@ -32,9 +32,9 @@ class Subgroup:
     interval: tuple[float, float] | None
 
 
-def subgroups(rows: pd.DataFrame, probs: np.ndarray, classes: Classes) -> list[dict]:
+def subgroups(rows: pd.DataFrame, probs: np.ndarray, classes: Classes, bootstrap: int) -> list[dict]:
     """Every question and note that makes groups, as `asdict(Subgroup)`; a row that gave several answers is in several groups. rows: test
-    rows with their answers; probs: float [N, K+1]."""
+    rows with their answers; probs: float [N, K+1]; `bootstrap`: resamples of patients."""
     labels = classes.encode(rows["label"], "the test rows, column label")
     is_target = labels != classes.other
     rows, labels, targets = rows[is_target], labels[is_target], over_targets(probs[is_target].astype(np.float32))
@@ -46,7 +46,7 @@ def subgroups(rows: pd.DataFrame, probs: np.ndarray, classes: Classes) -> list[d
     first, three = targets.argmax(axis=1) == labels, in_top(labels, targets, 3)
     given, right, listed = (_by_patient(person, inside * of[:, None]) for of in (np.ones(len(rows)), first, three))
     counts = Counts(hit=right, predicted=given, true=given)
-    (draws,) = resample([counts], RESAMPLES, SEED)
+    (draws,) = resample([counts], bootstrap, SEED)
     drawn, images, patients = recall(draws), given.sum(0), (given > 0).sum(0)
     return [
         asdict(

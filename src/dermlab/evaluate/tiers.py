@@ -9,13 +9,13 @@ from dermlab.data.classes import Classes
 from dermlab.scores.bootstrap import interval, resample
 from dermlab.scores.counts import Counts, recall, sum_by
 from dermlab.scores.familiarity import Familiarity
-from dermlab.scores.tiers import ABSTAIN, ANSWER, PROMISES, TOP3, Tiers, coverage_curve, right_in_tier
+from dermlab.scores.tiers import ABSTAIN, ANSWER, TOP3, Tiers, coverage_curve, right_in_tier
 
 NAMES = (ANSWER, TOP3, ABSTAIN)
-RESAMPLES, SEED = 10_000, 17
+SEED = 17
 
 
-def tiers_on_test(rows: pd.DataFrame, probs: np.ndarray, tiers: Tiers, classes: Classes) -> dict[str, Any]:
+def tiers_on_test(rows: pd.DataFrame, probs: np.ndarray, tiers: Tiers, classes: Classes, bootstrap: int) -> dict[str, Any]:
     """`tiers`: of each, the promise, threshold, rows, share of all and share of right ones with its patient-clustered interval; `curve`:
     accuracy of answering the most confident alone. rows: the test rows, `other` included; probs: float [N, K+1], calibrated."""
     labels = classes.encode(rows["label"], "the test rows, column label")
@@ -24,8 +24,9 @@ def tiers_on_test(rows: pd.DataFrame, probs: np.ndarray, tiers: Tiers, classes: 
     person = pd.factorize(rows["patient_id"], sort=True)[0]
     given = sum_by(person, tier, np.ones(len(tier)), len(NAMES))
     by_patient = Counts(hit=sum_by(person, tier, right, len(NAMES)), predicted=given, true=given)
-    (draws,) = resample([by_patient], RESAMPLES, SEED)
+    (draws,) = resample([by_patient], bootstrap, SEED)
     whole, drawn = by_patient.total(), recall(draws)
+    promises = {ANSWER: tiers.answer_promise, TOP3: tiers.top3_promise}
     thresholds = {ANSWER: tiers.answer, TOP3: tiers.top3, ABSTAIN: None}
     found = []
     for place, name in enumerate(NAMES):
@@ -34,7 +35,7 @@ def tiers_on_test(rows: pd.DataFrame, probs: np.ndarray, tiers: Tiers, classes: 
         found.append(
             {
                 "tier": name,
-                "promise": PROMISES.get(name),
+                "promise": promises.get(name),
                 "threshold": thresholds[name],
                 "rows": count,
                 "share": count / len(rows),

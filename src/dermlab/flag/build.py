@@ -8,7 +8,6 @@ import pandas as pd
 
 from dermlab.data.classes import Classes
 from dermlab.data.embeddings import Embeddings
-from dermlab.data.errors import ContractError
 from dermlab.data.folds import patients_per_class, people_of
 from dermlab.data.not_copies import NOTHING_SAID
 from dermlab.data.questionnaire import Questionnaire
@@ -23,6 +22,7 @@ from dermlab.flag.probabilities import HeldOut, held_out, in_sample, power_norma
 from dermlab.flag.triage import garbage_probability, issues, review_ranks
 from dermlab.flag.verdict import confident_learning, posterior
 from dermlab.model.questionnaire import encode
+from dermlab.run.errors import ContractError
 from dermlab.scores.rare import rarest_third, rows_per_class
 
 CONFUSIONS = 20  # given -> suggested pairs kept in the numbers

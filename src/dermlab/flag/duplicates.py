@@ -11,9 +11,9 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from dermlab.data.errors import ContractError
 from dermlab.data.tables import SPLITS
 from dermlab.flag.neighbours import similarity_of_pairs
+from dermlab.run.errors import ContractError
 
 HASH_BITS = 64
 # Cosine distance of the features of copies, in median distances of two photos drawn at random (0.565 for lite0 on the phantom), so that

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import Classes
-from dermlab.data.errors import ContractError, ParamsError
-from dermlab.data.files import named_by_content
 from dermlab.data.tables import PREDICTIONS, prob_columns, read_table
 from dermlab.flag.probabilities import HeldOut
+from dermlab.run.errors import ContractError, ParamsError
+from dermlab.run.files import named_by_content
 
 
 def read_probabilities(value: str, rows: pd.DataFrame, classes: Classes) -> HeldOut:

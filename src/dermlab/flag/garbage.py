@@ -5,11 +5,11 @@ from functools import partial
 
 import numpy as np
 
-from dermlab.data.errors import ContractError, ParamsError, SourceError
-from dermlab.data.progress import say
 from dermlab.flag.not_skin import not_skin_score
 from dermlab.flag.params import FlagParams, joined
 from dermlab.model.text import has_text, text_features
+from dermlab.run.errors import ContractError, ParamsError, SourceError
+from dermlab.run.progress import say
 
 
 def not_skin_scorer(backbone: str, params: FlagParams) -> Callable[[np.ndarray], np.ndarray]:

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from dermlab.data.progress import progress
 from dermlab.model.runtime import main_device, multiplies_bfloat16
+from dermlab.run.progress import progress
 
 BLOCK = 4096  # rows and columns of one block of similarities
 SPARE = 6  # candidates beyond k that are compared again in float32, since bfloat16 has three digits

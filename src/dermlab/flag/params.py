@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from dermlab.data.params import Block, Count, Positive, Share, StageParams, Whole, nearest
 from dermlab.model.names import BackboneName, reads_text
+from dermlab.run.params import Block, Count, Positive, Share, StageParams, Whole, nearest
 
 PROBS = ("oof", "in_sample")
 

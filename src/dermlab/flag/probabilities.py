@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from dermlab.data.folds import patient_folds
-from dermlab.data.progress import progress
 from dermlab.model.runtime import main_device, multiplies_bfloat16
+from dermlab.run.progress import progress
 
 ITERATIONS = 200
 BFLOAT16_FROM = 2**26  # numbers in the features, from which the faster format is worth its third digit

@@ -4,8 +4,8 @@ import difflib
 
 import pandas as pd
 
-from dermlab.data.errors import SourceError
 from dermlab.lock.label_table import plain
+from dermlab.run.errors import SourceError
 
 # The first is ours and holds wherever it stands; of the others one alone may stand in a table.
 USUAL = {

@@ -9,17 +9,17 @@ import re
 import numpy as np
 import pandas as pd
 
-from dermlab.data.errors import SourceError
 from dermlab.data.ledger import DROP
-from dermlab.data.progress import say
 from dermlab.data.questionnaire import PREFIX, Question, Questionnaire
 from dermlab.lock.columns import column_of, nearest_column
 from dermlab.lock.keys import keys_of
 from dermlab.lock.label_table import TABLES, LabelTable, plain, read_label_table
 from dermlab.lock.layout import SPLITS, rows_of_folders
+from dermlab.lock.listing import FileSource, Listing, frequent_classes, question_of
 from dermlab.lock.people import joined_labels, joined_patients
-from dermlab.lock.sources import FileSource, Listing, frequent_classes, question_of
-from dermlab.pull.objects import is_photo
+from dermlab.run.errors import SourceError
+from dermlab.run.objects.keys import is_photo
+from dermlab.run.progress import say
 
 NO_ANSWER = ("nan", "n/a", "null")  # as programs write that there is none
 WORKBOOKS = (".xlsx", ".xls", ".ods", ".numbers")

@@ -6,9 +6,9 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from dermlab.data.errors import SourceError
 from dermlab.data.questionnaire import Question
-from dermlab.lock.sources import FileSource, Listing, frequent_classes, question_of, read_known_table
+from dermlab.lock.listing import FileSource, Listing, frequent_classes, question_of, read_known_table
+from dermlab.run.errors import SourceError
 
 METADATA = ("HAM10000_metadata.csv", "HAM10000_metadata", "HAM10000_metadata.tab")  # the archive's own name has no ending
 COLUMNS = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"]

@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from dermlab.data.errors import SourceError
-from dermlab.pull.objects import is_photo
+from dermlab.run.errors import SourceError
+from dermlab.run.objects.keys import is_photo
 
 
 def keys_of(named: pd.Series, keys: Sequence[str], where: str) -> tuple[pd.Series, list[str]]:

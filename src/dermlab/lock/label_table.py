@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from dermlab.data.errors import SourceError
+from dermlab.run.errors import SourceError
 
 DELIMITERS = ",;\t|"
 SAMPLED = 100  # rows that tell the delimiter

@@ -5,8 +5,8 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from dermlab.data.errors import SourceError
-from dermlab.pull.objects import is_photo
+from dermlab.run.errors import SourceError
+from dermlab.run.objects.keys import is_photo
 
 SPLITS = {
     "train": "train", "training": "train", "train_set": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermlab.data import paths
-from dermlab.data.errors import SourceError
-from dermlab.data.location import write_location
 from dermlab.data.pin import Pin, write_pin
-from dermlab.lock.sources import Options, open_source
-from dermlab.pull.objects import check_key
+from dermlab.lock.listing import Options
+from dermlab.lock.sources import open_source
+from dermlab.run import paths
+from dermlab.run.errors import SourceError
+from dermlab.run.location import write_location
+from dermlab.run.objects.keys import check_key
 
 
 def lock(uri: str, options: Options, folder: Path = paths.SOURCE, location: Path = paths.LOCATION) -> Pin:

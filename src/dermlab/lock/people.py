@@ -5,7 +5,7 @@ import unicodedata
 
 import pandas as pd
 
-from dermlab.data.errors import SourceError
+from dermlab.run.errors import SourceError
 
 
 def joined_patients(column: pd.Series, where: str) -> tuple[pd.Series, list[str]]:

@@ -10,15 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 from dermlab.data.classes import OTHER
-from dermlab.data.errors import SourceError
-from dermlab.data.files import write_text
-from dermlab.data.location import read_location
 from dermlab.data.pin import Pin
-from dermlab.data.progress import say
+from dermlab.lock.listing import Options
 from dermlab.lock.lock import lock
-from dermlab.lock.sources import Options
 from dermlab.pull.develop import BrokenImageError, develop
-from dermlab.pull.objects import open_objects
+from dermlab.run.errors import SourceError
+from dermlab.run.files import write_text
+from dermlab.run.location import read_location
+from dermlab.run.objects.opening import open_objects
+from dermlab.run.progress import say
 
 SHOWN = 10  # photos on the page
 SIDE, MAX_PIXELS = 200, 100_000_000

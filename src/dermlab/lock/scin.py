@@ -9,9 +9,9 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from dermlab.data.errors import SourceError
 from dermlab.data.questionnaire import Question, Questionnaire
-from dermlab.lock.sources import FileSource, Listing, frequent_classes, question_of, read_known_table
+from dermlab.lock.listing import FileSource, Listing, frequent_classes, question_of, read_known_table
+from dermlab.run.errors import SourceError
 
 CASES, LABELS = "scin_cases.csv", "scin_labels.csv"
 MULTI = ("textures", "body_parts", "condition_symptoms", "other_symptoms")

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import OTHER, Classes
-from dermlab.data.errors import ContractError
 from dermlab.data.tables import HELD_OUT
 from dermlab.manifest.held_out import fold_of
 from dermlab.manifest.params import ManifestParams
 from dermlab.manifest.pool import draw_order, keep_pool
 from dermlab.manifest.variants import KEPT, VARIANTS, Phase
+from dermlab.run.errors import ContractError
 
 COLUMNS = ["image_id", "label", "split", "weight", "origin", "second_label", "second_share"]
 PARTS = {"train": 0, "val": 1}  # of the seed of each split's draw

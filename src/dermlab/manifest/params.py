@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from dermlab.data.params import Block, Count, Share, StageParams, nearest
+from dermlab.run.params import Block, Count, Share, StageParams, nearest
+
+VARIANTS = ("baseline", "relabeled", "cleaned", "softened", "rebalanced")  # their rules stand in `variants`
 
 
 class ManifestParams(Block):
@@ -50,8 +52,6 @@ class Params(StageParams):
     @field_validator("variant")
     @classmethod
     def _known_variants(cls, value: str) -> str:
-        from dermlab.manifest.variants import VARIANTS  # which imports this file
-
         names = value.split("+")
         for name in names:
             if name not in VARIANTS:

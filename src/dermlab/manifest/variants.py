@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dermlab.data.errors import ContractError
 from dermlab.data.ledger import DROP
 from dermlab.manifest.params import ManifestParams
 from dermlab.manifest.weights import row_weights
+from dermlab.run.errors import ContractError
 
 KEPT, RELABELED = "kept", "relabeled"
 LEAST_SHARE = 0.01  # of a second label; less of it teaches nothing

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from dermlab.data.errors import ParamsError
 from dermlab.model.hub import fetched, published_model
 from dermlab.model.names import revision_of
 from dermlab.model.torchvision_shim import declare_missing_operators
+from dermlab.run.errors import ParamsError
 
 MEDSIGLIP = "google/medsiglip-448"
 HALF = (0.5, 0.5, 0.5)

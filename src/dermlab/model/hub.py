@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import torch
 from torch import nn
 
-from dermlab.data.errors import DermlabError, SourceError
+from dermlab.run.errors import DermlabError, SourceError
 
 
 @contextmanager

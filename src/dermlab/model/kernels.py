@@ -11,9 +11,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from dermlab.data.progress import say
 from dermlab.model.backbones import Backbone
 from dermlab.model.runtime import Runtime
+from dermlab.run.progress import say
 
 KERNELS = {
     "cudnn": SDPBackend.CUDNN_ATTENTION,

@@ -4,8 +4,8 @@ scaled to 0..1 by its range), and for every question one indicator `not answered
 import numpy as np
 import pandas as pd
 
-from dermlab.data.errors import ContractError
 from dermlab.data.questionnaire import Question, Questionnaire
+from dermlab.run.errors import ContractError
 
 
 def width_of(questions: Questionnaire) -> int:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from accelerate import PartialState
 
-from dermlab.data.memory import keep_memory
-from dermlab.data.progress import say
+from dermlab.run.memory import keep_memory
+from dermlab.run.progress import say
 
 
 @dataclass(frozen=True)

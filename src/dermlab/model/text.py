@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dermlab.data.progress import progress
 from dermlab.model.backbones import MEDSIGLIP
 from dermlab.model.hub import fetched, published_model
 from dermlab.model.names import WITHOUT_TEXT, revision_of
 from dermlab.model.runtime import main_device
 from dermlab.model.torchvision_shim import declare_missing_operators
+from dermlab.run.progress import progress
 
 TEXTS_AT_ONCE = 32
 

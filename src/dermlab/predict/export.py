@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from dermlab.data.errors import ContractError
-from dermlab.data.files import atomic_path
 from dermlab.data.questionnaire import as_json
 from dermlab.model.questionnaire import width_of
 from dermlab.model.saved import TrainedModel, load_model
+from dermlab.run.errors import ContractError
+from dermlab.run.files import atomic_path
 
 TOLERANCE = 1e-3  # of a probability
 CHECKED = 5  # images of noise on which both are run; not the number that the export was traced with
@@ -23,10 +23,13 @@ CHECKED = 5  # images of noise on which both are run; not the number that the ex
 class _Calibrated(nn.Module):
     def __init__(self, model: TrainedModel) -> None:
         super().__init__()
-        self.module, self.temperature = model.module, model.temperature
+        chosen = model.calibration
+        self.module, self.temperature = model.module, chosen.temperature
+        self.register_buffer("taken_out", torch.from_numpy(chosen.tau * np.log(model.prior)).float())  # of the prior; zeros for tau 0
 
     def forward(self, images: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
-        return torch.softmax(self.module(images, answers) / self.temperature, dim=1)
+        """As `TrainedModel.probabilities` of the logits."""
+        return torch.softmax((self.module(images, answers) - self.taken_out) / self.temperature, dim=1)
 
 
 def export_onnx(folder: Path, out: Path) -> float:
@@ -61,9 +64,10 @@ def _description(model: TrainedModel) -> dict:
         "questionnaire": as_json(model.questions),
         "image_size": model.image_size,
         "stored_side": model.stored_side,
-        "tiers": asdict(model.tiers),
+        "tiers": asdict(model.calibration.tiers),
         "prior": model.prior.tolist(),
-        "temperature": model.temperature,
+        "temperature": model.calibration.temperature,
+        "tau": model.calibration.tau,
     }
 
 

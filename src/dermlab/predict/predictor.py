@@ -11,16 +11,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dermlab.data import paths
-from dermlab.data.errors import SourceError
 from dermlab.data.questionnaire import Question
 from dermlab.model.images import centre_view, decode
-from dermlab.model.predict import probabilities
 from dermlab.model.questionnaire import encode
 from dermlab.model.runtime import set_up
 from dermlab.model.saved import load_model
 from dermlab.pull.develop import BrokenImageError, develop
-from dermlab.pull.objects import PHOTOS, is_photo
+from dermlab.run import paths
+from dermlab.run.errors import SourceError
+from dermlab.run.objects.keys import PHOTOS, is_photo
 from dermlab.scores.familiarity import UNFAMILIAR
 
 MAX_PIXELS = 100_000_000
@@ -93,9 +92,9 @@ class Predictor:
         with torch.inference_mode(), self._runtime.autocast(training=False):
             features = self.model.module.backbone(images.to(self._runtime.device)).float()
             logits = self.model.module.head(features, encoded).float().cpu().numpy()
-        probs = probabilities(logits, self.model.temperature)
-        names, tiers = np.array(self.model.classes.names, dtype=object), self.model.tiers.of(probs)
-        tiers = np.where(self.model.familiarity.knows(features.cpu().numpy()), tiers, UNFAMILIAR)
+        probs, chosen = self.model.probabilities(logits), self.model.calibration
+        names, tiers = np.array(self.model.classes.names, dtype=object), chosen.tiers.of(probs)
+        tiers = np.where(chosen.familiarity.knows(features.cpu().numpy()), tiers, UNFAMILIAR)
         predictions = []
         for photo, row, tier in zip(views, probs, tiers, strict=True):
             order = np.argsort(-row, kind="stable")

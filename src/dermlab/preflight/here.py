@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dermlab.data.errors import DermlabError, SourceError
-from dermlab.data.location import read_location
 from dermlab.preflight.estimate import GO, LOOK, NO, Check
-from dermlab.pull.objects import open_objects
+from dermlab.run.errors import DermlabError, SourceError
+from dermlab.run.location import read_location
+from dermlab.run.objects.opening import open_objects
 
 NEEDED_SHM = 1e9  # bytes; loaders hand batches over through /dev/shm, and a container's default of 64 MB ends them with a bus error
 

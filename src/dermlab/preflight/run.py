@@ -9,12 +9,12 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from dermlab.data.classes import OTHER
-from dermlab.data.machine import Machine
 from dermlab.data.pin import Pin
 from dermlab.preflight import here
 from dermlab.preflight.estimate import FIELD, FIELD_SPEEDS, NO, Check, Work, deletion, disk, evidence, time_and_money
-from dermlab.report.seeds import flat
+from dermlab.run.machine import Machine
 from dermlab.study.recipe import Experiment, params_of
+from dermlab.verdict.seeds import flat
 
 
 def values_of(planned: Sequence[Experiment], params: str) -> list[dict[str, Any]]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermlab.data import paths
-from dermlab.data.errors import BudgetError
+from dermlab.run import paths
+from dermlab.run.errors import BudgetError
 
 # Of a stored JPEG, measured: 4,786 photos of the phantom at 160 x 213 pixels take 50.9 MB. Photos of smooth skin take less.
 BYTES_PER_PIXEL = 0.31

@@ -16,16 +16,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from dermlab.data import paths
-from dermlab.data.code import code_digest
-from dermlab.data.errors import SourceError
-from dermlab.data.files import alone_in, atomic_path
-from dermlab.data.progress import progress
 from dermlab.data.shards import read_shard, shard_name, shard_of_rows, write_shard
 from dermlab.pull.develop import BrokenImageError, develop
-from dermlab.pull.objects import ObjectError, Objects
 from dermlab.pull.params import PullParams
 from dermlab.pull.reuse import COLUMNS as EARLIER
+from dermlab.run import paths
+from dermlab.run.code import code_digest
+from dermlab.run.errors import SourceError
+from dermlab.run.files import alone_in, atomic_path
+from dermlab.run.objects.keys import ObjectError, Objects
+from dermlab.run.progress import progress
 
 PART_ROWS = 64
 PART_SCHEMA = pa.schema(
@@ -96,8 +96,8 @@ def _pack(rows: pd.DataFrame, objects: Objects, params: PullParams, executor: Ex
 
 
 def _settings_digest(params: PullParams) -> str:
-    """Of what makes a photo of an object: settings, the code of this package, the libraries that decode."""
-    code = code_digest(Path(__file__).parent.rglob("*.py"), ("pillow", "ImageHash"))
+    """Of what makes a photo of an object: settings, the code that this room reaches, the libraries that decode."""
+    code = code_digest(*Path(__file__).parent.glob("*.py"))
     return f"{code}-{params.image_size}-{params.max_pixels}"
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dermlab.data.params import Block, Positive, Share, StageParams, Whole
+from dermlab.run.params import Block, Positive, Share, StageParams, Whole
 
 
 class PullParams(Block):

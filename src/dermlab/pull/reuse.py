@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermlab.data import paths
-from dermlab.data.last_run import LastRun
 from dermlab.data.shards import shard_name
 from dermlab.data.tables import IMAGES, QUARANTINE, WANTED, read_table
+from dermlab.run import paths
+from dermlab.run.last_run import LastRun
 
 COLUMNS = ["width", "height", "sha256", "phash", "shard_file", "row", "reason"]
 

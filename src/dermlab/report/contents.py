@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dermlab.data import paths
 from dermlab.data.classes import OTHER
-from dermlab.data.errors import ContractError
 from dermlab.data.tables import PROB_PREFIX, SPLITS
 from dermlab.report import sentences
 from dermlab.report.examples import ConfidentError, Example, confident_errors, examples
@@ -20,6 +18,8 @@ from dermlab.report.render import score
 from dermlab.report.scored import ClassScores, Scored, score_predictions
 from dermlab.report.training_rows import TrainingCounts, flag_counts, training_counts
 from dermlab.report.truth import score_flags
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
 from dermlab.scores.adjustment import TAUS, adjusted
 from dermlab.scores.bootstrap import interval, resample
 from dermlab.scores.calibration import calibration_bins
@@ -107,7 +107,7 @@ class Report:
         """What `metrics/report.json` holds."""
         bounds = {name: {"low": b[0], "high": b[1]} for name, (_, b) in self.headline.items() if b}
         f1 = {row.name: {"low": row.f1_bounds[0], "high": row.f1_bounds[1]} for row in self.classes if row.f1_bounds}
-        test = {"images": self.images, "patients": self.patients, "bootstrap": self.params.report.bootstrap}
+        test = {"images": self.images, "patients": self.patients, "bootstrap": self.params.evaluate.bootstrap}
         return {**test, "intervals": bounds, "f1_intervals": f1, "truth": self.truth}
 
 
@@ -118,7 +118,7 @@ def contents(inputs: Inputs) -> Report:
     targets = target_names(inputs.predictions)
     training = training_counts(inputs.rows, inputs.flags, inputs.manifest, targets)
     before = {name: counts.before for name, counts in training.items()}
-    found = score_predictions(inputs.predictions, before, params.evaluate.ece_bins, params.report.bootstrap, params.seed)
+    found = score_predictions(inputs.predictions, before, params.evaluate.bootstrap, params.seed)
     scored, labels, probs, rare, sink, patients = found.rows, found.labels, found.probs, found.rare, found.sink, found.patients
     _check_headline(metrics["headline"], found.headline)
     with_bounds = {name: (metrics["headline"].get(name, math.nan), bounds) for name, (_, bounds) in found.headline.items()}
@@ -153,7 +153,7 @@ def contents(inputs: Inputs) -> Report:
         subgroups=metrics["evaluate"].get("subgroups", []),
         errors=confident_errors(scored, labels, probs, inputs.rows, inputs.shards, params.report.examples),
         calibration=bins,
-        calibration_lead=sentences.calibration(metrics["headline"], bins),
+        calibration_lead=sentences.calibration(bins),
         cleaning_lead=sentences.cleaning(params, training, rare, inputs.flags, inputs.manifest),
         flags=flag_counts(inputs.flags, rare),
         issues_lead=sentences.issues(inputs.flags),
@@ -166,7 +166,7 @@ def contents(inputs: Inputs) -> Report:
 def settings(params: Params) -> dict[str, str]:
     """The params that shaped this run, dotted; knobs of rules and losses that were not used are left out."""
     used = params.model_dump(include={"variant", "loss", "backbone", "seed"})
-    for block in ("embed", "flag", "manifest", "train", "evaluate"):
+    for block in ("embed", "flag", "manifest", "train", "calibrate", "evaluate"):
         used |= {f"{block}.{key}": value for key, value in getattr(params, block).model_dump().items()}
     cleaned, softened, rebalanced = (name in params.variants for name in ("cleaned", "softened", "rebalanced"))
     needs = {
@@ -204,8 +204,8 @@ def _facts(inputs: Inputs, patients: int) -> dict[str, str]:
         facts["validation top-1"] = score(train["val_top1"])
     if "val_macro_f1" in train:
         facts["validation macro F1"] = score(train["val_macro_f1"])
-    if "temperature" in train:
-        facts["temperature"] = score(train["temperature"], 2)
+    if "temperature" in inputs.metrics["evaluate"]:
+        facts["temperature"] = score(inputs.metrics["evaluate"]["temperature"], 2)
     return facts
 
 
@@ -232,11 +232,11 @@ def _balance(scored: pd.DataFrame, adjustment: Mapping[str, Any], temperature: f
     columns = [name for name in scored.columns if name.startswith(PROB_PREFIX)]
     probs, prior = scored[columns].to_numpy(), np.array(adjustment["prior"])
     tallies = [
-        tally_by_patient(scored.assign(**dict(zip(columns, moved.T, strict=True))), 1)
+        tally_by_patient(scored.assign(**dict(zip(columns, moved.T, strict=True))))
         for moved in (adjusted(probs, prior, tau - adjustment["tau"], temperature) for tau in TAUS)
     ]
     patients, points = len(tallies[0].rows), []
-    for tau, counted, drawn in zip(TAUS, tallies, resample(tallies, params.report.bootstrap, params.seed), strict=True):
+    for tau, counted, drawn in zip(TAUS, tallies, resample(tallies, params.evaluate.bootstrap, params.seed), strict=True):
         whole = counted.total()
         points.append(
             BalancePoint(

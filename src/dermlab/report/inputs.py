@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from dermlab.data import paths
-from dermlab.data.files import read_json
+from dermlab.data.json_files import read_json
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
 from dermlab.data.tables import FLAGS, MANIFEST, PREDICTIONS, QUARANTINE, TRUTH, read_table
 from dermlab.report.params import Params
+from dermlab.run import paths
 
 METRICS = ("flag", "train", "evaluate", "headline")
 

@@ -1,16 +1,13 @@
 """The knobs of `report`, and the settings of the stages before it, which it shows as they stand."""
 
-from typing import Annotated
+from pydantic import BaseModel, ConfigDict
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from dermlab.data.params import Block, Count, StageParams, Whole
 from dermlab.model.names import reads_text
+from dermlab.run.params import Block, Count, StageParams
 
 
 class ReportParams(Block):
     examples: Count
-    bootstrap: Annotated[Whole, Field(ge=100)]
 
 
 class Shown(BaseModel):
@@ -32,6 +29,7 @@ class ManifestShown(Shown):
 
 class EvaluateShown(Shown):
     ece_bins: int
+    bootstrap: int
 
 
 class Params(StageParams):
@@ -43,6 +41,7 @@ class Params(StageParams):
     flag: FlagShown
     manifest: ManifestShown
     train: Shown
+    calibrate: Shown
     evaluate: EvaluateShown
     report: ReportParams
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from dermlab.report import figures
@@ -15,7 +15,7 @@ from dermlab.scores.tiers import ABSTAIN, ANSWER, TOP3
 
 SCORE_LABELS = {
     "top1": "top-1", "top3": "top-3", "macro_f1": "macro F1", "balanced_accuracy": "balanced accuracy", "rare_recall": "rare recall",
-    "sink_ratio": "sink ratio", "ece": "ECE",
+    "sink_ratio": "sink ratio", "brier": "Brier", "nll": "NLL",
 }  # fmt: skip
 SCORE_MEANINGS = {
     "top1": "share of test images whose likeliest class is right",
@@ -24,7 +24,8 @@ SCORE_MEANINGS = {
     "balanced_accuracy": "mean recall of the classes, each counting the same",
     "rare_recall": "mean recall of the rarest third of the classes",
     "sink_ratio": "how often the commonest class is predicted for each time it occurs; 1 is right",
-    "ece": "mean gap between confidence and being right; lower is better",
+    "brier": "squared distance of the probabilities from the truth, 0 to 2; lower is better",
+    "nll": "mean of -log p(right class); lower is better",
 }
 TIER_LABELS = {ANSWER: "answers", TOP3: "names three", ABSTAIN: "does not answer"}
 ABSENT = "–"
@@ -78,9 +79,9 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]], left: i
 
 
 @cache
-def _environment(html: bool) -> Environment:
+def _environment(html: bool, room: str) -> Environment:
     environment = Environment(
-        loader=PackageLoader("dermlab.report", "templates"),
+        loader=ChoiceLoader([PackageLoader(name, "templates") for name in (room, "dermlab.report")]),
         autoescape=html,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -101,7 +102,7 @@ def _environment(html: bool) -> Environment:
     return environment
 
 
-def render(template: str, **values: Any) -> str:
-    """The template filled in; values are escaped in `.html.j2`, and a missing one is an error. Pages are self-contained: inline style and
-    figures, thumbnails as data URIs, nothing fetched from outside."""
-    return _environment(template.endswith(".html.j2")).get_template(template).render(**values)
+def render(template: str, room: str = "dermlab.report", **values: Any) -> str:
+    """The template of `room` filled in, which may build on this room's; values are escaped in `.html.j2`, and a missing one is an error.
+    Pages are self-contained: inline style and figures, thumbnails as data URIs, nothing fetched from outside."""
+    return _environment(template.endswith(".html.j2"), room).get_template(template).render(**values)

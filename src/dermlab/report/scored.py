@@ -13,8 +13,6 @@ from dermlab.scores.headline import HEADLINE, Tally, headline, patients_behind
 from dermlab.scores.predictions import labels_and_probs, scored_rows, tally_by_patient, target_names
 from dermlab.scores.rare import commonest, rarest_third
 
-# The ECE has no interval: it grows with every resample, whose doubled rows look like certainty where there is none.
-WITHOUT_INTERVAL = ("ece",)
 Bounds = tuple[float, float] | None
 
 
@@ -51,21 +49,20 @@ class Scored:
         return len(self.by_patient.rows)
 
 
-def score_predictions(predictions: pd.DataFrame, train_counts: Mapping[str, int], bins: int, bootstrap: int, seed: int) -> Scored:
-    """predictions: as `tables.PREDICTIONS`; `train_counts`: training rows of each target class; `bins`: of confidence, for the ECE;
-    `bootstrap`: resamples of patients. Raises ContractError where there is nothing to score."""
+def score_predictions(predictions: pd.DataFrame, train_counts: Mapping[str, int], bootstrap: int, seed: int) -> Scored:
+    """predictions: as `tables.PREDICTIONS`; `train_counts`: training rows of each target class; `bootstrap`: resamples of
+    patients. Raises ContractError where there is nothing to score."""
     rows = scored_rows(predictions)
     targets = target_names(rows)
     labels, probs = labels_and_probs(rows)
-    by_patient = tally_by_patient(rows, bins)
+    by_patient = tally_by_patient(rows)
     (draws,) = resample([by_patient], bootstrap, seed)
     before = np.array([train_counts.get(name, 0) for name in targets])
     rare, sink = rarest_third(before), commonest(before)
     whole, drawn = headline(by_patient.total(), rare, sink), headline(draws, rare, sink)
     behind = patients_behind(by_patient, rare)
     with_bounds = {
-        name: (float(whole[name]), None if name in WITHOUT_INTERVAL or math.isnan(whole[name]) else interval(drawn[name], behind[name]))
-        for name in HEADLINE
+        name: (float(whole[name]), None if math.isnan(whole[name]) else interval(drawn[name], behind[name])) for name in HEADLINE
     }
     names = [targets[c] for c in rare]
     return Scored(rows, labels, probs, by_patient, with_bounds, _classes(targets, names, by_patient, draws), names, targets[sink])

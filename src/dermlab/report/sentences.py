@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dermlab.report.paired import FIELD_NOTE
 from dermlab.report.params import Params
 from dermlab.report.render import percent, points, points_bounds, score, share
 from dermlab.report.training_rows import TrainingCounts
 from dermlab.scores.adjustment import AIM
+from dermlab.scores.calibration import expected_calibration_error
+from dermlab.scores.differences import FIELD_NOTE
 
 
 def verdict(params: Params, top1: tuple[float, tuple[float, float] | None], images: int, patients: int) -> str:
@@ -72,7 +73,7 @@ def balance(adjustment: Mapping, points: Sequence[Any]) -> str:
     return (
         f"Validation chose tau {chosen.tau:g}, for {AIM}. On the test split that is top-1 {score(chosen.top1)} and balanced accuracy "
         f"{score(chosen.balanced)}, against {score(plain.top1)} and {score(plain.balanced)} without it. {used} "
-        "`-S evaluate.adjust=validation` applies it, and trains nothing."
+        "`-S calibrate.adjust=validation` applies it, and trains nothing."
     )
 
 
@@ -115,7 +116,7 @@ def sink(name: str, names: list[str], counts: np.ndarray) -> str:
     )
 
 
-def calibration(headline: Mapping, bins: list[dict]) -> str:
+def calibration(bins: list[dict]) -> str:
     total = sum(row["rows"] for row in bins)
     if not total:
         return ""
@@ -126,7 +127,11 @@ def calibration(headline: Mapping, bins: list[dict]) -> str:
         if abs(gap) < 1
         else f"{abs(gap):.1f} points {'surer than it is right' if gap > 0 else 'less sure than it is right'}"
     )
-    return f"On average the model is {way} (confidence {percent(sure)}, right {percent(right)}); ECE {score(headline.get('ece'))}."
+    return (
+        f"On average the model is {way} (confidence {percent(sure)}, right {percent(right)}); mean gap of the bins (ECE) "
+        f"{score(expected_calibration_error(bins))}, which is above 0 even where a model is well calibrated: the Brier score and the "
+        "log-likelihood above are what to compare by."
+    )
 
 
 def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[str], flags: pd.DataFrame, manifest: pd.DataFrame) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 
 from dermlab.data.classes import OTHER
 from dermlab.data.tables import TRUTH_KINDS
-from dermlab.scores.calibration import confidence_bin, expected_calibration_error
+from dermlab.scores.calibration import confidence_bin
 
 GARBAGE = ("document", "no_skin", "wrong_part")
 SKINLESS = ("document", "no_skin")
@@ -74,9 +74,10 @@ def _label_errors(rows: pd.DataFrame, wrong: np.ndarray, garbage: np.ndarray) ->
 
 def _calibration_error(quality: np.ndarray, right: np.ndarray) -> float | None:
     """Of the quality as the probability that the label is right."""
+    if not len(right):
+        return None
     where = confidence_bin(quality, BINS)
-    error = expected_calibration_error(np.bincount(where, right - quality, BINS), np.array(len(right)))
-    return float(error) if len(right) else None
+    return float(np.abs(np.bincount(where, right - quality, BINS)).sum() / len(right))
 
 
 def _duplicates(flags: pd.DataFrame, truth: pd.DataFrame) -> dict:

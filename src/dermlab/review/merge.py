@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermlab.data import paths
 from dermlab.data.classes import Classes
-from dermlab.data.errors import ContractError
 from dermlab.data.ledger import DROP, read_ledger
 from dermlab.data.lines import append_lines
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
 
 NAMED = 5  # conflicting lines an error names
 

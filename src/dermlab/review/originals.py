@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from dermlab.data import paths
-from dermlab.data.errors import SourceError
-from dermlab.data.location import read_location
-from dermlab.data.progress import progress
 from dermlab.data.tables import WANTED, read_table
 from dermlab.pull.develop import BrokenImageError, develop
-from dermlab.pull.objects import open_objects
+from dermlab.run import paths
+from dermlab.run.errors import SourceError
+from dermlab.run.location import read_location
+from dermlab.run.objects.opening import open_objects
+from dermlab.run.progress import progress
 
 MAX_PIXELS = 100_000_000
 

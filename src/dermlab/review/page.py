@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from dermlab.data.files import write_text
 from dermlab.data.ledger import DROP, HEADER
-from dermlab.data.progress import progress
 from dermlab.data.shards import Shards
 from dermlab.review.html import LARGE, in_page, render
 from dermlab.review.queue import Queue
+from dermlab.run.files import write_text
+from dermlab.run.progress import progress
 
 NEIGHBOUR_SIDE = 120  # pixels of the longer side; the photos in question are larger, see `write_page`
 NEIGHBOUR_QUALITY = 72

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermlab.data import paths
 from dermlab.data.embeddings import read_embeddings
-from dermlab.data.errors import ContractError
-from dermlab.data.files import write_text
 from dermlab.data.lines import append_lines
 from dermlab.data.not_copies import HEADER, read_not_copies
-from dermlab.data.params import read_params
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
 from dermlab.flag.duplicates import find_copies
 from dermlab.flag.neighbours import similarity_of_pairs
 from dermlab.flag.params import Params
 from dermlab.review.html import in_page, render
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
+from dermlab.run.files import write_text
+from dermlab.run.params import read_params
 
 LEAK, HELD_OUT, CONFLICT, COPY = range(4)  # why it matters, the worst first
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from dermlab.data import paths
 from dermlab.data.classes import Classes, read_classes
-from dermlab.data.errors import ContractError
 from dermlab.data.ledger import read_ledger
 from dermlab.data.questionnaire import Question, Questionnaire, read_questionnaire
 from dermlab.data.rows import read_rows
 from dermlab.data.tables import FLAGS, read_table
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
 
 NEIGHBOURS = 3  # shown of each photo
 

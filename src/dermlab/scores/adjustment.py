@@ -7,7 +7,7 @@ N rows, K target classes, and `other` as the last of K+1.
 import numpy as np
 
 from dermlab.scores.counts import balanced_accuracy, count, top1
-from dermlab.scores.headline import over_targets
+from dermlab.scores.ranking import over_targets
 
 TAUS = tuple(round(0.1 * step, 1) for step in range(16))
 AIM = "the mean of top-1 and balanced accuracy on validation"
@@ -32,11 +32,3 @@ def two_aims(labels: np.ndarray, probs: np.ndarray) -> tuple[float, float]:
     of_target = labels < other
     counts = count(labels[of_target], over_targets(probs[of_target]).argmax(axis=1), other)
     return float(top1(counts)), float(balanced_accuracy(counts))
-
-
-def choose_tau(labels: np.ndarray, probs: np.ndarray, prior: np.ndarray, temperature: float) -> float:
-    """The tau of TAUS that is best for AIM; of equal ones the smallest, and 0 where no row is of a target class."""
-    if not (labels < probs.shape[1] - 1).any():
-        return 0.0
-    aims = [sum(two_aims(labels, adjusted(probs, prior, tau, temperature))) for tau in TAUS]
-    return TAUS[int(np.argmax(aims))]

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import OTHER
-from dermlab.data.errors import ContractError
 from dermlab.data.tables import PROB_PREFIX
-from dermlab.scores.headline import Tally, over_targets, tally
+from dermlab.run.errors import ContractError
+from dermlab.scores.headline import Tally, tally
+from dermlab.scores.ranking import over_targets
 
 
 def target_names(predictions: pd.DataFrame) -> tuple[str, ...]:
@@ -43,8 +44,8 @@ def labels_and_probs(scored: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return labels, over_targets(scored[[PROB_PREFIX + name for name in (*targets, OTHER)]].to_numpy())
 
 
-def tally_by_patient(scored: pd.DataFrame, bins: int) -> Tally:
-    """The tally of each patient, [P, ...], patients in sorted order. `scored`: as of `scored_rows`; `bins`: of confidence. Raises
-    ContractError for no row, or a label without a probability column."""
+def tally_by_patient(scored: pd.DataFrame) -> Tally:
+    """The tally of each patient, [P, ...], patients in sorted order. `scored`: as of `scored_rows`. Raises ContractError for no row, or a
+    label without a probability column."""
     labels, probs = labels_and_probs(scored)
-    return tally(labels, probs, bins, pd.factorize(scored["patient_id"], sort=True)[0])
+    return tally(labels, probs, pd.factorize(scored["patient_id"], sort=True)[0])

@@ -9,36 +9,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dermlab.scores.headline import in_top
+from dermlab.scores.ranking import in_top
 
 ANSWER, TOP3, ABSTAIN = "answer", "top-3", "abstain"
-PROMISES = {ANSWER: 0.9, TOP3: 0.9}  # share of right ones among what is given
-LEAST = 30  # validation rows above a threshold, for its accuracy to mean anything
 
 
 @dataclass(frozen=True)
 class Tiers:
-    """Least confidence at which the likeliest class alone is given, and least probability of the three likeliest together at which those
-    are; None where no threshold kept the promise on validation."""
+    """A threshold is None where none kept its promise on validation."""
 
-    answer: float | None
-    top3: float | None
+    answer: float | None = None  # least confidence at which the likeliest class alone is given
+    top3: float | None = None  # least probability of the three likeliest together at which those are
+    answer_promise: float = 0.9  # share of right ones among the answers given
+    top3_promise: float = 0.9  # share of lists of three that hold the right class
+
+    def __str__(self) -> str:
+        said = ((ANSWER, self.answer, self.answer_promise), (TOP3, self.top3, self.top3_promise))
+        return ", ".join(f"{name} {'never' if least is None else f'from {least:.2f}'} ({kept:.0%} right)" for name, least, kept in said)
 
     def of(self, probs: np.ndarray) -> np.ndarray:
         """str [N]: the tier of each row of probs [N, C]."""
-        first, three = _confidences(probs)
+        first, three = confidences(probs)
         answered = first >= self.answer if self.answer is not None else np.zeros(len(probs), bool)
         listed = three >= self.top3 if self.top3 is not None else np.zeros(len(probs), bool)
         return np.where(answered, ANSWER, np.where(listed, TOP3, ABSTAIN))
-
-
-def choose_tiers(labels: np.ndarray, probs: np.ndarray) -> Tiers:
-    """The lowest thresholds that keep PROMISES on these (validation) rows. labels: int [N], 0..C-1; probs: float [N, C], calibrated. The
-    second is chosen among the rows that the first leaves."""
-    first, three = _confidences(probs)
-    answer = _threshold(first, probs.argmax(axis=1) == labels, PROMISES[ANSWER])
-    left = np.ones(len(labels), bool) if answer is None else first < answer
-    return Tiers(answer, _threshold(three[left], in_top(labels, probs, 3)[left], PROMISES[TOP3]))
 
 
 def right_in_tier(labels: np.ndarray, probs: np.ndarray, tiers: np.ndarray) -> np.ndarray:
@@ -54,17 +48,7 @@ def coverage_curve(labels: np.ndarray, probs: np.ndarray, points: int = 20) -> l
     return [{"coverage": float(n / len(labels)), "accuracy": float(right[n - 1] / n)} for n in rows]
 
 
-def _confidences(probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def confidences(probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Probability of the likeliest class and of the three likeliest together, [N] each."""
     largest = np.sort(probs, axis=1)[:, ::-1]
     return largest[:, 0], largest[:, :3].sum(axis=1)
-
-
-def _threshold(confidence: np.ndarray, right: np.ndarray, promise: float) -> float | None:
-    """The lowest confidence such that of the rows at or above it at least `promise` are right; never between equal ones."""
-    order = np.argsort(-confidence, kind="stable")
-    ordered = confidence[order]
-    rows = np.arange(1, len(order) + 1)
-    ends = np.append(ordered[1:] < ordered[:-1], True)  # the last of equal confidences
-    kept = ends & (rows >= LEAST) & (np.cumsum(right[order]) >= promise * rows)
-    return float(ordered[np.flatnonzero(kept)[-1]]) if kept.any() else None

@@ -16,11 +16,11 @@ from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
 
-from dermlab.data import paths
-from dermlab.data.errors import DermlabError
-from dermlab.data.launch import visible_gpus
-from dermlab.data.machine import read_machine
-from dermlab.data.progress import say
+from dermlab.run import paths
+from dermlab.run.errors import DermlabError
+from dermlab.run.launch import visible_gpus
+from dermlab.run.machine import read_machine
+from dermlab.run.progress import say
 from dermlab.study.dvc import GRACE, dvc, dvc_output, git, ref_of
 from dermlab.study.recipe import Experiment
 from dermlab.study.workspace import RESULTS, TEMPORARY

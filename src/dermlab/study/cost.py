@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
-from dermlab.data import paths
-from dermlab.data.errors import DermlabError
+from dermlab.run import paths
+from dermlab.run.errors import DermlabError
 from dermlab.study.workspace import UNFINISHED
 
 NUMBERS = ("images", "seconds", "training_seconds", "waiting_seconds", "device_hours")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from dermlab.data.errors import DermlabError
+from dermlab.run.errors import DermlabError
 
 DVC = (sys.executable, "-m", "dermlab.study.terse")
 GRACE = 20  # seconds

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from ruamel.yaml import YAML
 
-from dermlab.data import paths
+from dermlab.run import paths
 from dermlab.study.dvc import git
 from dermlab.study.workspace import LOCK, UNFINISHED
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermlab.data import paths
-from dermlab.data.errors import ContractError
-from dermlab.data.files import write_text
 from dermlab.data.ledger import DROP, HEADER
 from dermlab.data.tables import FLAGS, TRUTH, read_table
 from dermlab.report.truth import GARBAGE
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
+from dermlab.run.files import write_text
 
 REVIEWER, DATE = "oracle", "1970-01-01"  # not a person, and no day on which anybody looked
 

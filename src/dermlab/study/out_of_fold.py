@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dermlab.data import paths
-from dermlab.data.errors import ContractError
-from dermlab.data.files import sha256_file
 from dermlab.data.rows import read_rows
 from dermlab.data.tables import PREDICTIONS, PROB_PREFIX, read_table
-from dermlab.report.paired import changed_params
-from dermlab.report.runs import LOCK, check_params_were_run, fetch, read_yaml
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
+from dermlab.run.files import sha256_file
 from dermlab.study.recipe import HELD_OUT, NO_FOLD
+from dermlab.verdict.paired import changed_params
+from dermlab.verdict.runs import LOCK, check_params_were_run, fetch, read_yaml
 
 FILES = (paths.PARAMS, LOCK, paths.CATALOG, paths.IMAGES, paths.HELD_OUT)
 SEED = "seed"

@@ -8,8 +8,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from dermlab.data.errors import ParamsError
-from dermlab.data.params import nearest
+from dermlab.run.errors import ParamsError
+from dermlab.run.params import nearest
 
 BUDGET = "review"  # the one key of an experiment that is no param: the share of the training rows that a simulated reviewer looks at
 LEDGER = "manifest.ledger"  # the param that names his answers

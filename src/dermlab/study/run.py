@@ -15,19 +15,19 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from dermlab.data import paths
-from dermlab.data.errors import DermlabError, ParamsError
-from dermlab.data.files import write_text
-from dermlab.data.params import check_params
-from dermlab.data.progress import say
-from dermlab.report.paired import changed_params
-from dermlab.report.runs import check_params_were_run
+from dermlab.run import paths
+from dermlab.run.errors import DermlabError, ParamsError
+from dermlab.run.files import write_text
+from dermlab.run.params import check_params
+from dermlab.run.progress import say
 from dermlab.study.at_once import SLOTS, Slots
 from dermlab.study.dvc import dvc, experiments, git, ref_of
 from dermlab.study.oracle import write_oracle_ledger
 from dermlab.study.recipe import Experiment, params_of
 from dermlab.study.share import pull_experiments, push_experiment
 from dermlab.study.workspace import LOCK, RESULTS, UNFINISHED, Before, alone, apply, mend, remember, tracked_but_results, write_before
+from dermlab.verdict.paired import changed_params
+from dermlab.verdict.runs import check_params_were_run
 
 
 def run_study(planned: Sequence[Experiment], replace_others: bool = False, share: bool = False, at_once: int = 1) -> None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from dermlab.data.errors import DermlabError
-from dermlab.data.progress import say
+from dermlab.run.errors import DermlabError
+from dermlab.run.progress import say
 from dermlab.study.dvc import dvc, git, ref_of
 
 ORIGIN = "origin"

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 
-from dermlab.data.command import run_command
+from dermlab.run.command import run_command
 from dermlab.study.recipe import Experiment
 from dermlab.study.run import run_study
 

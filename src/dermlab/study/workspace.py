@@ -16,10 +16,10 @@ import psutil
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from dermlab.data import paths
-from dermlab.data.errors import DermlabError
-from dermlab.data.files import write_text
-from dermlab.data.progress import say
+from dermlab.run import paths
+from dermlab.run.errors import DermlabError
+from dermlab.run.files import write_text
+from dermlab.run.progress import say
 from dermlab.study.dvc import dvc, experiments, git, ref_of
 
 TEMPORARY = Path(".dvc/tmp")

@@ -10,18 +10,13 @@ from typing import Any
 
 import torch
 
-import dermlab.data
-import dermlab.model
-import dermlab.scores
-import dermlab.train
-from dermlab.data import paths
-from dermlab.data.code import code_digest
-from dermlab.data.files import atomic_path
-from dermlab.data.progress import say
+from dermlab.run import paths
+from dermlab.run.code import code_digest
+from dermlab.run.files import atomic_path
+from dermlab.run.mirror import STATE
+from dermlab.run.progress import say
 from dermlab.train.inputs import Inputs
 from dermlab.train.params import Params
-
-STATE = "state.pt"
 
 
 def recipe_of(params: Params) -> dict[str, Any]:
@@ -38,10 +33,8 @@ def checkpoint_folder(params: Params, inputs: Inputs, root: Path | None = None) 
 
 
 def _code() -> str:
-    """What decides the numbers of a training beside recipe and inputs: this room, the floors under it, and the libraries that compute."""
-    rooms = (dermlab.data, dermlab.model, dermlab.scores, dermlab.train)
-    files = [path for room in rooms for path in Path(room.__file__).parent.glob("*.py")]
-    return code_digest(files, ("accelerate", "numpy", "pillow", "timm", "torch", "transformers"))
+    """What decides the numbers of a training beside recipe and inputs: the code that this room reaches, and the libraries that it uses."""
+    return code_digest(*Path(__file__).parent.glob("*.py"))
 
 
 def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:

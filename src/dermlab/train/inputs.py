@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dermlab.data import paths
 from dermlab.data.classes import Classes, read_classes
 from dermlab.data.embeddings import Embeddings, read_embeddings
-from dermlab.data.errors import ContractError, ParamsError
-from dermlab.data.files import sha256_file
 from dermlab.data.questionnaire import Questionnaire, chosen, read_questionnaire
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
 from dermlab.data.tables import MANIFEST, read_table
 from dermlab.model.questionnaire import encode, standardised
+from dermlab.run import paths
+from dermlab.run.errors import ContractError, ParamsError
+from dermlab.run.files import sha256_file
 from dermlab.train.params import Params
 
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from dermlab.data.errors import BudgetError, DermlabError
-from dermlab.data.progress import progress
 from dermlab.model.runtime import seed_everything
+from dermlab.run.errors import BudgetError, DermlabError
+from dermlab.run.progress import progress
+from dermlab.run.telemetry import Feed, TrainLog
+from dermlab.run.watch import Watch
 from dermlab.train.average import Average
 from dermlab.train.inputs import Inputs
 from dermlab.train.objective import Objective
@@ -19,8 +21,6 @@ from dermlab.train.params import Params, TrainParams
 from dermlab.train.phases import MAX_GRADIENT, Phase
 from dermlab.train.schedule import epoch_order, rate_at, set_rate
 from dermlab.train.state import State
-from dermlab.train.telemetry import Feed, TrainLog
-from dermlab.train.watch import Watch
 
 LOOKED_AT = 50  # losses are looked at after so many steps, for reading one waits for the GPU
 

@@ -4,8 +4,8 @@ activations are computed twice (Chen et al. 2016)."""
 import torch
 from torch import nn
 
-from dermlab.data.progress import say
 from dermlab.model.backbones import Backbone
+from dermlab.run.progress import say
 
 MARGIN = 0.85  # of the free memory; the rest is for workspaces, gradients and fragmentation
 FEWEST = 8  # images a pass that still keep a large GPU busy

@@ -10,12 +10,12 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from dermlab.data.errors import ParamsError
 from dermlab.model.classifier import FusedClassifier, Head
+from dermlab.model.forward import over_images
 from dermlab.model.images import ImageReader
 from dermlab.model.kernels import choose_attention, compile_blocks, uncompiled
-from dermlab.model.predict import over_images
 from dermlab.model.runtime import Runtime
+from dermlab.run.errors import ParamsError
 from dermlab.train.inputs import Inputs
 from dermlab.train.memory import fit_to_memory
 from dermlab.train.params import Params, TrainParams

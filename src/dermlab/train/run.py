@@ -9,38 +9,35 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
-from dermlab.data import paths
-from dermlab.data.errors import ContractError, ParamsError
-from dermlab.data.progress import say
+from dermlab.data.validation import Validation, write_validation
 from dermlab.model.backbones import Backbone, create_backbone, weights_digest
 from dermlab.model.classifier import FusedClassifier
 from dermlab.model.kernels import peak_flops, training_flops
-from dermlab.model.predict import probabilities
+from dermlab.model.network import Network, save_network
 from dermlab.model.questionnaire import width_of
 from dermlab.model.runtime import seed_everything, set_up
-from dermlab.model.saved import TrainedModel, save_model
-from dermlab.scores.adjustment import choose_tau
-from dermlab.scores.familiarity import choose_familiarity
-from dermlab.scores.tiers import choose_tiers
+from dermlab.run import paths
+from dermlab.run.errors import ContractError, ParamsError
+from dermlab.run.mirror import Mirror
+from dermlab.run.progress import say
+from dermlab.run.telemetry import TrainLog
+from dermlab.run.tracker import Tracker
+from dermlab.run.watch import Watch
 from dermlab.train.checkpoint import checkpoint_folder, recipe_of, remove_checkpoint
 from dermlab.train.curves import Curves, shown
 from dermlab.train.inputs import Inputs, prior_of
 from dermlab.train.loop import Keeper, run_phase
-from dermlab.train.mirror import Mirror
 from dermlab.train.objective import Objective
 from dermlab.train.params import Params
 from dermlab.train.phases import finetune_phase, head_phase
 from dermlab.train.state import State, resumed
-from dermlab.train.telemetry import TrainLog
-from dermlab.train.tracker import Tracker
-from dermlab.train.validation import fit_temperature
-from dermlab.train.watch import Watch
 
 
 def run(
     params: Params,
     inputs: Inputs,
     model_folder: Path = paths.MODEL,
+    validation_folder: Path = paths.VALIDATION,
     live_folder: Path = paths.METRICS / "train",
     checkpoint_root: Path | None = None,
     create: Callable[[str, int], Backbone] = create_backbone,
@@ -49,7 +46,7 @@ def run(
     tracker: str = "none",
     usd_per_hour: float = 0,
 ) -> dict[str, Any]:
-    """Trains, keeps the best epoch of both phases, fits its temperature, writes the model and the curves.
+    """Trains, keeps the best epoch of both phases, writes the network, what it makes of the validation split, and the curves.
 
     Returns the metrics. A run that was killed goes on after its last checkpoint and ends with the same numbers. Checkpoints are written
     after each epoch, every `checkpoint_minutes` (0: not), and on SIGTERM and SIGINT, which then end the process; `checkpoint_mirror`, an
@@ -115,7 +112,7 @@ def run(
         module.head.load_state_dict(state.best["weights"])
     else:
         module.load_state_dict(state.best["weights"])
-    metrics = _keep(module, params, inputs, state.best, len(state.history), Path(model_folder))
+    metrics = _keep(module, params, inputs, state.best, len(state.history), Path(model_folder), Path(validation_folder))
     mirror.remove()
     remove_checkpoint(folder)
     return metrics
@@ -130,18 +127,17 @@ def _check_weights(backbone: Backbone, inputs: Inputs) -> None:
         )
 
 
-def _keep(module: FusedClassifier, params: Params, inputs: Inputs, best: dict[str, Any], epochs: int, folder: Path) -> dict[str, Any]:
-    logits, labels = best["logits"].numpy(), inputs.val.labels
-    temperature, prior = fit_temperature(logits, labels), prior_of(inputs.counts)
-    probs = probabilities(logits, temperature)
-    tau, tiers = choose_tau(labels, probs, prior, temperature), choose_tiers(labels, probs)
-    familiarity = choose_familiarity(best["features"].numpy(), inputs.val.table["patient_id"].to_numpy(), params.seed)
+def _keep(
+    module: FusedClassifier, params: Params, inputs: Inputs, best: dict[str, Any], epochs: int, model_folder: Path, validation_folder: Path
+) -> dict[str, Any]:
     module.eval()
-    model = TrainedModel(
-        module, inputs.classes, inputs.questions, temperature, inputs.image_size, params.backbone, prior, tau, inputs.stored_side, tiers,
-        recipe_of(params), familiarity,
+    network = Network(
+        module, inputs.classes, inputs.questions, inputs.image_size, params.backbone, prior_of(inputs.counts), inputs.stored_side,
+        recipe_of(params),
     )  # fmt: skip
-    save_model(model, folder)
+    save_network(network, model_folder)
+    image_ids = inputs.val.table["image_id"].to_numpy(str)
+    write_validation(Validation(image_ids, inputs.val.labels, best["logits"].numpy(), best["features"].numpy()), validation_folder)
     return {
         "best_phase": best["phase"],
         "best_epoch": best["epoch"],
@@ -150,8 +146,6 @@ def _keep(module: FusedClassifier, params: Params, inputs: Inputs, best: dict[st
         "val_top1": best["top1"],
         "val_macro_f1": best["macro_f1"],
         "val_nll": best["nll"],
-        "temperature": temperature,
-        "tau": tau,
         "train_rows": len(inputs.train),
         "val_rows": len(inputs.val),
     }

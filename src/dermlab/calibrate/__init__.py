@@ -1,0 +1,1 @@
+"""calibrate: all that is chosen on the validation split, from what the network made of it."""

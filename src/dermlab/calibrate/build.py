@@ -1,0 +1,47 @@
+"""Everything that is chosen on validation, in the order in which each choice rests on the one before."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dermlab.calibrate.adjustment import choose_tau
+from dermlab.calibrate.familiarity import choose_familiarity
+from dermlab.calibrate.params import Params
+from dermlab.calibrate.temperature import fit_temperature
+from dermlab.calibrate.tiers import choose_tiers
+from dermlab.data.validation import Validation
+from dermlab.model.calibration import Calibration
+from dermlab.scores.probabilities import negative_log_likelihood, probabilities
+
+
+def calibrate(validation: Validation, patients: np.ndarray, prior: np.ndarray, params: Params) -> Calibration:
+    """`patients`: [N], of the validation rows; `prior`: float64 [K+1], of the network. The tiers are chosen on the
+    probabilities as they will be given, adjusted or not."""
+    knobs, labels = params.calibrate, validation.labels
+    temperature = fit_temperature(validation.logits, labels)
+    chosen = choose_tau(labels, probabilities(validation.logits, temperature), prior, temperature)
+    applied = Calibration(temperature, chosen if knobs.adjust == "validation" else 0.0, chosen)
+    given = applied.probabilities(validation.logits, prior)
+    return replace(
+        applied,
+        tiers=choose_tiers(labels, given, knobs.answer, knobs.top3),
+        familiarity=choose_familiarity(validation.features, patients, knobs.unfamiliar, params.seed),
+    )
+
+
+def numbers(calibration: Calibration, validation: Validation) -> dict[str, Any]:
+    """What metrics/calibrate.json holds; a threshold that none could be is left out."""
+    logits, labels = validation.logits.astype(np.float64), validation.labels
+    found = {
+        "rows": len(labels),
+        "temperature": calibration.temperature,
+        "nll_before": negative_log_likelihood(logits, labels),
+        "nll_after": negative_log_likelihood(logits / calibration.temperature, labels),
+        "tau": calibration.tau,
+        "chosen_tau": calibration.chosen_tau,
+        "answer_threshold": calibration.tiers.answer,
+        "top3_threshold": calibration.tiers.top3,
+        "familiar_threshold": calibration.familiarity.threshold,
+    }
+    return {name: value for name, value in found.items() if value is not None}

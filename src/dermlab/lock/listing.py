@@ -1,0 +1,100 @@
+"""What a source holds, and what sources of real files share."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+from dermlab.data.classes import OTHER, Classes
+from dermlab.data.questionnaire import Question, Questionnaire
+from dermlab.lock.label_table import read_label_table
+from dermlab.run.errors import SourceError
+from dermlab.run.objects.keys import ObjectError
+from dermlab.run.objects.opening import open_files
+from dermlab.run.progress import progress
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source holds. `manifest`: columns of `tables.SOURCE_MANIFEST` but the id, one row an image; `truth`: key, `true_label`,
+    `kind` and `duplicate_of` (a key), without a row where the source does not know it."""
+
+    manifest: pd.DataFrame
+    classes: Classes
+    questions: Questionnaire
+    truth: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({n: [] for n in ("key", "true_label", "kind", "duplicate_of")}))
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `dermlab lock` may be told. `images`, `seed`: of the phantom. Of a folder or bucket: `labels`, the table where there are
+    several; the names of its columns, None: found by the usual names; `no_patients`: each photo is taken for another person;
+    `ignore_splits`: dermlab splits by patient; `skip_missing`: rows without an image are left out. `min_class_count`: diagnoses with
+    fewer images join `other` (all but the phantom). `endpoint_url`: of an S3 server that is not Amazon's. `pseudonymise`: patients and
+    cases become digests keyed by DERMLAB_KEY."""
+
+    images: int = 4800
+    seed: int = 17
+    labels: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    patient_column: str | None = None
+    case_column: str | None = None
+    split_column: str | None = None
+    no_patients: bool = False
+    ignore_splits: bool = False
+    skip_missing: bool = False
+    min_class_count: int = 20
+    endpoint_url: str | None = None
+    pseudonymise: bool = False
+
+
+class Source(Protocol):
+    """`location`: what `dermlab.run.objects.opening.open_objects` needs to find the objects again."""
+
+    location: str
+
+    def scan(self) -> Listing: ...
+
+
+class FileSource:
+    """What sources of real files share: pinning, and not knowing the truth."""
+
+    def __init__(self, path: str, options: Options) -> None:
+        self.files, self.path, self.options = open_files(path, options.endpoint_url), path, options
+        self.location = path if path.startswith("s3://") else str(Path(path).resolve())
+
+    def pinned(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows with `size` and `etag` of each key. Raises SourceError where a key has no object."""
+        try:
+            with progress("lock", len(frame)) as meter:
+                pins = [self.files.pin(key) for key in meter.track(frame["key"])]
+        except ObjectError as error:
+            raise SourceError(f"{self.path}: {error.key!r} {error.why}.") from error
+        return frame.assign(size=[size for size, _ in pins], etag=[etag for _, etag in pins])
+
+
+def read_known_table(data: bytes, where: str, needed: list[str]) -> pd.DataFrame:
+    """A table whose columns its publisher has fixed, as strings, empty answers as None. Raises SourceError naming a missing column."""
+    frame = read_label_table(data, where).frame
+    if missing := [name for name in needed if name not in frame.columns]:
+        raise SourceError(f"{where}: column {', '.join(missing)} is missing; it has {', '.join(frame.columns)}. Download the table again.")
+    return frame.reset_index(drop=True)
+
+
+def question_of(name: str, column: pd.Series) -> Question:
+    """A choice question whose choices are the values seen, sorted."""
+    return Question(name=name, kind="choice", choices=tuple(sorted(column.dropna().unique())))
+
+
+def frequent_classes(diagnoses: pd.Series, min_count: int) -> Classes:
+    """The diagnoses with at least `min_count` images, commonest first; the rest belongs to `other`."""
+    counts = diagnoses[diagnoses != OTHER].value_counts()
+    targets = sorted(counts[counts >= min_count].index, key=lambda name: (-counts[name], name))
+    if len(targets) < 2:
+        raise SourceError(
+            f"Fewer than two diagnoses have --min-class-count {min_count} images (commonest: "
+            f"{', '.join(f'{n} {c}' for n, c in counts.head(5).items())}). Lower it, or give more images."
+        )
+    return Classes(tuple(targets))

@@ -1,0 +1,63 @@
+"""What validation chose for a network, in two files beside it. Needs no torch."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from dermlab.data.json_files import read_json
+from dermlab.model.folder import CALIBRATION, FAMILIARITY, REFERENCE, WEIGHTS, WITH_CALIBRATION, read_description, unfit
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
+from dermlab.run.files import atomic_path, write_text
+from dermlab.scores.adjustment import adjusted
+from dermlab.scores.familiarity import Familiarity
+from dermlab.scores.probabilities import probabilities
+from dermlab.scores.tiers import Tiers
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What is chosen on validation, and applied to whatever the network says afterwards."""
+
+    temperature: float = 1.0  # divides the logits before the softmax
+    tau: float = 0.0  # of the post-hoc adjustment that is applied (scores/adjustment.py)
+    chosen_tau: float = 0.0  # the one that validation would choose, applied or not
+    tiers: Tiers = field(default_factory=Tiers)  # when to answer
+    familiarity: Familiarity = field(default_factory=Familiarity)  # what is like the photos of validation
+
+    def probabilities(self, logits: np.ndarray, prior: np.ndarray) -> np.ndarray:
+        """[N, K+1], rows sum to 1. logits: float [N, K+1]; prior: [K+1], of the network."""
+        return adjusted(probabilities(logits, self.temperature), prior, self.tau, self.temperature)
+
+
+def save_calibration(calibration: Calibration, folder: Path = paths.MODEL) -> None:
+    """Two files, each whole; the same calibration gives the same bytes."""
+    said = {**asdict(calibration), "familiarity": calibration.familiarity.threshold}
+    with atomic_path(folder / FAMILIARITY) as unfinished:
+        save_file({"reference": calibration.familiarity.reference}, unfinished)
+    write_text(folder / CALIBRATION, json.dumps(said, indent=2) + "\n")
+
+
+def load_calibration(folder: Path) -> Calibration:
+    """Raises ContractError where there is none, for a network's own confidence is not what is promised."""
+    description = read_description(folder)
+    if description["format"] == WITH_CALIBRATION:
+        familiarity = Familiarity(_tensor(folder / WEIGHTS, REFERENCE), description["familiarity"])
+        return Calibration(description["temperature"], 0.0, description["tau"], Tiers(**description["tiers"]), familiarity)
+    if not (folder / CALIBRATION).exists():
+        raise ContractError(f"{folder} holds a network without {CALIBRATION}. Run `dvc repro calibrate`, which takes seconds.")
+    said = read_json(folder / CALIBRATION)
+    familiarity = Familiarity(_tensor(folder / FAMILIARITY, "reference"), said.pop("familiarity"))
+    return Calibration(**{**said, "tiers": Tiers(**said["tiers"]), "familiarity": familiarity})
+
+
+def _tensor(path: Path, name: str) -> np.ndarray:
+    try:
+        with safe_open(path, framework="np") as file:
+            return file.get_tensor(name)
+    except (OSError, SafetensorError) as error:
+        raise unfit(path, error) from error

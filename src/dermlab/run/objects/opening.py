@@ -1,0 +1,32 @@
+"""Where a source's objects are read from: what a location says."""
+
+from importlib import import_module
+from pathlib import Path
+
+from dermlab.run.errors import SourceError
+from dermlab.run.objects.files import FolderFiles, ZipFiles
+from dermlab.run.objects.keys import Files, Objects
+
+# Looked up by name, not imported: what is drawn stands in the etags, so that `pull` from a bucket knows nothing of a pencil.
+DRAWN = {"phantom": "dermlab.phantom.objects"}
+
+
+def open_files(location: str, endpoint_url: str | None = None, connections: int = 16) -> Files:
+    """`location`: a folder, a zip or s3://BUCKET/PREFIX. Raises SourceError."""
+    if location.startswith("s3://"):
+        from dermlab.run.objects.bucket import S3Files
+
+        return S3Files(location, endpoint_url, connections)
+    path = Path(location).expanduser()
+    if not path.exists():
+        raise SourceError(f"{path} does not exist. Give the path of a folder or a zip.")
+    return FolderFiles(path) if path.is_dir() else ZipFiles(path)
+
+
+def open_objects(location: str, endpoint_url: str | None = None, connections: int = 16) -> Objects:
+    """`location`: as of `open_files`, or of a simulator in DRAWN, such as phantom:IMAGES:SEED. Raises SourceError for one that is not
+    there."""
+    kind, _, rest = location.partition(":")
+    if kind in DRAWN and (found := import_module(DRAWN[kind]).objects_of(rest)) is not None:
+        return found
+    return open_files(location, endpoint_url, connections)

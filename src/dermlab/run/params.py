@@ -1,0 +1,142 @@
+"""params.yaml, read into frozen models. An unknown key or choice is an error that lists what is valid.
+
+The knobs of a stage are a model in its own package (`dermlab.train.params`), so that a new knob of `train` reruns `train` and nothing
+before it. Here stands what these models share.
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from dermlab.run import paths
+from dermlab.run.errors import ParamsError
+
+STAGES = ("catalog", "pull", "embed", "flag", "manifest", "train", "calibrate", "evaluate", "report")
+
+
+def _whole(value: Any) -> Any:
+    """`-S seed=1e3` writes 1000.0: another value than 1000 for whoever compares params as text."""
+    if isinstance(value, bool | float):
+        also = f", such as {value:.0f}" if isinstance(value, float) and value.is_integer() else ""
+        raise ValueError(f"{str(value).lower()} is not valid. Valid: a whole number{also}")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Positive = Annotated[Whole, Field(ge=1)]
+Count = Annotated[Whole, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Block(BaseModel):
+    """A block of params.yaml, such as `train:`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class StageParams(BaseModel):
+    """What one stage reads of params.yaml: top-level keys and its own block. Keys of other stages are theirs to check."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+AnyParams = TypeVar("AnyParams", bound=BaseModel)
+
+
+def choice_of(valid: Sequence[str]) -> AfterValidator:
+    """One of some words."""
+
+    def check(value: str) -> str:
+        if value not in valid:
+            raise ValueError(f"{value!r} is not valid{nearest(value, valid)} Valid: {', '.join(valid)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def read_params(model: type[AnyParams], path: Path = paths.PARAMS) -> AnyParams:
+    """The part of params.yaml that `model` names. Raises ParamsError naming the first wrong key or value and what is valid there."""
+    return _validated(model, _read(path), path)
+
+
+def check_params(path: Path = paths.PARAMS) -> dict[str, Any]:
+    """The whole of params.yaml as plain values, every stage's part checked. Raises ParamsError."""
+    raw = _read(path)
+    _check_all(raw, path)
+    return raw
+
+
+def models() -> dict[str, type[StageParams]]:
+    """Stage -> the model of what it reads. Looked up by name, not imported: a refusal is no result, so that a stage which checks the
+    whole file does not depend on the knobs of the others."""
+    return {stage: import_module(f"dermlab.{stage}.params").Params for stage in STAGES}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))  # YAML 1.2, as DVC reads it: `off` is a word
+    except FileNotFoundError as error:
+        raise ParamsError(f"{path} does not exist. Run from the repository's root, or restore it: `git checkout {path}`.") from error
+    except YAMLError as error:
+        raise ParamsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(raw, dict):
+        raise ParamsError(f"{path} must hold keys and values.")
+    return raw
+
+
+def _check_all(raw: dict[str, Any], path: Path) -> None:
+    known: set[str] = {"machine"}
+    for model in models().values():
+        _validated(model, raw, path)
+        known |= set(model.model_fields)
+    if unknown := [key for key in raw if key not in known]:
+        raise ParamsError(f"{path}: {unknown[0]} is not a param{nearest(str(unknown[0]), known)} Valid here: {', '.join(sorted(known))}")
+    for stage in STAGES:
+        check_across = getattr(import_module(f"dermlab.{stage}.params"), "check_across", None)
+        try:
+            if check_across:
+                check_across(raw)
+        except ValueError as error:
+            raise ParamsError(f"{path}: {error}.") from None
+
+
+def _validated(model: type[AnyParams], raw: dict[str, Any], path: Path) -> AnyParams:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise ParamsError(f"{path}: " + "; ".join(_explain(e, model) for e in error.errors())) from None
+
+
+def _explain(error: dict[str, Any], model: type[BaseModel]) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    got = error.get("input")
+    match error["type"]:
+        case "extra_forbidden":
+            valid = _valid_keys(error["loc"][:-1], model)
+            return f"{where} is not a param{nearest(str(error['loc'][-1]), valid)} Valid here: {', '.join(valid)}"
+        case "missing":
+            return f"{where} is missing. Restore it: `git checkout params.yaml`"
+        case "literal_error":
+            valid = [choice.strip("' ") for choice in error["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+            return f"{where}: {got!r} is not valid{nearest(str(got), valid)} Valid: {', '.join(valid)}"
+        case "value_error":
+            return f"{where}: {error['ctx']['error']}"
+        case _:
+            return f"{where}: {got!r} is not valid: {error['msg'].lower()}"
+
+
+def _valid_keys(location: tuple, model: type[BaseModel]) -> list[str]:
+    for part in location:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)
+
+
+def nearest(word: str, valid: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(valid), n=1)
+    return f" (did you mean {close[0]}?)." if close else "."

@@ -1,0 +1,43 @@
+"""Where every artefact of the contract lies, relative to the repository root. DVC sees by itself where one moves."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+
+SOURCE = Path("data/source")
+LOCATION = Path("data/.location")  # where the source lies on this machine; in no hash, in no commit
+CATALOG = Path("data/catalog.parquet")
+WANTED = Path("data/wanted.parquet")
+IMAGES = Path("data/images.parquet")
+SHARDS = Path("data/shards")
+QUARANTINE = Path("data/quarantine.parquet")
+TRUTH = Path("data/truth.parquet")
+EMBEDDINGS = Path("data/embeddings")
+FLAGS = Path("data/flags.parquet")
+RELABELS = Path("data/relabels.csv")
+NOT_COPIES = Path("data/not-copies.csv")
+MANIFEST = Path("data/manifest.parquet")
+MODEL = Path("models/model")
+VALIDATION = Path("data/validation")  # what the network makes of the validation split
+MODEL_CARD = MODEL / "README.md"
+OUTPUTS = Path("data/outputs.safetensors")  # what it makes of the test split, before calibration
+PREDICTIONS = Path("data/predictions.parquet")
+HELD_OUT = Path("data/held-out.parquet")
+OUT_OF_FOLD = Path("data/oof.parquet")  # joined from several experiments; an out of no stage
+REPORT_HTML = Path("data/report.html")
+REPORT_MD = Path("data/report.md")
+COMPARISON = Path("data/comparison.html")
+REVIEW = Path("data/review.html")
+PAIRS = Path("data/pairs.html")
+
+METRICS = Path("metrics")
+HEADLINE = METRICS / "headline.json"
+F1 = METRICS / "f1.json"
+
+TRAIN_LOG = Path("data/train-log.jsonl")  # what training cost; in no hash, in no commit
+CHECKPOINTS = Path(".checkpoints")
+
+
+def metrics_of(stage: str) -> Path:
+    """The one metrics file of a stage, `metrics/<stage>.json`."""
+    return METRICS / f"{stage}.json"

@@ -1,0 +1,1 @@
+"""Experiments side by side: which difference is real. No stage depends on it."""

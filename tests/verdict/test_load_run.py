@@ -1,0 +1,89 @@
+"""Experiments are read out of DVC by name, without checking them out."""
+
+from pathlib import Path
+
+import pytest
+from one_stage import DVC, start_repository
+
+from dermlab.data.tables import FLAGS, read_table
+from dermlab.run.errors import ContractError, DermlabError
+from dermlab.verdict.runs import load_run
+
+MAKE = """
+from pathlib import Path
+import pandas as pd
+from dermlab.data.tables import CATALOG, IMAGES, PREDICTIONS, write_table
+sure = 0.9 if "loss: focal" in Path("params.yaml").read_text() else 0.6
+write_table(Path("data/predictions.parquet"), pd.DataFrame({
+    "image_id": ["i1", "i2"], "patient_id": ["p1", "p2"], "diagnosis": ["a", "b"], "label": ["a", "b"],
+    "prob_a": [sure, 0.1], "prob_b": [1 - sure, 0.9], "prob_other": [0.0, 0.0],
+}), PREDICTIONS)
+ids = [f"t{i}" for i in range(6)]
+labels = ["a", "a", "a", "b", "other", "b"]
+write_table(Path("data/catalog.parquet"), pd.DataFrame({
+    "image_id": ids, "patient_id": ids, "case_id": ids, "diagnosis": labels, "label": labels, "split": ["train"] * 5 + ["test"],
+}), CATALOG)
+write_table(Path("data/images.parquet"), pd.DataFrame({
+    "image_id": ids, "width": 1, "height": 1, "sha256": "", "phash": pd.Series([0] * 6, dtype="uint64"), "shard": 0, "row": 0,
+}), IMAGES)
+pd.DataFrame({  # as a version wrote it that knew no second labels
+    "image_id": ids[1:], "label": labels[1:], "split": ["train"] * 4 + ["test"], "weight": 1.0, "origin": "kept",
+}).to_parquet("data/manifest.parquet")
+pd.DataFrame({  # as a version wrote it that lacked columns of today and had another
+    "image_id": ids[:5], "given": labels[:5], "quality": 0.5, "label_issue": [True, False, True, False, False], "verdict_of_old": "none",
+}).to_parquet("data/flags.parquet")
+"""
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("repo")
+    run = start_repository(folder, MAKE)
+    run("git", "add", "-A")
+    run("git", "commit", "-qm", "pipeline")
+    run(*DVC, "exp", "run", "-q", "--name", "plain")
+    run(*DVC, "exp", "run", "-q", "--name", "focal", "-S", "loss=focal")
+    return folder
+
+
+def test_an_experiment_is_read_by_name_from_the_cache(repo):
+    plain, focal = load_run("plain", repo), load_run("focal", repo)
+    assert plain.predictions["prob_a"].tolist() == pytest.approx([0.6, 0.1])
+    assert focal.predictions["prob_a"].tolist() == pytest.approx([0.9, 0.1])
+    assert (plain.params["loss"], focal.params["loss"]) == ("ce", "focal")
+    assert plain.train_counts == {"a": 3, "b": 1}
+    assert plain.trained == {"a": 2, "b": 1}
+
+
+def test_a_run_of_a_version_whose_tables_had_other_columns_can_still_be_compared(repo):
+    """Flags and manifest of these runs are no tables of today's schema."""
+    with pytest.raises(ContractError, match="verdict_of_old is not part of this table"):
+        read_table(repo / "data" / "flags.parquet", FLAGS)
+    assert load_run("plain", repo).flagged == {"a": pytest.approx(2 / 3), "b": 0.0}
+
+
+def test_the_workspace_is_the_files_as_they_are_now(repo):
+    workspace = load_run("workspace", repo)
+    assert workspace.params["loss"] == "focal"
+    assert workspace.predictions.equals(load_run("focal", repo).predictions)
+
+
+def test_an_unknown_experiment_is_an_error_that_lists_those_that_exist(repo):
+    with pytest.raises(DermlabError, match=r"no experiment or revision 'fokal'.*Experiments: focal, plain\."):
+        load_run("fokal", repo)
+
+
+def test_a_revision_without_results_is_an_error_that_says_how_to_get_them(repo):
+    with pytest.raises(ContractError, match=r"HEAD: data/predictions.parquet is neither in the DVC cache nor to be had from the remote"):
+        load_run("HEAD", repo)
+
+
+def test_params_that_nobody_ran_are_refused(repo):
+    params = repo / "params.yaml"
+    before = params.read_text()
+    try:
+        params.write_text(before.replace("loss: focal", "loss: bce"))
+        with pytest.raises(ContractError, match="workspace: params.yaml says loss=bce, but its results were made with loss=focal"):
+            load_run("workspace", repo)
+    finally:
+        params.write_text(before)
