@@ -32,8 +32,9 @@ check: setup ## style, params and tests
 	@ruff check . && ruff format --check . && dermlab check
 	@$(MAKE) --no-print-directory test
 
-deps: setup ## dvc.yaml: the code each stage depends on, from its imports
+deps: setup ## what is computed from the code: dependencies in dvc.yaml, versions.yaml, docs/knobs.md
 	@python tests/pipeline/dependencies.py
+	@python tests/pipeline/knobs.py
 
 bench: setup ## every benchmark this machine can run, in one table
 	@pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt

@@ -4,7 +4,7 @@ from torch import nn
 
 from dermlab.model import kernels
 from dermlab.model.backbones import Backbone, create_backbone
-from dermlab.model.kernels import alike, choose_attention, compile_blocks, peak_flops, training_flops
+from dermlab.model.kernels import alike, choose_attention, compile_blocks, frozen_as_inferred, peak_flops, training_flops
 from dermlab.model.runtime import Runtime
 
 CPU = torch.device("cpu")
@@ -42,3 +42,33 @@ def test_a_network_attends_or_does_not():
 def test_the_peak_of_a_gpu_is_known_by_its_name(monkeypatch, name, peak):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: name)
     assert peak_flops(torch.device("cuda", 0)) == peak
+
+
+def test_what_is_frozen_runs_in_the_format_of_inference_and_what_learns_in_that_of_training():
+    torch.manual_seed(0)
+    backbone = create_backbone("lite0", 64, pretrained=False).eval()
+    backbone.train_last(2)
+    first, last = (backbone.trunk.get_submodule(backbone.blocks()[at]) for at in (0, -1))
+    seen = {}
+    first.register_forward_hook(lambda block, given, made: seen.update(first=made.dtype))
+    last.register_forward_hook(lambda block, given, made: seen.update(last=made.dtype))
+    images = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8)
+    plain = backbone(images)
+    with frozen_as_inferred(backbone, Runtime(CPU, torch.float32, torch.bfloat16, "")):
+        mixed = backbone(images)
+    mixed.sum().backward()
+    assert seen == {"first": torch.bfloat16, "last": torch.float32}
+    assert mixed.dtype == torch.float32
+    assert torch.nn.functional.cosine_similarity(mixed, plain).min() > 0.999
+    assert {name for name, p in backbone.trunk.named_parameters() if p.grad is not None} == {
+        name for name, p in backbone.trunk.named_parameters() if p.requires_grad
+    }
+    torch.testing.assert_close(backbone(images), plain)  # afterwards all is as before
+
+
+@pytest.mark.parametrize("formats", [(torch.float32, torch.float32), (torch.bfloat16, torch.bfloat16)])
+def test_where_both_formats_are_one_nothing_is_wrapped(formats):
+    backbone = create_backbone("lite0", 64, pretrained=False)
+    backbone.train_last(1)
+    with frozen_as_inferred(backbone, Runtime(CPU, *formats, "")):
+        assert not any("forward" in vars(module) for module in backbone.modules())

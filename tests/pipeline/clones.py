@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from defaults import DEFAULTS
@@ -27,12 +28,24 @@ class Clone:
 
     folder: Path
     environment: dict[str, str]
+    seconds: dict[str, float] = field(default_factory=dict)  # what each stage took, where that is known
 
     def run(self, *command: str, ok: bool = True) -> subprocess.CompletedProcess:
         done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=600, check=False)
         if ok and done.returncode:
             raise AssertionError(f"{' '.join(command)} exited {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
         return done
+
+    def stages(self, *command: str) -> dict[str, float]:
+        """The stages that a command of DVC runs, with the seconds that each took."""
+        run = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, text=True)
+        begun = []
+        for line in run.stdout:
+            if line.startswith("Running stage '"):
+                begun.append((line.split("'")[1], time.perf_counter()))
+        ends = [at for _, at in begun[1:]] + [time.perf_counter()]
+        assert run.wait() == 0
+        return {stage: end - at for (stage, at), end in zip(begun, ends, strict=True)}
 
     def commit(self, message: str) -> None:
         self.run("git", "add", "-A")
@@ -47,6 +60,12 @@ def environment(**extra: str) -> dict[str, str]:
     identity = {f"GIT_{who}_{what}": "tester" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     path = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1", "DERMLAB_WORKERS": "1"}
     return {**kept, **identity, **path, **extra}
+
+
+def copy_of(clone: Clone, folder: Path) -> Clone:
+    """The clone with its cache, its experiments and the files of its workspace, in `folder`, which is empty or absent."""
+    shutil.copytree(clone.folder, folder, symlinks=True, dirs_exist_ok=True)
+    return Clone(folder, environment(), dict(clone.seconds))
 
 
 def clone_of_working_tree(folder: Path, *lock: str) -> Clone:

@@ -3,6 +3,7 @@
 import ast
 from pathlib import Path
 
+import knobs
 import pytest
 import yaml
 from defaults import DEFAULTS
@@ -165,3 +166,7 @@ def test_params_are_flat_scalars():
     for key, value in yaml.safe_load(text).items():
         for scalar in value.values() if isinstance(value, dict) else [value]:
             assert isinstance(scalar, str | int | float | bool), key
+
+
+def test_the_page_of_knobs_is_what_the_models_say():
+    assert knobs.PAGE.read_text(encoding="utf-8") == knobs.page(), "`make deps` writes it"

@@ -11,9 +11,14 @@ Promise = Annotated[float, Field(gt=0, lt=1)]
 
 class CalibrateParams(Block):
     adjust: Literal["none", "validation"]
+    """`validation` takes tau times the log prior out of the logits (Menon et al. 2021), with the tau from 0 to 1.5 that validation
+    chooses. Trains nothing."""
     answer: Promise
+    """Share of right ones among the photos that get one answer; validation sets the threshold."""
     top3: Promise
+    """Share of lists with the right class among the photos that get three to choose from."""
     unfamiliar: Share
+    """Share of the validation photos that are too unlike the others for an answer; they set what is familiar."""
 
 
 class Params(StageParams):

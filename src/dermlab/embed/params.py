@@ -12,6 +12,7 @@ MEDSIGLIP, PATCH = "medsiglip", 14
 
 class EmbedParams(Block):
     image_size: Annotated[Whole, Field(ge=32)]
+    """Side in pixels of the square that the backbone sees, in training and at test."""
 
 
 class Params(StageParams):

@@ -9,8 +9,11 @@ from dermlab.run.params import Block, Positive, StageParams, Whole
 
 class EvaluateParams(Block):
     tta: Literal["none", "flip", "crops"]
+    """Test-time augmentation: the mean over the photo and its mirror image (`flip`), or over ten views (`crops`)."""
     ece_bins: Positive
+    """Bins of the calibration plot."""
     bootstrap: Annotated[Whole, Field(ge=100)]
+    """Resamples of patients behind every interval."""
 
 
 class Params(StageParams):

@@ -35,20 +35,38 @@ Templates = Annotated[Texts, AfterValidator(_with_a_place_for_the_prompt)]
 
 class FlagParams(Block):
     method: Literal["posterior", "confident_learning"]
+    """The rule behind a flag: `posterior` (docs/flags.md), or `confident_learning`, which is plain cleanlab."""
     probs: str
+    """Whose probabilities are judged: `oof`, out-of-fold by patient; `in_sample`; or `PATH.parquet@DIGEST`, a table made elsewhere, such
+    as by `dermlab study oof-finetuned`."""
     folds: Annotated[Whole, Field(ge=2)]
+    """How many folds the training patients are shared out over."""
     repeats: Positive
+    """How often the folds are drawn anew; the mean is judged."""
     seed: Count
+    """Of the folds."""
     l2: AUTO | Annotated[float, Field(gt=0)]
+    """Penalty of the out-of-fold classifier on standardised features; `auto` chooses it by its out-of-fold log-loss."""
     expected_noise: AUTO | Annotated[float, Field(gt=0, lt=0.5)]
+    """Share of wrong labels, such as 0.05, if it is known; `auto` estimates it. For `posterior` alone."""
     precision: Annotated[float, Field(gt=0.5, lt=1)]
+    """Share of the flagged rows that is to be wrong, by the rule's own estimate; higher flags fewer. For `posterior` alone."""
     neighbours: Annotated[Positive, Field(le=1000)]
+    """How many nearest photos of other patients are asked for their labels; also those of the outlier score."""
     phash_bits: Annotated[Whole, Field(ge=0, le=16)]
+    """Two photos whose perceptual hashes differ in at most so many bits may be copies."""
     max_leak: Share
+    """Share of the training rows that may be copies of validation or test photos. They are left out; more of them stop the run (`dermlab
+    pairs`)."""
     garbage: Literal["auto", "distance", "prompts"]
+    """How photos without skin are found: `prompts`, where the backbone reads text; `distance` from the bulk of the photos; `auto`, prompts
+    where they can be read."""
     skin_prompts: Texts
+    """What a photo of skin may show, joined by `|`."""
     not_skin_prompts: Texts
+    """What else a photo may show, joined by `|`; a wrong body part too, if you name it."""
     prompt_templates: Templates
+    """Sentences that hold a prompt at `{}`, joined by `|`; each prompt is averaged over them."""
 
     @property
     def known_l2(self) -> float | None:

@@ -11,17 +11,23 @@ VARIANTS = ("baseline", "relabeled", "cleaned", "softened", "rebalanced")  # the
 
 
 class ManifestParams(Block):
-    """`ledger`: the file of decisions that `relabeled` applies; a study names a simulated reviewer's. `held_out`: none, or K/N, fold K of N
-    of the training rows, which the model is to predict and not to see."""
-
     ledger: Annotated[str, Field(pattern=r"^data/.+\.csv$")]
+    """The file of decisions that `relabeled` applies; a study names a simulated reviewer's."""
     other_ratio: Share
+    """Share of `other` among the rows of train and of val."""
     guard: bool
+    """`off` is the naive rule: every flagged row is dropped, every doubtful one softened, rare class or not."""
     max_drop: Share
+    """With the guard: the share of a class that cleaning may drop, or softening give away."""
     min_count: Count
+    """With the guard: no row is dropped from a class this small."""
     rebalance: Literal["sqrt", "effective", "balanced"]
+    """Draw weights of `rebalanced`: by the square root of the class frequency, its `effective` number (Cui et al. 2019), or fully
+    `balanced`."""
     beta: Annotated[float, Field(gt=0, lt=1)]
+    """Of `effective`."""
     held_out: str
+    """`none`, or `K/N`: fold K of N of the training rows is not trained on, and `evaluate` predicts it."""
 
     @property
     def fold(self) -> tuple[int, int] | None:
@@ -42,6 +48,9 @@ class ManifestParams(Block):
 
 class Params(StageParams):
     variant: str
+    """What is done to the training rows: `baseline`, nothing; `cleaned` drops flagged ones, under a guard; `relabeled` applies the ledger;
+    `softened` trains a doubtful row towards the given and the suggested label; `rebalanced` draws rare classes more often. Joined by
+    `+`."""
     seed: Count
     manifest: ManifestParams
 

@@ -1,5 +1,5 @@
-"""How a network is run on a GPU: which attention kernel, what is compiled, how much arithmetic that is. None of it changes what is computed
-beyond rounding."""
+"""How a network is run: which attention kernel, what is compiled, which number format, how much arithmetic that is. None of it changes
+what is computed beyond rounding."""
 
 import time
 from collections.abc import Iterator
@@ -74,6 +74,31 @@ def uncompiled() -> Iterator[None]:
     """For batches of other sizes and without gradients, for which every block would be compiled again."""
     with torch.compiler.set_stance("force_eager"):
         yield
+
+
+@contextmanager
+def frozen_as_inferred(backbone: Backbone, runtime: Runtime) -> Iterator[None]:
+    """The blocks before the first that learns run as they do in `embed` and `evaluate`: in the format of inference, without gradients. On a
+    CPU that multiplies bfloat16 they take half the time; where both formats are one, nothing changes."""
+    frozen = []
+    for name in backbone.blocks():
+        block = backbone.trunk.get_submodule(name)
+        if any(parameter.requires_grad for parameter in block.parameters()):
+            break
+        frozen.append(block)
+    if runtime.infer_dtype == runtime.train_dtype or not frozen:
+        yield
+        return
+    autocast = torch.autocast(runtime.device.type, runtime.infer_dtype)
+    try:
+        for block in frozen:
+            block.forward = torch.no_grad()(autocast(block.forward))
+        last = frozen[-1].forward
+        frozen[-1].forward = lambda values: last(values).to(runtime.train_dtype)
+        yield
+    finally:
+        for block in frozen:
+            vars(block).pop("forward", None)
 
 
 def training_flops(backbone: Backbone, image_size: int, device: torch.device) -> float:

@@ -8,6 +8,7 @@ from dermlab.run.params import Block, Count, StageParams
 
 class ReportParams(Block):
     examples: Count
+    """Flagged photos, and surest errors, that the page shows."""
 
 
 class Shown(BaseModel):

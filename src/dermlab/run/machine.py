@@ -12,27 +12,34 @@ from dermlab.run.params import Block, Count, Positive, StageParams, read_params
 
 
 class Machine(Block):
-    """`workers`: processes that decode images in `pull`, 0: one a core. `scheduler`: of a Dask cluster whose workers do that instead.
-    `connections`: S3 requests under way at once in each of them. `disk_budget_gb`: what `pull` may fill, in 10^9 bytes; 0: what is free.
-    `loaders`: processes that decode for the network, 0: none on a CPU, half the cores on a GPU. `batch_size`: images at once where
-    nothing is trained. `checkpoint_minutes`: between checkpoints within an epoch, 0: none; `checkpoint_mirror`: s3://BUCKET/PREFIX that
-    gets a copy of each, or `none`. `tracker`: wandb or trackio are told params and curves of a training, where installed. `gpus`:
-    processes of embed, train and evaluate, one a GPU, 0: all there are. `usd_per_hour`, `max_hours`, `max_usd`: what `dermlab preflight`
-    reckons with; 0: not said."""
+    """`machine:` of params.yaml."""
 
     workers: Count
+    """Processes that decode photos in `pull`; 0: one a core."""
     scheduler: Annotated[str, Field(pattern=r"^(none|(tcp|tls)://.+)$")]
+    """`tcp://HOST:PORT` of a Dask cluster whose workers do that instead."""
     connections: Positive
+    """S3 requests under way at once in each of them."""
     disk_budget_gb: Annotated[float, Field(ge=0)]
+    """What `pull` may fill, in 10^9 bytes; 0: what is free."""
     loaders: Count
+    """Processes that decode for the network; 0: none on a CPU, half the cores on a GPU."""
     batch_size: Positive
+    """Photos at once where nothing is trained."""
     gpus: Count
+    """Processes of `embed`, `train` and `evaluate`, one a GPU; 0: all there are."""
     checkpoint_minutes: Annotated[float, Field(ge=0)]
+    """Between checkpoints within an epoch; 0: none."""
     checkpoint_mirror: Annotated[str, Field(pattern=r"^(none|s3://[^/]+.*)$")]
+    """`s3://BUCKET/PREFIX` that gets a copy of each checkpoint, for a machine that may be gone with its disk."""
     tracker: Literal["none", "wandb", "trackio"]
+    """`wandb` or `trackio`, where you have it, is told params and curves of each training."""
     usd_per_hour: Annotated[float, Field(ge=0)]
+    """Of the rented machine, for `dermlab preflight` and `dermlab cost`; 0: not said."""
     max_hours: Annotated[float, Field(ge=0)]
+    """Above which `dermlab preflight` says no; 0: not said."""
     max_usd: Annotated[float, Field(ge=0)]
+    """Above which `dermlab preflight` says no; 0: not said."""
 
     @property
     def processes(self) -> int:

@@ -35,15 +35,15 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Block(BaseModel):
-    """A block of params.yaml, such as `train:`."""
+    """A block of params.yaml, such as `train:`. What stands below a field says what the knob does; docs/knobs.md is made of it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class StageParams(BaseModel):
     """What one stage reads of params.yaml: top-level keys and its own block. Keys of other stages are theirs to check."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 AnyParams = TypeVar("AnyParams", bound=BaseModel)

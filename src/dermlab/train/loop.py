@@ -89,7 +89,9 @@ def _update(phase: Phase, objective: Objective, seen: torch.Tensor, answers: tor
     total = torch.zeros((), device=targets.device)
     for number, (images, given, truth) in enumerate(passes, 1):
         with nullcontext() if number == len(passes) or phase.accelerator is None else phase.accelerator.no_sync(phase.model):
-            loss = objective(phase.model(images, given), truth) * (len(truth) / len(targets))
+            with phase.around():
+                logits = phase.model(images, given)
+            loss = objective(logits, truth) * (len(truth) / len(targets))
             if phase.accelerator is None:
                 loss.backward()
             else:

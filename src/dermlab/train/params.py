@@ -12,26 +12,49 @@ LOSSES = ("ce", "focal", "bce", "balanced_softmax", "logit_adjusted")  # their f
 
 class TrainParams(Block):
     frozen_epochs: Count
+    """Epochs of the head on cached features."""
     finetune_epochs: Count
+    """Epochs of the network end to end, on augmented photos."""
     batch_size: Annotated[Whole, Field(ge=2)]
+    """Rows of a step, of all GPUs together; where they do not fit, they are taken in passes."""
     head_lr: Annotated[float, Field(gt=0)]
+    """Peak learning rate of the head (AdamW, warm-up, half a cosine)."""
     lr: Annotated[float, Field(gt=0)]
+    """Peak learning rate of the last block of the backbone."""
     layer_decay: Annotated[float, Field(gt=0, le=1)]
+    """Each block before learns at so much of the next one's rate."""
     weight_decay: Annotated[float, Field(ge=0)]
+    """Of AdamW; biases and norms do not decay."""
     warmup: Share
+    """Share of the steps in which the rate rises."""
     trainable_blocks: Count
+    """So many last blocks of the backbone are fine-tuned; 0: all."""
     ema: Share
+    """Decay a step of the average of the weights that is validated and kept instead of the last ones; 0: none."""
     dropout: Share
+    """Of the head's inputs."""
     questions: Annotated[str, Field(min_length=1)]
+    """`all`, `none`, or the names of some joined by `|`: the part of the questionnaire that the model is given."""
     question_dropout: Share
+    """Share of training rows whose questionnaire is hidden, so that a photo alone works too."""
     label_smoothing: Share
+    """Composes with every loss (Szegedy et al. 2016)."""
     focal_gamma: Annotated[float, Field(ge=0)]
+    """Of `focal`."""
     logit_tau: Annotated[float, Field(ge=0)]
+    """Of `logit_adjusted`."""
     precision: Literal["auto", "fp32", "bf16"]
+    """Number format of training: `auto` takes bf16 on a GPU that has it."""
 
 
 class Params(StageParams):
     loss: Annotated[str, choice_of(LOSSES)]
+    """`ce`, `focal` (Lin et al. 2017), `bce`, `balanced_softmax` (Ren et al. 2020), `logit_adjusted` (Menon et al. 2021); label smoothing
+    composes with each."""
     backbone: BackboneName
+    """`lite0` (EfficientNet-Lite0, whose weights come with the installation), `medsiglip`, `open_clip:<model>/<pretrained>`,
+    `timm:<name>`, `hf:<name>[@<revision>]`."""
     seed: Count
+    """Of training, of the draw of `other`, of the held-out fold and of the photos that say what is familiar; data and the flags' folds
+    have seeds of their own."""
     train: TrainParams

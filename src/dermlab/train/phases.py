@@ -3,7 +3,9 @@
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,7 +15,7 @@ from torch import nn
 from dermlab.model.classifier import FusedClassifier, Head
 from dermlab.model.forward import over_images
 from dermlab.model.images import ImageReader
-from dermlab.model.kernels import choose_attention, compile_blocks, uncompiled
+from dermlab.model.kernels import choose_attention, compile_blocks, frozen_as_inferred, uncompiled
 from dermlab.model.runtime import Runtime
 from dermlab.run.errors import ParamsError
 from dermlab.train.inputs import Inputs
@@ -33,7 +35,7 @@ class Phase:
     rows of each batch from that step on and what the model takes of them; of this process alone. `validate`: of a module such as
     `learner`, what it makes of the validation rows: logits, float32 [N, K+1], and the backbone's features, float32 [N, D].
     `at_once`: rows that a pass takes of a batch. `ema`: decay of the average of the weights. `accelerator`: None where one process does
-    it all."""
+    it all. `around`: a context for each forward pass of training."""
 
     name: str
     number: int
@@ -47,6 +49,7 @@ class Phase:
     at_once: int
     ema: float = 0.0
     accelerator: Accelerator | None = None
+    around: Callable[[], AbstractContextManager] = nullcontext
 
 
 def head_phase(head: Head, inputs: Inputs, knobs: TrainParams, runtime: Runtime, state: State) -> Phase:
@@ -121,5 +124,6 @@ def finetune_phase(
         return found[:, :outputs], found[:, outputs:]
 
     return Phase(
-        "finetune", 2, "Fine-tuning", knobs.finetune_epochs, module, model, prepared, batches, validate, at_once, knobs.ema, accelerator
-    )
+        "finetune", 2, "Fine-tuning", knobs.finetune_epochs, module, model, prepared, batches, validate, at_once, knobs.ema, accelerator,
+        partial(frozen_as_inferred, backbone, runtime),
+    )  # fmt: skip
