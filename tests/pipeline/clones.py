@@ -89,3 +89,11 @@ def clone_of_working_tree(folder: Path, *lock: str) -> Clone:
     clone.run("dermlab", "lock", *(lock or ("phantom", "--images", "600")))
     clone.commit("small clinic")
     return clone
+
+
+def set_param(clone: Clone, old: str, new: str) -> None:
+    """In params.yaml: `old` must be there, or a test would test something else."""
+    path = clone.folder / "params.yaml"
+    text = path.read_text()
+    assert old in text, old
+    path.write_text(text.replace(old, new, 1))

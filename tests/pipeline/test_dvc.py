@@ -7,7 +7,8 @@ import re
 from contextlib import chdir
 
 import pytest
-from clones import Clone, environment
+import yaml
+from clones import ROOT, Clone, environment
 from dvc.repo import Repo
 
 
@@ -80,23 +81,10 @@ def as_focal(clinic):
     clinic.run("dvc", "exp", "apply", "focal")
 
 
-def test_a_second_experiment_reuses_pull_embed_and_flag(clinic, as_focal):
-    assert ran(clinic.run("dvc", "exp", "run", "-S", "loss=bce").stdout) == ["train", "calibrate", "evaluate", "report"]
-
-
-def test_a_new_threshold_trains_nothing_and_runs_no_network(clinic, as_focal):
-    before = clinic.metrics()
-    said = clinic.run("dvc", "exp", "run", "-S", "calibrate.answer=0.5", "-S", "calibrate.unfamiliar=0.05").stdout
-    assert ran(said) == ["calibrate", "evaluate", "report"]
-    assert "no network ran" in said
-    after = clinic.metrics()
-    assert after["metrics/headline.json"] == before["metrics/headline.json"]
-    assert after["metrics/calibrate.json"] != before["metrics/calibrate.json"]
-
-
-def test_what_is_adjusted_on_validation_is_scored_and_handed_over(clinic, as_focal):
-    """One model: `predict` gives the very probabilities that were scored."""
-    clinic.run("dvc", "exp", "run", "-S", "calibrate.adjust=validation")
+def test_a_second_experiment_reuses_pull_embed_and_flag_and_hands_over_what_it_scored(clinic, as_focal):
+    """Also where logits are adjusted on validation: `predict` gives the very probabilities that were scored."""
+    said = clinic.run("dvc", "exp", "run", "-S", "loss=bce", "-S", "calibrate.adjust=validation").stdout
+    assert ran(said) == ["train", "calibrate", "evaluate", "report"]
     chosen = json.loads((clinic.folder / "models" / "model" / "calibration.json").read_text())
     assert chosen["tau"] == chosen["chosen_tau"] > 0
     code = (
@@ -110,6 +98,16 @@ def test_what_is_adjusted_on_validation_is_scored_and_handed_over(clinic, as_foc
     assert float(clinic.run("python", "-c", code).stdout) < 1e-6
 
 
+def test_a_new_threshold_trains_nothing_and_runs_no_network(clinic, as_focal):
+    before = clinic.metrics()
+    said = clinic.run("dvc", "exp", "run", "-S", "calibrate.answer=0.5", "-S", "calibrate.unfamiliar=0.05").stdout
+    assert ran(said) == ["calibrate", "evaluate", "report"]
+    assert "no network ran" in said
+    after = clinic.metrics()
+    assert after["metrics/headline.json"] == before["metrics/headline.json"]
+    assert after["metrics/calibrate.json"] != before["metrics/calibrate.json"]
+
+
 def changed_deps(clinic: Clone) -> dict[str, set[str]]:
     """Stage -> those of its own dependencies that are not as they were when it ran. What follows runs where outs come out otherwise."""
     with chdir(clinic.folder), Repo() as repo:
@@ -117,39 +115,18 @@ def changed_deps(clinic: Clone) -> dict[str, set[str]]:
     return {stage: {dep for entry in what for dep in entry.get("changed deps", {})} for stage, what in status.items()}
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "reruns"),
-    [
-        ("src/dermlab/run/progress.py", "", "# a bar\n", set()),
-        ("src/dermlab/run/machine.py", "", "# a worker\n", set()),
-        ("src/dermlab/run/objects/bucket.py", "", "# a retry\n", set()),
-        ("src/dermlab/run/workers.py", "", "# a scheduler\n", set()),
-        ("src/dermlab/phantom/skin.py", "", "# a pore\n", set()),
-        ("src/dermlab/verdict/finding.py", "", "# a verdict\n", set()),
-        ("requirements.lock", "obstore==", "obstore==9", set()),
-        ("src/dermlab/review/templates/review.css", "", "/* a colour */\n", set()),
-        ("src/dermlab/lock/folder.py", "", "# a source\n", set()),
-        ("src/dermlab/model/text.py", "", "# a prompt\n", {"flag"}),
-        ("src/dermlab/model/images.py", "", "# a view\n", {"embed", "train", "evaluate"}),
-        ("src/dermlab/scores/headline.py", "", "# a score\n", {"evaluate", "report"}),
-        ("src/dermlab/calibrate/tiers.py", "", "# a threshold\n", {"calibrate"}),
-        ("src/dermlab/scores/bootstrap.py", "", "# an interval\n", {"evaluate", "report"}),
-        ("src/dermlab/report/figures.py", "", "# a figure\n", {"report"}),
-        ("src/dermlab/train/losses.py", "", "# a loss\n", {"train"}),
-        ("src/dermlab/train/params.py", "", "# a knob\n", {"train"}),
-        ("src/dermlab/manifest/variants.py", "", "# a variant\n", {"manifest"}),
-        ("params.yaml", "  workers: 0", "  workers: 7", set()),
-        ("params.yaml", "  batch_size: 64 # images", "  batch_size: 3 # images", set()),
-        ("params.yaml", "loss: focal", "loss: bce", {"train", "report"}),
-        ("params.yaml", "variant: baseline", "variant: cleaned", {"manifest", "report"}),
-        ("params.yaml", "  head_lr: 0.001", "  head_lr: 0.002", {"train", "report"}),
-        ("params.yaml", "  answer: 0.9", "  answer: 0.8", {"calibrate", "report"}),
-        ("params.yaml", "  noise_rate: 0.0", "  noise_rate: 0.1", {"catalog"}),
-        ("params.yaml", "backbone: lite0", "backbone: hf:org/model@abc", {"embed", "flag", "train", "report"}),
-        ("versions.yaml", '\ntimm: "', '\ntimm: "1', {"embed", "flag", "train", "evaluate"}),
-        ("versions.yaml", '\npillow: "', '\npillow: "1', {"pull", "embed", "train", "evaluate", "report"}),
-    ],
-)
+COSTS = [  # file, old text (none: added at the end), new text, the stages whose own dependency that is
+    ("src/dermlab/run/progress.py", "", "# a bar\n", set()),
+    ("src/dermlab/run/objects/bucket.py", "", "# a retry\n", set()),
+    ("src/dermlab/phantom/skin.py", "", "# a pore\n", set()),
+    ("requirements.lock", "obstore==", "obstore==9", set()),
+    ("src/dermlab/scores/headline.py", "", "# a score\n", {"evaluate", "report"}),
+    ("src/dermlab/calibrate/tiers.py", "", "# a threshold\n", {"calibrate"}),
+    ("params.yaml", "  answer: 0.9", "  answer: 0.8", {"calibrate", "report"}),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "reruns"), COSTS)
 def test_a_change_reruns_the_stages_that_it_reaches_and_no_other(clinic, file, old, new, reruns):
     path = clinic.folder / file
     before = path.read_text()
@@ -157,12 +134,54 @@ def test_a_change_reruns_the_stages_that_it_reaches_and_no_other(clinic, file, o
     path.write_text(before.replace(old, new, 1) if old else before + new)
     changed = changed_deps(clinic)
     path.write_text(before)
-    assert {stage for stage, deps in changed.items() if any(file == dep or file.startswith(f"{dep}/") for dep in deps)} == reruns
     assert set(changed) == reruns
 
 
 def test_without_a_change_nothing_reruns(clinic):
     assert changed_deps(clinic) == {}
+
+
+def stages_of(file: str, key: str = "") -> set[str]:
+    """The stages that dvc.yaml lets depend on a file, or on a key of a file of params."""
+    found = set()
+    for stage, spec in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items():
+        params = [{"params.yaml": [entry]} if isinstance(entry, str) else entry for entry in spec["params"]]
+        keys = {name for entry in params for name in entry.get(file, [])}
+        if key.split(".")[0] in keys or any(file == dep or file.startswith(f"{dep}/") for dep in spec["deps"]):
+            found.add(stage)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "reruns"),
+    [
+        ("src/dermlab/run/machine.py", "", set()),
+        ("src/dermlab/run/workers.py", "", set()),
+        ("src/dermlab/verdict/finding.py", "", set()),
+        ("src/dermlab/review/templates/review.css", "", set()),
+        ("src/dermlab/lock/folder.py", "", set()),
+        ("src/dermlab/model/text.py", "", {"flag"}),
+        ("src/dermlab/model/images.py", "", {"embed", "train", "evaluate"}),
+        ("src/dermlab/scores/bootstrap.py", "", {"evaluate", "report"}),
+        ("src/dermlab/report/figures.py", "", {"report"}),
+        ("src/dermlab/train/losses.py", "", {"train"}),
+        ("src/dermlab/train/params.py", "", {"train"}),
+        ("src/dermlab/manifest/variants.py", "", {"manifest"}),
+        ("params.yaml", "machine.workers", set()),
+        ("params.yaml", "loss", {"train", "report"}),
+        ("params.yaml", "variant", {"manifest", "report"}),
+        ("params.yaml", "train.head_lr", {"train", "report"}),
+        ("params.yaml", "catalog.noise_rate", {"catalog"}),
+        ("params.yaml", "evaluate.bootstrap", {"evaluate", "report"}),
+        ("params.yaml", "backbone", {"embed", "flag", "train", "report"}),
+        ("versions.yaml", "timm", {"embed", "flag", "train", "evaluate"}),
+        ("versions.yaml", "pillow", {"pull", "embed", "train", "evaluate", "report"}),
+        ("versions.yaml", "obstore", set()),
+    ],
+)
+def test_what_a_change_reaches_stands_in_dvc_yaml(file, key, reruns):
+    assert (ROOT / file).exists()
+    assert stages_of(file, key) == reruns
 
 
 def test_the_same_seed_gives_byte_identical_metrics(clinic):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from clones import Clone, clone_of_working_tree
+from clones import Clone, clone_of_working_tree, set_param
 
 from dermlab.phantom.clinic import simulate
 from dermlab.phantom.drawing import draw
@@ -59,13 +59,6 @@ def as_committed(clone):
     yield
     clone.run("git", "checkout", "--", ".")
     clone.run("dvc", "checkout", "--force", "--quiet", "data/source.dvc", "catalog", "pull", "embed", "flag")
-
-
-def set_param(clone: Clone, old: str, new: str) -> None:
-    path = clone.folder / "params.yaml"
-    text = path.read_text()
-    assert old in text, old
-    path.write_text(text.replace(old, new, 1))
 
 
 def test_a_corrected_label_at_the_source_runs_catalog_and_flag(clone, photos):

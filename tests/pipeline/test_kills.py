@@ -54,3 +54,24 @@ def test_a_killed_stage_ends_as_if_it_had_not_been(clone, stage, moment):
     left = [path for path in (clone.folder / ".checkpoints").rglob("*") if path.suffix in (".arrow", ".npy")]  # parts of pull and embed
     assert left == []
     assert not [p for p in psutil.process_iter(["cmdline"]) if any(str(clone.folder) in word for word in p.info["cmdline"] or ())]
+
+
+def test_a_killed_training_goes_on_after_a_comment_in_a_file_that_it_does_not_depend_on(clone):
+    own = Clone(clone.folder, {**clone.environment, "PYTHONPATH": str(clone.folder / "src")})  # its own code, not what is installed
+    command = ["dvc", "repro", "--force", "--single-item", "train"]
+    run = subprocess.Popen(command, cwd=own.folder, env=own.environment, start_new_session=True, stdout=subprocess.DEVNULL)
+    while not list((own.folder / ".checkpoints").glob("*/state.pt")):
+        assert run.poll() is None, "it ended before a checkpoint was written"
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    told, learnt = (own.folder / "src" / "dermlab" / name for name in ("run/progress.py", "calibrate/tiers.py"))
+    before = {path: path.read_text() for path in (told, learnt)}
+    for path, text in before.items():
+        path.write_text(text + "# a comment\n")
+    said = own.run("dvc", "repro", "train").stdout
+    for path, text in before.items():
+        path.write_text(text)
+    assert "train: goes on after epoch" in said
+    clone.run("dvc", "repro")
+    assert outs_of(clone) == clone.undisturbed

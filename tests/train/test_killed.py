@@ -99,11 +99,11 @@ def test_a_run_killed_between_two_checkpoints_within_an_epoch_goes_on_from_the_l
 
 
 def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(clinic, finished, tmp_path):
-    """SIGKILL, which asks nobody, at random steps of both phases, KILLS times in all; whatever the last checkpoint lacks is done again. A
-    run that ends before is followed by another."""
+    """SIGKILL, which asks nobody, at steps of both phases that a seed draws, KILLS times in all; whatever the last checkpoint lacks is done
+    again. A run that ends before is followed by another."""
     script = tmp_path / "script.py"
     script.write_text(KILLED.format(tests=str(Path(__file__).parents[1]), setup=str(Path(__file__).with_name("conftest.py"))))
-    random, kills, run = np.random.default_rng(), 0, 0
+    random, kills, run = np.random.default_rng(KILLS), 0, 0
     while kills < KILLS:
         run, code = run + 1, None
         while code != 0:
