@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from dermlab.data.json_files import write_json
 from dermlab.data.questionnaire import Question
 from dermlab.data.tables import FLAGS, write_table
 from dermlab.flag.build import build_flags
+from dermlab.flag.duplicates import _usual_distance
 from dermlab.flag.params import FlagParams
 from dermlab.run.errors import ContractError
 
@@ -118,7 +121,29 @@ def test_one_photo_with_two_labels_is_what_a_person_is_asked_first():
     assert dict(zip(first["given"], first["suggested"], strict=True)) == {"eczema": "psoriasis", "psoriasis": "eczema"}
     assert first["suggested_prob"].sum() == pytest.approx(1, abs=0.3)  # the same photo, seen by two folds
     assert numbers["issues"]["conflict"] == 2
-    assert numbers["near_duplicates_agree"] == 0.5  # the leak's pair bears one label
+    assert numbers["near_duplicates_agree"] == 0  # the pair of a test photo is not asked
+
+
+def test_labels_of_val_and_test_rows_decide_nothing():
+    """A training row is as near to a test photo as copies of one label are, and not as near as copies of two labels have to be."""
+    catalog, embeddings = clinic()
+    source, features = int(catalog.index[catalog["split"] == "test"][0]), embeddings.features.astype(float)
+    photo = features[source] / np.linalg.norm(features[source])
+    across = np.eye(16)[-1] - photo[-1] * photo
+    cosine = 1 - 0.2 * _usual_distance(features)
+    features[20] = cosine * photo + (1 - cosine**2) ** 0.5 * across / np.linalg.norm(across)
+    near = replace(embeddings, features=features.astype(np.float16))
+    catalog.loc[catalog["patient_id"].isin([f"p{p}" for p in range(104, 250, 10)]), "split"] = "val"
+    rest = catalog.index[catalog["split"] != "train"]
+    flags, numbers = build_flags(catalog, near, CLASSES, QUESTIONS, PARAMS)
+    assert flags.set_index("image_id")["leak"].sum() == flags.set_index("image_id").at["i0020", "leak"] == 1
+    for turn in (1, 2, 3):
+        labels = catalog["label"].copy()
+        labels[rest] = np.roll(labels[rest], turn)
+        labels[source] = "scabies"
+        again, numbers_again = build_flags(catalog.assign(label=labels), near, CLASSES, QUESTIONS, PARAMS)
+        pd.testing.assert_frame_equal(again, flags)
+        assert numbers_again == numbers
 
 
 def test_planted_scanned_pages_come_right_after_the_conflicts():

@@ -57,7 +57,7 @@ def test_a_pair_that_a_person_told_apart_links_nothing_under_any_name_of_the_sam
 def test_pairs_are_found_by_id_and_those_the_source_lost_pass():
     sha = np.array(["a", "b"])
     names, hashes, features = among_strangers(sha, np.array([0, 1], dtype=np.uint64), np.array([[1.0, 0.0], [1.0, 0.05]]))
-    catalog = pd.DataFrame({"image_id": [f"i{k}" for k in range(102)], "sha256": names, "phash": hashes, "label": "x"})
+    catalog = pd.DataFrame({"image_id": [f"i{k}" for k in range(102)], "sha256": names, "phash": hashes, "label": "x", "split": "train"})
     said = pd.DataFrame({"image_id": ["gone", "i0"], "other_id": ["i0", "i1"]})
     assert len(find_copies(catalog, features, NOTHING_SAID, bits=4)[1]) == 1
     assert len(find_copies(catalog, features, said[:1], bits=4)[1]) == 1
@@ -71,6 +71,15 @@ def test_a_near_pair_with_two_labels_needs_features_nearer_than_one_with_one_lab
     same, other = np.array(["x"] * 102), np.array(["x", "y", *["x"] * 100])
     assert len(groups_of_copies(*rows, same, bits=4)[1]) == one_label
     assert len(groups_of_copies(*rows, other, bits=4)[1]) == two_labels
+
+
+def test_a_label_of_val_or_test_is_not_asked_whether_a_near_pair_bears_one_label():
+    names, hashes, features = among_strangers(np.array(["a", "b"]), np.array([0, 1], dtype=np.uint64), np.array([[1, 0], [0.8, 0.6]]))
+    ids = [f"i{k}" for k in range(102)]
+    catalog = pd.DataFrame({"image_id": ids, "sha256": names, "phash": hashes, "label": ["x", "y", *["x"] * 100], "split": "train"})
+    assert len(find_copies(catalog, features, NOTHING_SAID, bits=4)[1]) == 0
+    for split in ("val", "test"):
+        assert len(find_copies(catalog.assign(split=[split, *["train"] * 101]), features, NOTHING_SAID, bits=4)[1]) == 1
 
 
 def test_where_all_features_point_one_way_two_photos_are_no_copies_for_having_a_cosine_near_one():

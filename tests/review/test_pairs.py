@@ -55,6 +55,13 @@ def test_the_worst_kind_comes_first_and_the_same_bytes_are_no_question(alike):
     assert found[0].second.label == ""  # frozen: shown to nobody who decides
 
 
+def test_a_shorter_page_says_how_many_pairs_it_leaves_out(alike, capsys):
+    run(limit=1)
+    assert re.search(r"pairs: 1 of 3 to look at, 1 of all in two splits; .*; 2 more on a longer page \(--limit\)", capsys.readouterr().out)
+    run()
+    assert "longer page" not in capsys.readouterr().out
+
+
 def test_the_page_may_fetch_nothing_and_names_no_patient(alike):
     run()
     page = paths.PAIRS.read_text()

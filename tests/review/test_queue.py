@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from dermlab.review import queue
 from dermlab.review.queue import read_queue
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
@@ -53,6 +54,17 @@ def test_what_the_ledger_settles_is_not_asked_again_and_shows_beside_others(worl
     assert [card.image_id for card in queue.cards] == ["t0000", "t0002", "t0003", "t0005", "t0006", "t0007"]
     assert (queue.reviewed, queue.later) == (2, 0)
     assert (queue.photos["t0001"].label, queue.photos["t0004"].label) == ("eczema", "drop")
+
+
+def test_a_page_of_a_large_set_asks_300_photos_and_says_how_many_are_left_for_later(make, monkeypatch, capsys):
+    world = make(train=350, ranked=340)
+    monkeypatch.setattr(queue, "FIRST", 0.95)  # as of a set fifty times as large
+    assert len(read_queue().cards) == 300
+    assert len(read_queue(limit=320).cards) == 320
+    world.page(limit=None, pixels=64)
+    said = capsys.readouterr().out
+    assert "review: 300 photos to look at, 0 reviewed before; 40 more on later pages, after a merge (--limit asks more at once)" in said
+    assert "shown as they are stored, small" in said
 
 
 def test_a_limit_leaves_the_rest_for_later(world):

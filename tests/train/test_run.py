@@ -17,10 +17,12 @@ from dermlab.evaluate.outputs import predict_logits
 from dermlab.model.network import load_network
 from dermlab.run.errors import ContractError, DermlabError, ParamsError
 from dermlab.train import phases
+from dermlab.train import run as training
 from dermlab.train.checkpoint import checkpoint_folder
 from dermlab.train.inputs import drawn_counts
 from dermlab.train.losses import LOSSES
 from dermlab.train.objective import Objective
+from dermlab.train.phases import finetune_phase
 from dermlab.train.run import run
 from dermlab.train.validation import validate
 
@@ -137,6 +139,24 @@ def test_without_a_frozen_phase_the_network_is_trained_from_its_first_step(clini
     assert (metrics["best_phase"], metrics["best_epoch"], metrics["epochs"]) == ("finetune", 1, 1)
 
 
+def test_fine_tuning_standardises_by_all_cached_training_features_from_its_first_step_to_what_is_kept(clinic, tmp_path, monkeypatch):
+    params = clinic.params(frozen_epochs=1, head_lr=1e-6, lr=0.003)
+    seen = {}
+
+    def phase_two(module, *args):
+        phase = finetune_phase(module, *args)
+        seen.update({name: buffer.clone() for name, buffer in module.head.standardise.named_buffers()})
+        return phase
+
+    monkeypatch.setattr(training, "finetune_phase", phase_two)
+    assert clinic.train(tmp_path, params)["best_phase"] == "finetune"
+    kept, features = load_network(tmp_path / "model").module.head.standardise, clinic.inputs(params).train.features.astype(np.float32)
+    assert torch.equal(kept.running_mean, seen["running_mean"])
+    assert torch.equal(kept.running_var, seen["running_var"])
+    np.testing.assert_allclose(kept.running_mean, features.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(kept.running_var, features.var(axis=0, ddof=1), rtol=1e-3)
+
+
 def test_only_the_blocks_asked_for_are_fine_tuned(clinic, tmp_path):
     clinic.train(tmp_path, clinic.params(frozen_epochs=0, finetune_epochs=1, trainable_blocks=1))
     kept, pristine = load_network(tmp_path / "model").module.backbone.state_dict(), clinic.create().state_dict()
@@ -220,6 +240,7 @@ sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 spec = importlib.util.spec_from_file_location("clinic_setup", {str(Path(__file__).with_name("conftest.py"))!r})
 setup = importlib.util.module_from_spec(spec); spec.loader.exec_module(setup)
 from dermlab.train import phases
+from dermlab.train import run as training
 phases.fit_to_memory = lambda *_: {at_once}
 clinic = setup.Clinic(pathlib.Path({str(clinic.folder)!r}), None)
 into = pathlib.Path({str(tmp_path)!r})

@@ -13,7 +13,7 @@ from dermlab.run.progress import say
 @app.command()
 def review(
     merge: Annotated[Path | None, typer.Option(help="the exported decisions to write into the ledger")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="most photos to ask about; else 2 % of the training rows, 50 or more")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="most photos to ask about; else 2 % of the training rows, 50 to 300")] = None,
     out: Annotated[Path, typer.Option(help="where the HTML page is written")] = paths.REVIEW,
     reviewer: Annotated[str, typer.Option(help="who decides; else the page asks")] = "",
     pixels: Annotated[int, typer.Option(min=64, help="longer side of the photos asked about")] = 480,
@@ -43,17 +43,18 @@ def review(
         say(f"review: nothing to review; {queue.reviewed} doubtful labels are settled in {paths.RELABELS}")
         return
     larger = originals([card.image_id for card in queue.cards], pixels)
-    write_page(out, queue, Shards(), reviewer, pixels, larger)
-    say(f"review: {len(queue.cards)} photos to look at, {queue.reviewed} reviewed before, {queue.later} more on later pages (--limit)")
-    if len(larger) < len(queue.cards):
-        say(f"      {len(queue.cards) - len(larger)} are shown as they are stored, small: the source does not have them here")
+    write_page(out, queue, Shards(), reviewer, pixels, larger.jpegs)
+    later = f"; {queue.later:,} more on later pages, after a merge (--limit asks more at once)" if queue.later else ""
+    say(f"review: {len(queue.cards)} photos to look at, {queue.reviewed} reviewed before{later}")
+    if larger.said:
+        say(f"      {larger.said}")
     say(f"Page: {out.resolve()}")
 
 
 @app.command()
 def pairs(
     merge: Annotated[Path | None, typer.Option(help="the exported pairs to write into data/not-copies.csv")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="most pairs to ask about")] = 200,
+    limit: Annotated[int, typer.Option(min=1, help="most pairs to ask about")] = 150,
     out: Annotated[Path, typer.Option(help="where the HTML page is written")] = paths.PAIRS,
     reviewer: Annotated[str, typer.Option(help="who decides; else the page asks")] = "",
     pixels: Annotated[int, typer.Option(min=64, help="longer side of the photos")] = 480,
@@ -74,7 +75,11 @@ def pairs(
         return
     asked = found[:limit]
     larger = originals([photo.image_id for pair in asked for photo in (pair.first, pair.second)], pixels)
-    write_pairs(out, asked, Shards(), reviewer, pixels, larger)
+    write_pairs(out, asked, Shards(), reviewer, pixels, larger.jpegs)
     across = sum(pair.first.split != pair.second.split for pair in found)
-    say(f"pairs: {len(asked)} of {len(found)} to look at, {across} of them in two splits; the least alike come first")
+    later = len(found) - len(asked)
+    more = f"; {later:,} more on a longer page (--limit)" if later else ""
+    say(f"pairs: {len(asked)} of {len(found)} to look at, {across} of all in two splits; the least alike come first{more}")
+    if larger.said:
+        say(f"      {larger.said}")
     say(f"Page: {out.resolve()}")

@@ -12,7 +12,7 @@ from dermlab.data.folds import patients_per_class, people_of
 from dermlab.data.not_copies import NOTHING_SAID
 from dermlab.data.questionnaire import Questionnaire
 from dermlab.data.tables import ISSUES
-from dermlab.flag.duplicates import check_leaks, copies, find_copies, shared_between_splits
+from dermlab.flag.duplicates import check_leaks, copies, differ, find_copies, known_labels, shared_between_splits
 from dermlab.flag.from_file import read_probabilities
 from dermlab.flag.neighbours import nearest, outlier_score, votes
 from dermlab.flag.noise import Noise
@@ -125,9 +125,9 @@ def build_flags(
         "copies_between": shared_between_splits(catalog, group),
         **summary(flags, classes),
     }
-    if len(pairs):  # copies should bear one label; false duplicates do not
-        label = catalog["label"].to_numpy()
-        numbers["near_duplicates_agree"] = float((label[pairs[:, 0]] == label[pairs[:, 1]]).mean())
+    within = pairs[train[pairs].all(axis=1)]
+    if len(within):  # copies should bear one label; false duplicates do not
+        numbers["near_duplicates_agree"] = float(1 - differ(known_labels(catalog), within).mean())
     return flags, numbers
 
 

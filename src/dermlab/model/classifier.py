@@ -51,7 +51,8 @@ class FusedClassifier(nn.Module):
         self.head = Head(backbone.features, questions, outputs, dropout)
 
     def train(self, mode: bool = True) -> "FusedClassifier":
-        """End to end, every batch norm keeps the statistics it came with, the head's those of the cached features. Then a batch may be
+        """End to end, every batch norm keeps the statistics it came with, the head's those of all cached training features: it alone, on
+        cached features, is normalised by its batches and keeps an average over the last ten. So a batch may be
         taken in passes or shared by processes, and means the same; and it scores no worse: on HAM10000 one run with
         statistics learnt anew from batches of 64 had 1.6 points of top-1 and 5 of balanced accuracy less than one with these."""
         super().train(mode)

@@ -45,39 +45,53 @@ def encode(frame: pd.DataFrame, questions: Questionnaire) -> np.ndarray:
 
 
 def _encode_one(frame: pd.DataFrame, question: Question) -> np.ndarray:
-    encoded = np.zeros((len(frame), question.width), dtype=np.float32)
-    encoded[:, -1] = 1
     if question.column not in frame:
-        return encoded
-    column = frame[question.column].tolist()
+        return np.tile(unanswered((question,)), (len(frame), 1))
+    column = frame[question.column]
+    return _encode_numbers(column, question) if question.kind == "number" else _encode_choices(column, question)
+
+
+def _encode_choices(column: pd.Series, question: Question) -> np.ndarray:
+    """Each distinct answer is encoded once: there are few of them, however many rows."""
+    answers = column.to_numpy(dtype=object)
+    try:
+        which, distinct = pd.factorize(answers)
+    except TypeError:  # several answers as a list, which has no hash
+        which, distinct = pd.factorize(column.map(lambda answer: tuple(answer) if isinstance(answer, list | np.ndarray) else answer))
     position = {choice: i for i, choice in enumerate(question.choices)}
-    for row, answer in enumerate(column):
-        if _missing(answer):
-            continue
-        encoded[row, -1] = 0
-        if question.kind == "number":
-            encoded[row, 0] = _scaled(answer, question, row)
-            continue
+    encodings = np.zeros((len(distinct) + 1, question.width), dtype=np.float32)
+    encodings[-1, -1] = 1  # the last row is that of a missing answer, whose number is -1
+    for at, answer in enumerate(distinct):
         for choice in answer if question.kind == "multi" else (answer,):
             if choice not in position:
-                raise _unknown(choice, question, row)
-            encoded[row, position[choice]] = 1
-    return encoded
+                raise _unknown(choice, question, int((which == at).argmax()))
+            encodings[at, position[choice]] = 1
+    return encodings[which]
+
+
+def _encode_numbers(column: pd.Series, question: Question) -> np.ndarray:
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiub":
+        values = column.to_numpy(dtype=np.float64)
+    else:  # numbers as text, of a file
+        values = np.array([_number(answer, question, row) for row, answer in enumerate(column.tolist())], dtype=np.float64)
+    missing = np.isnan(values)
+    values = values.clip(question.low, question.high)
+    if question.mean is not None and question.std:
+        values = (values - question.mean) / question.std
+    else:
+        values = (values - question.low) / max(question.high - question.low, 1e-9)
+    return np.stack([np.where(missing, 0, values), missing], axis=1).astype(np.float32)
 
 
 def _missing(answer: object) -> bool:
     return answer is None or answer is pd.NA or (isinstance(answer, float) and np.isnan(answer))
 
 
-def _scaled(answer: object, question: Question, row: int) -> float:
+def _number(answer: object, question: Question, row: int) -> float:
     try:
-        value = float(answer)
+        return np.nan if _missing(answer) else float(answer)
     except (TypeError, ValueError):
         raise _unknown(answer, question, row) from None
-    value = min(max(value, question.low), question.high)
-    if question.mean is not None and question.std:
-        return (value - question.mean) / question.std
-    return (value - question.low) / max(question.high - question.low, 1e-9)
 
 
 def _unknown(answer: object, question: Question, row: int) -> ContractError:

@@ -64,16 +64,17 @@ class Queue:
         return hashlib.sha256(json.dumps([self.classes, asked]).encode()).hexdigest()[:16]
 
 
-FIRST, AT_LEAST = 0.02, 50  # what a page asks by default: the most valuable share of the training rows; a person tires
+# What a page asks by default: the most valuable share of the training rows. A person tires, and 300 photos make a page of some 18 MB.
+FIRST, AT_LEAST, AT_MOST = 0.02, 50, 300
 
 
 def read_queue(limit: int | None = None) -> Queue:
-    """The queue of the files in this repository; None: the first 2 % of the training rows. Raises ContractError, also where the flags
-    have not been raised yet."""
+    """The queue of the files in this repository; None: the first 2 % of the training rows, AT_LEAST to AT_MOST. Raises ContractError, also
+    where the flags have not been raised yet."""
     if not paths.FLAGS.exists():
         raise ContractError(f"{paths.FLAGS} does not exist, so there is nothing to review yet. Run `dvc repro flag`.")
     flags, rows, classes = read_table(paths.FLAGS, FLAGS), read_rows(), read_classes()
-    limit = limit or max(AT_LEAST, round(FIRST * len(flags)))
+    limit = limit or min(max(AT_LEAST, round(FIRST * len(flags))), AT_MOST)
     return build_queue(flags, rows, read_ledger(paths.RELABELS, rows, classes), classes, read_questionnaire(), limit)
 
 

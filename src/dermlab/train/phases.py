@@ -91,7 +91,7 @@ def finetune_phase(
     module.to(runtime.device, memory_format=torch.channels_last).train()
     if state.weights:
         module.load_state_dict(state.weights)
-    elif not knobs.frozen_epochs:
+    else:  # a head comes from phase one with the statistics of its last ten batches
         module.head.fit_standardise(torch.from_numpy(np.array(inputs.train.features)))
     at_once = fit_to_memory(backbone, inputs.image_size, share, runtime.device, runtime.train_dtype)
     choose_attention(backbone, inputs.image_size, at_once, runtime)
