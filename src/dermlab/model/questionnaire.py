@@ -1,11 +1,16 @@
 """Answers as numbers: one-hot for a choice, multi-hot for several, a number standardised as the training rows have it (before any training
 scaled to 0..1 by its range), and for every question one indicator `not answered`, so that silence can be told from `no`."""
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-import pandas as pd
 
 from dermlab.data.questionnaire import Question, Questionnaire
 from dermlab.run.errors import ContractError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def width_of(questions: Questionnaire) -> int:
@@ -19,13 +24,13 @@ def unanswered(questions: Questionnaire) -> np.ndarray:
     return np.concatenate(blank) if blank else np.zeros(0, dtype=np.float32)
 
 
-def standardised(questions: Questionnaire, frame: pd.DataFrame) -> Questionnaire:
+def standardised(questions: Questionnaire, frame: "pd.DataFrame") -> Questionnaire:
     """With mean and standard deviation of each number over the rows of `frame`, which are to be those of training. A number that fewer than
     two rows answer, or all alike, stays scaled by its range."""
     return tuple(_standardised(question, frame) for question in questions)
 
 
-def _standardised(question: Question, frame: pd.DataFrame) -> Question:
+def _standardised(question: Question, frame: "pd.DataFrame") -> Question:
     if question.kind != "number" or question.column not in frame:
         return question
     given = frame[question.column].dropna().astype(float).clip(question.low, question.high)
@@ -34,25 +39,29 @@ def _standardised(question: Question, frame: pd.DataFrame) -> Question:
     return question.model_copy(update={"mean": float(given.mean()), "std": float(given.std(ddof=0))})
 
 
-def encode(frame: pd.DataFrame, questions: Questionnaire) -> np.ndarray:
+def encode(frame: "pd.DataFrame", questions: Questionnaire) -> np.ndarray:
     """float32 [N, Q], the questions' encodings side by side, in their order.
 
     A question whose column is absent counts as answered by nobody. Numbers beyond the question's range are clipped to it.
     Raises ContractError naming column, row and the valid answers for an answer the questionnaire does not know.
     """
-    parts = [_encode_one(frame, question) for question in questions]
-    return np.concatenate(parts, axis=1) if parts else np.zeros((len(frame), 0), dtype=np.float32)
+    given = {question.column: frame[question.column].astype(object) for question in questions if question.column in frame}
+    plain = {name: column.where(column.notna(), None).tolist() for name, column in given.items()}
+    return encode_answers(plain, len(frame), questions)
 
 
-def _encode_one(frame: pd.DataFrame, question: Question) -> np.ndarray:
-    encoded = np.zeros((len(frame), question.width), dtype=np.float32)
+def encode_answers(answers: Mapping[str, Sequence[Any]], rows: int, questions: Questionnaire) -> np.ndarray:
+    """As `encode`, of plain columns of `rows` answers each; None: not answered."""
+    parts = [_encode_one(answers.get(question.column, ()), rows, question) for question in questions]
+    return np.concatenate(parts, axis=1) if parts else np.zeros((rows, 0), dtype=np.float32)
+
+
+def _encode_one(column: Sequence[Any], rows: int, question: Question) -> np.ndarray:
+    encoded = np.zeros((rows, question.width), dtype=np.float32)
     encoded[:, -1] = 1
-    if question.column not in frame:
-        return encoded
-    column = frame[question.column].tolist()
     position = {choice: i for i, choice in enumerate(question.choices)}
     for row, answer in enumerate(column):
-        if _missing(answer):
+        if answer is None:
             continue
         encoded[row, -1] = 0
         if question.kind == "number":
@@ -63,10 +72,6 @@ def _encode_one(frame: pd.DataFrame, question: Question) -> np.ndarray:
                 raise _unknown(choice, question, row)
             encoded[row, position[choice]] = 1
     return encoded
-
-
-def _missing(answer: object) -> bool:
-    return answer is None or answer is pd.NA or (isinstance(answer, float) and np.isnan(answer))
 
 
 def _scaled(answer: object, question: Question, row: int) -> float:

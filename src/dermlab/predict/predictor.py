@@ -1,22 +1,23 @@
 """A saved model and new photos: the same way from bytes to pixels as in training."""
 
+import csv
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 
 from dermlab.data.questionnaire import Question
-from dermlab.model.images import centre_view, decode
-from dermlab.model.questionnaire import encode
+from dermlab.model.questionnaire import encode_answers
 from dermlab.model.runtime import set_up
 from dermlab.model.saved import load_model
-from dermlab.pull.develop import BrokenImageError, develop
+from dermlab.model.views import centre_view, decode
+from dermlab.pull.develop import BrokenImageError, stored_jpeg
 from dermlab.run import paths
 from dermlab.run.errors import SourceError
 from dermlab.run.objects.keys import PHOTOS, is_photo
@@ -24,6 +25,7 @@ from dermlab.scores.familiarity import UNFAMILIAR
 
 MAX_PIXELS = 100_000_000
 BATCH = 64
+FEW = 8  # photos that one core is through with before it could share them: the first wait of two threads for each other takes a second
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,13 @@ class Predictor:
 
     def view(self, data: bytes) -> np.ndarray:
         """uint8 [S, S, 3]: what the network sees of a file's bytes, the same as of a photo that `pull` stored. Raises BrokenImageError."""
-        return centre_view(decode(develop(data, self.model.stored_side, MAX_PIXELS).jpeg, self.model.image_size), self.model.image_size)
+        return centre_view(decode(stored_jpeg(data, self.model.stored_side, MAX_PIXELS), self.model.image_size), self.model.image_size)
 
     def _predict(self, views: Mapping[str, np.ndarray], answers: Mapping[str, Mapping[str, Any]]) -> list[Prediction]:
-        rows = pd.DataFrame({q.column: [answers.get(name, {}).get(q.name) for name in views] for q in self.model.questions}, dtype=object)
-        encoded = torch.from_numpy(encode(rows.reindex(range(len(views))), self.model.questions)).to(self._runtime.device)
+        given = {q.column: [answers.get(name, {}).get(q.name) for name in views] for q in self.model.questions}
+        encoded = torch.from_numpy(encode_answers(given, len(views), self.model.questions)).to(self._runtime.device)
         images = torch.from_numpy(np.stack(list(views.values()))).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), self._runtime.autocast(training=False):
+        with torch.inference_mode(), self._runtime.autocast(training=False), _threads_for(len(views)):
             features = self.model.module.backbone(images.to(self._runtime.device)).float()
             logits = self.model.module.head(features, encoded).float().cpu().numpy()
         probs, chosen = self.model.probabilities(logits), self.model.calibration
@@ -100,6 +102,16 @@ class Predictor:
             order = np.argsort(-row, kind="stable")
             predictions.append(Prediction(photo, {str(names[c]): float(row[c]) for c in order}, str(tier)))
         return predictions
+
+
+@contextmanager
+def _threads_for(photos: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if photos <= FEW else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def photos_in(path: Path) -> list[Path]:
@@ -116,18 +128,22 @@ def read_answers(path: Path, questions: tuple[Question, ...]) -> dict[str, dict[
     """photo -> question -> answer, of a CSV with a column `image` and one a question (`age_group` or `q_age_group`; several answers of
     one question are joined by |). Raises SourceError for a column that is neither."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header, *rows = [row for row in csv.reader(file) if row] or [[]]
+    except (OSError, ValueError, csv.Error) as error:
         raise SourceError(f"{path} cannot be read as CSV: {error}") from error
-    table.columns = [name.strip().removeprefix("q_") for name in table.columns]
+    columns = [name.strip().removeprefix("q_") for name in header]
+    if uneven := [number for number, row in enumerate(rows, 2) if len(row) != len(columns)]:
+        raise SourceError(f"{path}: line {uneven[0]} has not as many fields as the first, which names {len(columns)} columns.")
     known = {question.name: question for question in questions}
-    if unknown := [name for name in table.columns if name not in ("image", *known)]:
+    if unknown := [name for name in columns if name not in ("image", *known)]:
         raise SourceError(f"{path}: column {unknown[0]!r} is no question of this model. It asks: {', '.join(known) or 'nothing'}.")
-    if "image" not in table:
+    if "image" not in columns:
         raise SourceError(f"{path} needs a column `image`: the photo's path, or its file name.")
+    table = [dict(zip(columns, row, strict=True)) for row in rows]
     return {
         row["image"]: {name: _answer(known[name], value) for name, value in row.items() if name != "image" and value.strip()}
-        for row in table.to_dict("records")
+        for row in table
     }
 
 
