@@ -1,6 +1,6 @@
 """A saved model and new photos: the same way from bytes to pixels as in training."""
 
-import csv
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,15 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from dermlab.data.questionnaire import Question
 from dermlab.model.questionnaire import encode_answers
 from dermlab.model.runtime import set_up
 from dermlab.model.saved import load_model
 from dermlab.model.views import centre_view, decode
 from dermlab.pull.develop import BrokenImageError, stored_jpeg
 from dermlab.run import paths
-from dermlab.run.errors import SourceError
-from dermlab.run.objects.keys import PHOTOS, is_photo
 from dermlab.scores.familiarity import UNFAMILIAR
 
 MAX_PIXELS = 100_000_000
@@ -48,9 +45,17 @@ class Predictor:
     """Raises ContractError where the folder holds no model that this version reads."""
 
     def __init__(self, folder: Path | str = paths.MODEL) -> None:
-        self.model = load_model(Path(folder))
+        self.folder = Path(folder)
+        self.model = load_model(self.folder)
         self._runtime = set_up()
         self.model.module.to(self._runtime.device)
+
+    @property
+    def described(self) -> str:
+        """Which model it is, in a line: backbone, side of what it sees, and variant, loss and seed where they are known."""
+        said = {"variant": _variant(self.folder), **self.model.recipe}
+        known = [f"{key} {said[key]}" for key in ("variant", "loss", "seed") if said.get(key) is not None]
+        return ", ".join([f"{self.model.backbone} at {self.model.image_size} px", *known])
 
     def __call__(self, photos: Iterable[Path | str], answers: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Prediction]:
         """One prediction a photo, in order. `answers`: photo -> question -> answer; a question that is not answered is left out. Raises
@@ -104,6 +109,13 @@ class Predictor:
         return predictions
 
 
+def _variant(folder: Path) -> str | None:
+    """From the head of the model card: what `train` trains on is a table, whose variant it does not know."""
+    card = folder / paths.MODEL_CARD.name
+    said = re.match(r"---\n(?:\w+: .*\n)*?variant: (.+)\n", card.read_text(encoding="utf-8")) if card.exists() else None
+    return said and said[1]
+
+
 @contextmanager
 def _threads_for(photos: int) -> Iterator[None]:
     before = torch.get_num_threads()
@@ -112,40 +124,3 @@ def _threads_for(photos: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def photos_in(path: Path) -> list[Path]:
-    """A photo, or the photos below a folder, sorted. Raises SourceError where there are none."""
-    if path.is_file():
-        return [path]
-    found = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".") and is_photo(file.name))
-    if not found:
-        raise SourceError(f"{path} is no photo and holds none ({', '.join(PHOTOS)}).")
-    return found
-
-
-def read_answers(path: Path, questions: tuple[Question, ...]) -> dict[str, dict[str, Any]]:
-    """photo -> question -> answer, of a CSV with a column `image` and one a question (`age_group` or `q_age_group`; several answers of
-    one question are joined by |). Raises SourceError for a column that is neither."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header, *rows = [row for row in csv.reader(file) if row] or [[]]
-    except (OSError, ValueError, csv.Error) as error:
-        raise SourceError(f"{path} cannot be read as CSV: {error}") from error
-    columns = [name.strip().removeprefix("q_") for name in header]
-    if uneven := [number for number, row in enumerate(rows, 2) if len(row) != len(columns)]:
-        raise SourceError(f"{path}: line {uneven[0]} has not as many fields as the first, which names {len(columns)} columns.")
-    known = {question.name: question for question in questions}
-    if unknown := [name for name in columns if name not in ("image", *known)]:
-        raise SourceError(f"{path}: column {unknown[0]!r} is no question of this model. It asks: {', '.join(known) or 'nothing'}.")
-    if "image" not in columns:
-        raise SourceError(f"{path} needs a column `image`: the photo's path, or its file name.")
-    table = [dict(zip(columns, row, strict=True)) for row in rows]
-    return {
-        row["image"]: {name: _answer(known[name], value) for name, value in row.items() if name != "image" and value.strip()}
-        for row in table
-    }
-
-
-def _answer(question: Question, value: str) -> Any:
-    return tuple(part.strip() for part in value.split("|")) if question.kind == "multi" else value.strip()
