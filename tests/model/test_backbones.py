@@ -11,8 +11,9 @@ from sklearn.datasets import load_sample_image
 
 from dermlab.model.backbones import Backbone, create_backbone, lite0_weights
 from dermlab.model.classifier import FusedClassifier
-from dermlab.model.images import centre_view
+from dermlab.model.lite0 import Lite0
 from dermlab.model.torchvision_shim import declare_missing_operators
+from dermlab.model.views import centre_view
 from dermlab.run.errors import ParamsError, SourceError
 
 
@@ -69,6 +70,32 @@ def test_lite0_computes_what_its_weights_file_describes(lite0):
     images = torch.cat([photo("flower.jpg"), photo("china.jpg")])
     expected = package_network((images.float() / 255 - 0.5) / 0.5)
     torch.testing.assert_close(imagenet_logits(lite0, images), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("side", [96, 130])
+@pytest.mark.parametrize("mode", ["eval", "train", "checkpointing"])
+def test_lite0_is_the_one_of_timm_to_the_bit_forwards_and_backwards(side, mode):
+    declare_missing_operators()
+    import timm
+
+    networks = []
+    for make in (Lite0, lambda: timm.create_model("tf_efficientnet_lite0", num_classes=0)):
+        torch.manual_seed(3)
+        networks.append((make().train(mode != "eval"), torch.rand(1)))
+    (ours, drawn), (theirs, drawn_there) = networks
+    assert torch.equal(drawn, drawn_there)  # what is drawn after it, such as a head, is the same
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    images = torch.randn(3, 3, side, side).contiguous(memory_format=torch.channels_last)
+    features = []
+    for network in (ours, theirs):
+        network.to(memory_format=torch.channels_last)
+        if mode == "checkpointing":
+            network.set_grad_checkpointing()
+        features.append(network(images))
+        features[-1].square().sum().backward()
+    assert torch.equal(*features)
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(mine.grad, other.grad)
 
 
 def test_lite0_recognises_a_daisy_like_flower_and_a_temple(lite0):

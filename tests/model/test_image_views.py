@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from dermlab.data.shards import Shards, shard_name, write_shard
-from dermlab.model.images import ImageReader, _random_box, augmented_view, centre_view, decode
+from dermlab.model.images import ImageReader
+from dermlab.model.views import _random_box, augmented_view, centre_view, decode
 
 
 def jpeg(pixels: np.ndarray) -> bytes:

@@ -2,6 +2,10 @@
 
 import io
 import json
+import re
+import subprocess
+import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +15,8 @@ import pytest
 import torch
 from photos import jpeg
 from PIL import Image
-from typer.testing import CliRunner
+from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner, Result
 
 from dermlab.cli import app
 from dermlab.data.classes import Classes
@@ -25,7 +30,8 @@ from dermlab.model.images import Views
 from dermlab.model.questionnaire import unanswered, width_of
 from dermlab.model.saved import TrainedModel, load_model, save_model
 from dermlab.predict.export import export_onnx
-from dermlab.predict.predictor import MAX_PIXELS, Predictor, photos_in, read_answers
+from dermlab.predict.photos import photos_in, read_answers
+from dermlab.predict.predictor import MAX_PIXELS, Predictor
 from dermlab.pull.develop import develop
 from dermlab.run.errors import ContractError, SourceError
 from dermlab.scores.familiarity import Familiarity
@@ -39,6 +45,10 @@ QUESTIONS = (
 )
 CLASSES = Classes(("acne", "eczema", "wart"))
 SIDE = 40  # of a stored photo
+HEAVY = (
+    "timm", "torchvision", "torch._dynamo", "sympy", "pandas", "pyarrow", "scipy", "sklearn", "accelerate", "transformers", "open_clip",
+    "dvc",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -141,10 +151,90 @@ def test_the_command_prints_a_table_or_a_line_of_json_a_photo(folder):
     assert set(lines[0]["probs"]) == set(CLASSES.names)
 
 
-def test_a_folder_without_photos_is_said(folder):
+def test_a_line_of_answers_that_is_cut_off_is_told_by_its_number(folder):
+    csv = folder / "answers.csv"
+    csv.write_text("image,itching,age\n0.jpg,yes,70\n1.jpg,yes\n")
+    with pytest.raises(SourceError, match=r"answers.csv: line 3 has not as many fields as the first, which names 3 columns"):
+        read_answers(csv, QUESTIONS)
+    csv.write_text("")
+    with pytest.raises(SourceError, match="needs a column `image`"):
+        read_answers(csv, QUESTIONS)
+
+
+def predict(folder: Path, *typed: str | Path) -> Result:
+    return CliRunner().invoke(app, ["predict", *map(str, typed), "--model", str(folder / "model")])
+
+
+def test_what_cannot_be_predicted_at_all_ends_in_a_sentence(folder):
     (folder / "empty").mkdir()
-    with pytest.raises(SourceError, match="is no photo and holds none"):
-        photos_in(folder / "empty")
+    (folder / "broken").mkdir()
+    for name in ("a.jpg", "b.png"):
+        (folder / "broken" / name).write_bytes(b"<html>not found")
+    for asked, said in (
+        (folder / "nowhere.jpg", "nowhere.jpg does not exist."),
+        (folder / "empty", r"empty holds no photos \(\.jpg, "),
+        (folder / "in" / "notes.txt", "notes.txt: not an image."),
+        (folder / "broken", "None of the 2 photos of .*broken could be read. .*a.jpg: not an image we read .a web page"),
+    ):
+        run = predict(folder, asked)
+        assert isinstance(run.exception, SourceError), asked
+        assert re.search(said, str(run.exception)), (asked, run.exception)
+
+
+def test_a_model_folder_that_is_not_whole_says_what_is_missing_and_what_makes_it(folder):
+    photo = folder / "in" / "0.jpg"
+    (folder / "model" / "calibration.json").unlink()
+    run = predict(folder, photo)
+    assert isinstance(run.exception, ContractError)
+    assert "without calibration.json. Run `dvc repro calibrate`" in str(run.exception)
+    (folder / "model" / "model.json").unlink()
+    assert "model.json does not exist" in str(predict(folder, photo).exception)
+
+
+def test_a_model_of_the_format_before_predicts_as_it_did(folder):
+    model = load_model(folder / "model")
+    reference = np.eye(2, model.module.backbone.features, dtype=np.float16)
+    model.calibration = Calibration(1.3, tiers=Tiers(0.5, 0.9), familiarity=Familiarity(reference, -1.0))
+    save_model(model, folder / "model")
+    photo = folder / "in" / "0.jpg"
+    now = predict(folder, photo, "--json").stdout
+    described = json.loads((folder / "model" / "model.json").read_text())
+    described |= {"format": 4, "temperature": 1.3, "tau": 0.0, "tiers": asdict(Tiers(0.5, 0.9)), "familiarity": -1.0}
+    (folder / "model" / "model.json").write_text(json.dumps(described))
+    weights = folder / "model" / "model.safetensors"
+    save_file({**load_file(weights), "familiarity.reference": torch.from_numpy(reference)}, weights)
+    for name in ("calibration.json", "familiarity.safetensors"):
+        (folder / "model" / name).unlink()
+    run = predict(folder, photo, "--json")
+    assert run.exit_code == 0, run.output
+    assert run.stdout == now
+
+
+def test_it_says_which_model_spoke(folder):
+    model = load_model(folder / "model")
+    model.recipe = {"loss": "focal", "seed": 18}
+    save_model(model, folder / "model")
+    photo = folder / "in" / "0.jpg"
+    assert "Model: timm:test_efficientnet at 32 px, loss focal, seed 18\n" in predict(folder, photo).stdout
+    (folder / "model" / "README.md").write_text("---\nvariant: cleaned+rebalanced\nloss: focal\n---\n\n# Model card\n")
+    shown = predict(folder, photo, "--json")
+    assert "Model: timm:test_efficientnet at 32 px, variant cleaned+rebalanced, loss focal, seed 18\n" in shown.stderr
+    assert len(shown.stdout.splitlines()) == 1
+    assert json.loads(shown.stdout)["probs"]
+
+
+def test_a_prediction_of_the_default_backbone_imports_no_more_than_it_needs(tmp_path):
+    module = FusedClassifier(create_backbone("lite0", 64, pretrained=False), 0, 3).eval()
+    save_model(TrainedModel(module, Classes(("acne", "wart")), (), 64, "lite0", np.ones(3) / 3), tmp_path / "model")
+    (tmp_path / "0.jpg").write_bytes(large(0))
+    code = (
+        "import sys; from dermlab.cli import app; app(sys.argv[1:], standalone_mode=False);"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, "predict", str(tmp_path / "0.jpg"), "--model", str(tmp_path / "model")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "the model should" in done.stdout
+    assert done.stderr.splitlines()[-1] == "[]"
 
 
 def test_an_onnx_file_gives_the_same_probabilities_and_holds_what_they_mean(folder):

@@ -306,6 +306,7 @@ def test_the_model_card_says_what_the_files_tell_and_that_the_rest_is_not_record
     inputs = read_inputs(read_params(Params))
     found = contents(inputs)
     text = render("model-card.md.j2", card=card(found, inputs))
+    assert text.startswith("---\nvariant: cleaned\nloss: ce\nbackbone: lite0\nseed: 17\n---\n")  # `dermlab predict` reads the variant
     for heading in ("Use", "Data", "Model", "Performance", "Groups of patients", "Where it fails", "Limits", "Licence"):
         assert f"## {heading}\n" in text
     rows = world.catalog

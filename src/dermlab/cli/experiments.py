@@ -5,94 +5,56 @@ from typing import Annotated
 
 import typer
 
-from dermlab.cli.app import app
-from dermlab.cli.results import compare
+from dermlab.cli.app import verbs_of
+from dermlab.cli.options import Recipe, Seeds
 from dermlab.run import paths
-from dermlab.run.machine import read_machine
-from dermlab.run.params import check_params
 from dermlab.run.progress import say
 
 RECIPES = Path("recipes")
+verb = verbs_of("Experiments")
 
 
-@app.command()
+@verb()
 def check() -> None:
-    """Read params.yaml and say whether it is valid, before any stage spends time."""
+    """Say whether params.yaml is valid, before any stage spends time."""
+    from dermlab.run.machine import read_machine
+    from dermlab.run.params import check_params
+
     params = check_params()
     read_machine()
     say("params.yaml is valid: " + " ".join(f"{key}={params[key]}" for key in ("variant", "loss", "backbone", "seed")))
 
 
-@app.command()
-def study(
-    recipe: Annotated[str, typer.Argument(help="a name in recipes/, or a path")] = "demo",
-    replace: Annotated[bool, typer.Option(help="also experiments of these names that have other params")] = False,
-    share: Annotated[bool, typer.Option("--share", help="pull what other machines have run, push what this one runs")] = False,
-    seeds: Annotated[str, typer.Option(help="17,18,19 or 17-24, instead of the recipe's; those that have run are kept")] = "",
-    at_once: Annotated[int, typer.Option(help="experiments at a time, each on a GPU of its own", min=1)] = 1,
-) -> None:
-    """Run every experiment of a recipe as a real `dvc exp run`, then compare them, or join what folds predict. Run again to go on after a
-    stop."""
-    from dermlab.study.recipe import read_recipe, read_seeds
-    from dermlab.study.run import run_study
+@verb()
+def recipe(name: Recipe) -> None:
+    """Print a recipe's first experiment as `-S` options.
 
-    planned = read_recipe(_recipe_file(recipe), read_seeds(seeds) if seeds else ())
-    if planned[0].holds_out:
-        say(f"study: {len(planned)} trainings, each without a fold; `dermlab preflight {recipe}` reckons the hours and dollars")
-    run_study(planned, replace, share, at_once)
-    if planned[0].holds_out:
-        out_of_fold(recipe, seeds)
-        return
-    baseline, *others = [experiment.name for experiment in planned]
-    compare(baseline, others)
-
-
-@app.command("out-of-fold")
-def out_of_fold(
-    recipe: Annotated[str, typer.Argument(help="as given to `dermlab study`; each experiment holds a fold out")] = "oof-finetuned",
-    seeds: Annotated[str, typer.Option(help="as given to `dermlab study`")] = "",
-) -> None:
-    """Join what the folds of a study predict into data/oof.parquet, and say how flags use it. Runs nothing."""
-    from dermlab.data.tables import PREDICTIONS, write_table
-    from dermlab.run.files import named_by_content
-    from dermlab.study.out_of_fold import out_of_fold as join
-    from dermlab.study.recipe import read_recipe, read_seeds
-
-    planned = read_recipe(_recipe_file(recipe), read_seeds(seeds) if seeds else ())
-    joined = join([experiment.name for experiment in planned])
-    write_table(paths.OUT_OF_FOLD, joined.table, PREDICTIONS)
-    say(
-        f"out-of-fold: {paths.OUT_OF_FOLD}, {len(joined.table)} training rows, each by networks that have not seen it: log-loss "
-        f"{joined.log_loss:.3f}, accuracy {joined.accuracy:.3f} (of other probabilities: metrics/flag.json)"
-    )
-    say(f"Next: dvc exp run -S flag.probs={named_by_content(paths.OUT_OF_FOLD)}")
-
-
-@app.command()
-def recipe(name: Annotated[str, typer.Argument(help="a name in recipes/, or a path")]) -> None:
-    """Print a recipe's first experiment as `-S` options: dvc exp run $(dermlab recipe medsiglip-h100)."""
+    To run it: dvc exp run $(dermlab recipe medsiglip-h100)"""
     from dermlab.study.recipe import read_recipe
 
     first, *_ = read_recipe(_recipe_file(name))
     print(" ".join(f"-S {key}={value}" for key, value in first.overrides.items()))
 
 
-@app.command()
+@verb()
 def preflight(
-    recipe: Annotated[str, typer.Argument(help="a name in recipes/, or a path")],
-    images: Annotated[int | None, typer.Option(help="training images, of data that is not pinned here")] = None,
-    originals_gb: Annotated[float | None, typer.Option(help="their size")] = None,
-    disk_gb: Annotated[float | None, typer.Option(help="the disk of the machine to be rented")] = None,
-    epoch_seconds: Annotated[float | None, typer.Option(help="what an epoch of fine-tuning takes there")] = None,
-    usd_per_hour: Annotated[float | None, typer.Option(help="what it costs; else machine.usd_per_hour")] = None,
+    recipe: Recipe,
+    images: Annotated[int | None, typer.Option(help="how many training images there are, of data that is not pinned here")] = None,
+    originals_gb: Annotated[float | None, typer.Option(help="their size, in 10^9 bytes")] = None,
+    disk_gb: Annotated[float | None, typer.Option(help="disk of the machine to be rented, in 10^9 bytes")] = None,
+    epoch_seconds: Annotated[float | None, typer.Option(help="what an epoch of fine-tuning takes there, in seconds")] = None,
+    usd_per_hour: Annotated[float | None, typer.Option(help="price of that machine; without it machine.usd_per_hour")] = None,
 ) -> None:
-    """Say whether a recipe can run here and what it will cost. Exit code 1: it cannot."""
+    """Say whether a recipe can run here and what it will cost.
+
+    Exit code 1: it cannot."""
     from rich.console import Console
     from rich.table import Table
 
     from dermlab.data.pin import read_pin
     from dermlab.preflight.run import is_go
     from dermlab.preflight.run import preflight as look
+    from dermlab.run.machine import read_machine
     from dermlab.study.recipe import read_recipe
 
     machine = read_machine()
@@ -110,19 +72,60 @@ def preflight(
         raise typer.Exit(1)
 
 
-@app.command()
-def cost() -> None:
-    """Say what training cost by experiment: hours, images a second, waiting, memory, use of the GPU, dollars."""
-    from rich.console import Console
+@verb()
+def study(
+    recipe: Recipe = "demo",
+    replace: Annotated[bool, typer.Option("--replace", help="run an experiment again that has this name but other params")] = False,
+    share: Annotated[bool, typer.Option("--share", help="pull what other machines ran, push what this one runs")] = False,
+    seeds: Seeds = "",
+    at_once: Annotated[int, typer.Option(help="run so many experiments at a time, each on a GPU of its own", min=1)] = 1,
+) -> None:
+    """Run every experiment of a recipe, then compare them.
 
-    from dermlab.study.cost import as_table, read_costs
+    Each is a real `dvc exp run`. Of experiments that hold a fold out it joins what they predict. Run it again to go on after a stop."""
+    from dermlab.cli.results import compare
+    from dermlab.study.recipe import read_recipe, read_seeds
+    from dermlab.study.run import run_study
 
-    Console(width=None if Console().is_terminal else 130).print(as_table(read_costs()))
+    planned = read_recipe(_recipe_file(recipe), read_seeds(seeds) if seeds else ())
+    if planned[0].holds_out:
+        say(f"study: {len(planned)} trainings, each without a fold; `dermlab preflight {recipe}` reckons the hours and dollars")
+    run_study(planned, replace, share, at_once)
+    if planned[0].holds_out:
+        out_of_fold(recipe, seeds)
+        return
+    baseline, *others = [experiment.name for experiment in planned]
+    compare(baseline, others)
 
 
-@app.command()
+@verb("out-of-fold")
+def out_of_fold(
+    recipe: Recipe = "oof-finetuned",
+    seeds: Seeds = "",
+) -> None:
+    """Join what the folds of a study predict into data/oof.parquet.
+
+    Runs nothing, and says how flags use it."""
+    from dermlab.data.tables import PREDICTIONS, write_table
+    from dermlab.run.files import named_by_content
+    from dermlab.study.out_of_fold import out_of_fold as join
+    from dermlab.study.recipe import read_recipe, read_seeds
+
+    planned = read_recipe(_recipe_file(recipe), read_seeds(seeds) if seeds else ())
+    joined = join([experiment.name for experiment in planned])
+    write_table(paths.OUT_OF_FOLD, joined.table, PREDICTIONS)
+    say(
+        f"out-of-fold: {paths.OUT_OF_FOLD}, {len(joined.table)} training rows, each by networks that have not seen it: log-loss "
+        f"{joined.log_loss:.3f}, accuracy {joined.accuracy:.3f} (of other probabilities: metrics/flag.json)"
+    )
+    say(f"Next: dvc exp run -S flag.probs={named_by_content(paths.OUT_OF_FOLD)}")
+
+
+@verb()
 def runs() -> None:
-    """List every experiment, whatever commit it started from; those of one letter were tested alike and may be compared."""
+    """List every experiment, whatever commit it started from.
+
+    Those of one letter were tested alike and may be compared."""
     from rich.console import Console
 
     from dermlab.study.listing import as_table, list_runs
@@ -130,21 +133,37 @@ def runs() -> None:
     Console(width=None if Console().is_terminal else 120).print(as_table(list_runs()))
 
 
-@app.command()
-def reset() -> None:
-    """Put params.yaml and results back to what is committed, also after a run that was killed. Code and ledger stay as they are."""
-    from dermlab.study.workspace import reset as reset_workspace
+@verb()
+def cost() -> None:
+    """Say what training cost, by experiment.
 
-    reset_workspace()
+    Hours, images a second, waiting, memory, use of the GPU, dollars."""
+    from rich.console import Console
+
+    from dermlab.study.cost import as_table, read_costs
+
+    Console(width=None if Console().is_terminal else 130).print(as_table(read_costs()))
 
 
-@app.command()
+@verb()
 def apply(experiment: Annotated[str, typer.Argument(help="its name in `dvc exp show`")]) -> None:
-    """Bring an experiment's params and results into the workspace, as `dvc exp apply`, but keep the ledger's lines of today."""
+    """Bring an experiment's params and results into the workspace.
+
+    As `dvc exp apply`, but the ledger keeps its lines of today."""
     from dermlab.study.workspace import apply as apply_experiment
 
     apply_experiment(experiment, keep=[str(paths.RELABELS), str(paths.NOT_COPIES)])
     say(f"params.yaml and results are those of {experiment}; {paths.RELABELS} is as it was")
+
+
+@verb()
+def reset() -> None:
+    """Put params.yaml and results back to what is committed.
+
+    Also after a run that was killed. Code and ledger stay as they are."""
+    from dermlab.study.workspace import reset as reset_workspace
+
+    reset_workspace()
 
 
 def _recipe_file(name: str) -> Path:

@@ -1,24 +1,30 @@
 """Verbs of labels: what a person decides."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dermlab.cli.app import app
+from dermlab.cli.app import verbs_of
+from dermlab.cli.options import Merge, PageOut, Pixels, Reviewer
 from dermlab.run import paths
 from dermlab.run.progress import say
 
+verb = verbs_of("Labels")
 
-@app.command()
+
+@verb()
 def review(
-    merge: Annotated[Path | None, typer.Option(help="the exported decisions to write into the ledger")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="most photos to ask about; else 2 % of the training rows, 50 to 300")] = None,
-    out: Annotated[Path, typer.Option(help="where the HTML page is written")] = paths.REVIEW,
-    reviewer: Annotated[str, typer.Option(help="who decides; else the page asks")] = "",
-    pixels: Annotated[int, typer.Option(min=64, help="longer side of the photos asked about")] = 480,
+    merge: Merge = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="ask about so many photos at most; without it 2 % of the training rows, 50 to 300")
+    ] = None,
+    out: PageOut = paths.REVIEW,
+    reviewer: Reviewer = "",
+    pixels: Pixels = 480,
 ) -> None:
-    """Write a page on which a person reviews doubtful labels, or merge the decisions it exported into data/relabels.csv."""
+    """Write a page on which a person reviews doubtful labels.
+
+    Or merge the decisions that it exported into data/relabels.csv."""
     from dermlab.data.classes import read_classes
     from dermlab.data.lines import lines_only_in_commit
     from dermlab.data.rows import read_rows
@@ -51,15 +57,17 @@ def review(
     say(f"Page: {out.resolve()}")
 
 
-@app.command()
+@verb()
 def pairs(
-    merge: Annotated[Path | None, typer.Option(help="the exported pairs to write into data/not-copies.csv")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="most pairs to ask about")] = 150,
-    out: Annotated[Path, typer.Option(help="where the HTML page is written")] = paths.PAIRS,
-    reviewer: Annotated[str, typer.Option(help="who decides; else the page asks")] = "",
-    pixels: Annotated[int, typer.Option(min=64, help="longer side of the photos")] = 480,
+    merge: Merge = None,
+    limit: Annotated[int, typer.Option(min=1, help="ask about so many pairs at most")] = 150,
+    out: PageOut = paths.PAIRS,
+    reviewer: Reviewer = "",
+    pixels: Pixels = 480,
 ) -> None:
-    """Write a page of photos that look like copies, side by side, or merge what a person said are none into data/not-copies.csv."""
+    """Write a page of photos that look like copies, side by side.
+
+    Or merge what a person said are none into data/not-copies.csv."""
     from dermlab.data.shards import Shards
     from dermlab.review.originals import originals
     from dermlab.review.pairs import merge_pairs, read_pairs, write_pairs

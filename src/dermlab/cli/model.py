@@ -5,34 +5,44 @@ from typing import Annotated
 
 import typer
 
-from dermlab.cli.app import app
+from dermlab.cli.app import verbs_of
+from dermlab.cli.options import ModelFolder
 from dermlab.run import paths
 from dermlab.run.errors import SourceError
 from dermlab.run.progress import say
 
+verb = verbs_of("Model")
 
-@app.command()
+
+@verb()
 def predict(
     path: Annotated[Path, typer.Argument(help="a photo, or a folder of photos")],
-    answers: Annotated[Path | None, typer.Option(help="CSV: a column `image`, and one a question")] = None,
-    model: Annotated[Path, typer.Option(help="the model's folder")] = paths.MODEL,
-    as_json: Annotated[bool, typer.Option("--json", help="a JSON object a line, with every class")] = False,
+    answers: Annotated[Path | None, typer.Option(help="answers of the patients, as CSV: a column `image`, and one a question")] = None,
+    model: ModelFolder = paths.MODEL,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, an object a line and photo, with every class")] = False,
 ) -> None:
-    """Say what a model takes photos for: the three likeliest diagnoses, calibrated, and whether it should answer at all."""
+    """Say what a model takes photos for.
+
+    The three likeliest diagnoses, calibrated, and whether the model should answer at all."""
     import json
     import sys
     from contextlib import redirect_stdout
     from dataclasses import asdict
 
+    from dermlab.predict.photos import photos_in, read_answers
+
+    photos = photos_in(path)  # before the imports below, which take two seconds
+
     from rich.console import Console
 
-    from dermlab.predict.predictor import Predictor, photos_in, read_answers
+    from dermlab.predict.predictor import Predictor
     from dermlab.predict.table import as_table
     from dermlab.run.progress import progress
 
     with redirect_stdout(sys.stderr):  # what it says of the machine is no JSON
         predictor = Predictor(model)
-    photos = photos_in(path)
+        if as_json:
+            say(f"Model: {predictor.described}")
     given = read_answers(answers, predictor.model.questions) if answers else {}
     by_photo = {str(photo): given.get(str(photo)) or given.get(photo.name) or {} for photo in photos}
     if strangers := set(given) - {str(photo) for photo in photos} - {photo.name for photo in photos}:
@@ -46,17 +56,24 @@ def predict(
             print(json.dumps(asdict(prediction), ensure_ascii=False))
     else:
         Console(width=None if Console().is_terminal else 130).print(as_table(found, path))
+        say(f"Model: {predictor.described}")
         say("No diagnosis. A model's output for research: see models/model and `dermlab compare` for what it gets wrong")
-    if any(prediction.error for prediction in found):
+    if unread := [prediction for prediction in found if prediction.error]:
+        if len(unread) == len(found):
+            first = f"{unread[0].photo}: {unread[0].error}."
+            raise SourceError(first if len(found) == 1 else f"None of the {len(found)} photos of {path} could be read. {first}")
+        print(f"{len(unread)} of {len(found)} photos could not be read", file=sys.stderr)
         raise typer.Exit(1)
 
 
-@app.command()
+@verb()
 def export(
-    model: Annotated[Path, typer.Option(help="the model's folder")] = paths.MODEL,
-    out: Annotated[Path, typer.Option(help="the file")] = Path("models/model.onnx"),
+    model: ModelFolder = paths.MODEL,
+    out: Annotated[Path, typer.Option(help="the ONNX file that is written")] = Path("models/model.onnx"),
 ) -> None:
-    """Write a model as ONNX, with its classes and questionnaire, and check that it gives the same probabilities."""
+    """Write a model as ONNX.
+
+    With its classes and questionnaire; it is checked that it gives the same probabilities."""
     from dermlab.predict.export import export_onnx
 
     difference = export_onnx(model, out)

@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
-from dermlab.cli.app import app
+from dermlab.cli.app import verbs_of
+from dermlab.cli.options import Markdown, PageOut
 from dermlab.run import paths
 from dermlab.run.errors import SourceError
-from dermlab.run.params import read_params
 from dermlab.run.progress import say
+
+verb = verbs_of("Results")
 
 
 class Page(StrEnum):
@@ -28,17 +30,49 @@ PAGES = {  # with what writes them
 }
 
 
-@app.command()
-def compare(
-    baseline: Annotated[str, typer.Argument(help="an experiment's name, a git revision, or `workspace`")],
-    others: Annotated[list[str], typer.Argument(help="what to compare with it")],
-    markdown: Annotated[bool, typer.Option("--markdown", help="print Markdown, for a pull request")] = False,
-    out: Annotated[Path, typer.Option(help="where the HTML page is written")] = paths.COMPARISON,
+@verb()
+def table(
+    experiments: Annotated[list[str] | None, typer.Argument(help="the baseline first; without names all that start from HEAD")] = None,
+    markdown: Markdown = False,
+    csv: Annotated[bool, typer.Option("--csv", help="print CSV, for a spreadsheet")] = False,
 ) -> None:
-    """Headline and per-class F1 against a baseline, with patient-clustered bootstrap intervals on every difference."""
+    """Print a row a recipe: what differs, seeds, headline, verdict.
+
+    Fits 120 columns, where `dvc exp show` has a column a param."""
     from rich.console import Console
 
     from dermlab.report.params import Params
+    from dermlab.run.params import read_params
+    from dermlab.study.dvc import experiments as of_head
+    from dermlab.verdict import compare as comparing
+    from dermlab.verdict import table as narrow
+
+    names = experiments or sorted(of_head(), key=lambda name: (name != "baseline", name))
+    if not names:
+        say("No experiment starts from this commit. `dermlab runs` lists those of others, `dermlab study demo` runs some")
+        raise typer.Exit(1)
+    baseline, *others = [comparing.load_run(name) for name in names]
+    comparison = comparing.compare(baseline, others, read_params(Params).evaluate.bootstrap)
+    if markdown or csv:
+        print(narrow.as_markdown(comparison) if markdown else narrow.as_csv(comparison), end="" if csv else "\n")
+        return
+    Console(width=None if Console().is_terminal else 120).print(narrow.as_table(comparison))
+
+
+@verb()
+def compare(
+    baseline: Annotated[str, typer.Argument(help="an experiment's name, a git revision, or `workspace`")],
+    others: Annotated[list[str], typer.Argument(help="what to compare with it")],
+    markdown: Markdown = False,
+    out: PageOut = paths.COMPARISON,
+) -> None:
+    """Compare with a baseline, in words and on a page.
+
+    Headline and per-class F1, with bootstrap intervals over patients on every difference."""
+    from rich.console import Console
+
+    from dermlab.report.params import Params
+    from dermlab.run.params import read_params
     from dermlab.verdict import compare as comparing
 
     runs = [comparing.load_run(name) for name in (baseline, *others)]
@@ -60,16 +94,19 @@ def compare(
     say(f"This run's report: {paths.REPORT_HTML.resolve()}")
 
 
-@app.command("score")
+@verb("score")
 def score_predictions(
     predictions: Annotated[Path, typer.Argument(help="Parquet: image_id, patient_id, diagnosis, label, and prob_CLASS of every class")],
-    out: Annotated[Path | None, typer.Option(help="also as JSON, with confusion and calibration")] = None,
+    out: Annotated[Path | None, typer.Option(help="write it as JSON too, with confusion and calibration")] = None,
 ) -> None:
-    """Score any model's probabilities of a test split: headline and classes with intervals over patients. Trains and changes nothing."""
+    """Score any model's probabilities of a test split.
+
+    Headline and classes, with intervals over patients. Trains and changes nothing."""
     from rich.console import Console
 
     from dermlab.data.json_files import write_json
     from dermlab.report.params import Params
+    from dermlab.run.params import read_params
     from dermlab.verdict.score import as_json, as_tables, notes, score_file
 
     params = read_params(Params)
@@ -85,37 +122,13 @@ def score_predictions(
     say(f"Against a run: dermlab compare baseline {predictions}")
 
 
-@app.command()
-def table(
-    experiments: Annotated[list[str] | None, typer.Argument(help="the baseline first; else all that start from HEAD")] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="print Markdown, for a message")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="as CSV")] = False,
-) -> None:
-    """Print a row a recipe: what differs, seeds, headline, verdict. Fits 120 columns, where `dvc exp show` has a column a param."""
-    from rich.console import Console
-
-    from dermlab.report.params import Params
-    from dermlab.study.dvc import experiments as of_head
-    from dermlab.verdict import compare as comparing
-    from dermlab.verdict import table as narrow
-
-    names = experiments or sorted(of_head(), key=lambda name: (name != "baseline", name))
-    if not names:
-        say("No experiment starts from this commit. `dermlab runs` lists those of others, `dermlab study demo` runs some")
-        raise typer.Exit(1)
-    baseline, *others = [comparing.load_run(name) for name in names]
-    comparison = comparing.compare(baseline, others, read_params(Params).evaluate.bootstrap)
-    if markdown or csv:
-        print(narrow.as_markdown(comparison) if markdown else narrow.as_csv(comparison), end="" if csv else "\n")
-        return
-    Console(width=None if Console().is_terminal else 120).print(narrow.as_table(comparison))
-
-
-@app.command("open")
+@verb("open")
 def open_page(
     what: Annotated[Page, typer.Argument(help="which page")] = Page.report,
 ) -> None:
-    """Open a page in the browser; on a machine without a screen, print where it lies."""
+    """Open a page in the browser.
+
+    On a machine without a screen, print where it lies."""
     import webbrowser
 
     path, made_by = PAGES[what]
@@ -125,15 +138,18 @@ def open_page(
         say(str(path.resolve()))
 
 
-@app.command()
+@verb()
 def comment(
     base: Annotated[str, typer.Argument(help="the branch or commit that the pull request is to join, such as origin/main")],
-    out: Annotated[Path | None, typer.Option(help="a file instead of standard output")] = None,
+    out: Annotated[Path | None, typer.Option(help="the file that is written, in place of standard output")] = None,
 ) -> None:
-    """Write a pull request's comment: the verdict of HEAD against BASE, per class, and what differs in metrics and params."""
+    """Write a pull request's comment.
+
+    The verdict of HEAD against BASE, per class, and what differs in metrics and params."""
     from dermlab.comment.body import comment_body
     from dermlab.report.params import Params
     from dermlab.run.files import write_text
+    from dermlab.run.params import read_params
 
     text = comment_body(base, read_params(Params).evaluate.bootstrap)
     if out is None:

@@ -4,32 +4,34 @@ from typing import Annotated
 
 import typer
 
-from dermlab.cli.app import app
+from dermlab.cli.app import verbs_of
 from dermlab.run import paths
 from dermlab.run.errors import SourceError
 from dermlab.run.progress import say
 
+verb = verbs_of("Source")
 
-@app.command()
+
+@verb()
 def lock(
     source: Annotated[str, typer.Argument(help="phantom | folder:PATH | s3://BUCKET/PREFIX | ham10000:PATH | scin:PATH")],
-    images: Annotated[int, typer.Option(help="phantom: photos to simulate", min=200)] = 4800,
-    seed: Annotated[int, typer.Option(help="phantom: of the simulation", min=0)] = 17,
-    labels: Annotated[str | None, typer.Option(help="folder, s3: the table of labels where there are several")] = None,
-    image_column: Annotated[str | None, typer.Option(help="its column of image paths; like the next, found by the usual names")] = None,
-    label_column: Annotated[str | None, typer.Option(help="of labels")] = None,
-    patient_column: Annotated[str | None, typer.Option(help="of patients")] = None,
-    case_column: Annotated[str | None, typer.Option(help="of cases; may be absent")] = None,
-    split_column: Annotated[str | None, typer.Option(help="of train, val and test; may be absent")] = None,
-    no_patients: Annotated[bool, typer.Option("--no-patients", help="each photo is of another person, or nobody knows")] = False,
-    ignore_splits: Annotated[bool, typer.Option("--ignore-splits", help="let dermlab split by patient")] = False,
-    skip_missing: Annotated[bool, typer.Option("--skip-missing", help="leave rows out whose image is not there")] = False,
-    min_class_count: Annotated[int, typer.Option(help="diagnoses with fewer images join `other`", min=1)] = 20,
-    endpoint_url: Annotated[str | None, typer.Option(help="s3: a server that is not Amazon's", envvar="AWS_ENDPOINT_URL")] = None,
-    pseudonymise: Annotated[bool, typer.Option("--pseudonymise", help="patients and cases as digests keyed by DERMLAB_KEY")] = False,
+    images: Annotated[int, typer.Option(help="of the phantom: how many photos are simulated", min=200)] = 4800,
+    seed: Annotated[int, typer.Option(help="of the phantom: seed of the simulation", min=0)] = 17,
+    labels: Annotated[str | None, typer.Option(help="the table of labels, where the folder or bucket holds several")] = None,
+    image_column: Annotated[str | None, typer.Option(help="column of image paths; else found by its usual names, as the next")] = None,
+    label_column: Annotated[str | None, typer.Option(help="column of labels")] = None,
+    patient_column: Annotated[str | None, typer.Option(help="column of patients")] = None,
+    case_column: Annotated[str | None, typer.Option(help="column of cases (the photos sent at once); may be absent")] = None,
+    split_column: Annotated[str | None, typer.Option(help="column that says train, val or test; may be absent")] = None,
+    no_patients: Annotated[bool, typer.Option("--no-patients", help="each photo is of another person, or nobody knows of whom")] = False,
+    ignore_splits: Annotated[bool, typer.Option("--ignore-splits", help="split by patient anew, whatever the table says")] = False,
+    skip_missing: Annotated[bool, typer.Option("--skip-missing", help="leave out rows whose image is not there")] = False,
+    min_class_count: Annotated[int, typer.Option(help="a diagnosis with fewer images joins `other`", min=1)] = 20,
+    endpoint_url: Annotated[str | None, typer.Option(help="an S3 server that is not Amazon's", envvar="AWS_ENDPOINT_URL")] = None,
+    pseudonymise: Annotated[bool, typer.Option("--pseudonymise", help="write patients and cases as digests, keyed by DERMLAB_KEY")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be pinned, and write nothing")] = False,
 ) -> None:
-    """Pin what will be pulled: writes data/source/ and tracks it with DVC."""
+    """Pin what will be pulled in data/source/, and track it with DVC."""
     import logging
 
     from dvc.repo import Repo
@@ -55,9 +57,11 @@ def lock(
     say(f"      digest {pin.digest[:16]}; commit {paths.SOURCE}.dvc")
 
 
-@app.command()
+@verb()
 def where(image_id: Annotated[str, typer.Argument(help="as it stands in a table, a page or an error")]) -> None:
-    """Say which object an image is. For you alone: the path may name a person, which is why no page and no log shows it."""
+    """Say which object an image is.
+
+    For you alone: the path may name a person, which is why no page and no log shows it."""
     from dermlab.data.pin import read_pin
 
     manifest = read_pin().manifest

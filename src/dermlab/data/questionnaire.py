@@ -6,9 +6,8 @@ or a float (`number`). Null means not answered.
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from dermlab.data.json_files import read_json
@@ -17,8 +16,10 @@ from dermlab.run.errors import ParamsError
 from dermlab.run.files import write_text
 from dermlab.run.params import nearest
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 PREFIX = "q_"
-ARROW_TYPES = {"choice": pa.string(), "multi": pa.list_(pa.string()), "number": pa.float64()}
 
 
 class Question(BaseModel):
@@ -40,8 +41,10 @@ class Question(BaseModel):
         return PREFIX + self.name
 
     @property
-    def field(self) -> pa.Field:
-        return pa.field(self.column, ARROW_TYPES[self.kind])
+    def field(self) -> "pa.Field":
+        import pyarrow as pa
+
+        return pa.field(self.column, {"choice": pa.string(), "multi": pa.list_(pa.string()), "number": pa.float64()}[self.kind])
 
     @property
     def width(self) -> int:

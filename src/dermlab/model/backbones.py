@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from dermlab.model.hub import fetched, published_model
+from dermlab.model.lite0 import Lite0
 from dermlab.model.names import revision_of
 from dermlab.model.torchvision_shim import declare_missing_operators
 from dermlab.run.errors import ParamsError
@@ -88,9 +89,7 @@ def create_backbone(name: str, image_size: int, pretrained: bool = True, config:
 
 
 def _lite0(name: str, _: str, image_size: int, pretrained: bool, config: dict) -> Backbone:
-    import timm
-
-    trunk = timm.create_model("tf_efficientnet_lite0", num_classes=0)
+    trunk = Lite0()
     if pretrained:
         weights = {key: value for key, value in lite0_weights().items() if not key.startswith("classifier.")}
         trunk.load_state_dict(weights, strict=True)

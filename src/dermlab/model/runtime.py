@@ -5,13 +5,16 @@ import os
 import random
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from accelerate import PartialState
 
 from dermlab.run.memory import keep_memory
 from dermlab.run.progress import say
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,10 @@ def _on_cpu(precision: str) -> Runtime:
     return Runtime(device, torch.float32, torch.float32, "the CPU has no bfloat16 arithmetic")
 
 
-def processes() -> PartialState:
+def processes() -> "PartialState":
     """The processes that share this stage's work, each with its GPU; on a machine without GPUs, with its part of the cores."""
+    from accelerate import PartialState
+
     return PartialState(cpu=not torch.cuda.is_available())
 
 

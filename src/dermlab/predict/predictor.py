@@ -1,29 +1,28 @@
 """A saved model and new photos: the same way from bytes to pixels as in training."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 
-from dermlab.data.questionnaire import Question
-from dermlab.model.images import centre_view, decode
-from dermlab.model.questionnaire import encode
+from dermlab.model.questionnaire import encode_answers
 from dermlab.model.runtime import set_up
 from dermlab.model.saved import load_model
-from dermlab.pull.develop import BrokenImageError, develop
+from dermlab.model.views import centre_view, decode
+from dermlab.pull.develop import BrokenImageError, stored_jpeg
 from dermlab.run import paths
-from dermlab.run.errors import SourceError
-from dermlab.run.objects.keys import PHOTOS, is_photo
 from dermlab.scores.familiarity import UNFAMILIAR
 
 MAX_PIXELS = 100_000_000
 BATCH = 64
+FEW = 8  # photos that one core is through with before it could share them: the first wait of two threads for each other takes a second
 
 
 @dataclass(frozen=True)
@@ -46,9 +45,17 @@ class Predictor:
     """Raises ContractError where the folder holds no model that this version reads."""
 
     def __init__(self, folder: Path | str = paths.MODEL) -> None:
-        self.model = load_model(Path(folder))
+        self.folder = Path(folder)
+        self.model = load_model(self.folder)
         self._runtime = set_up()
         self.model.module.to(self._runtime.device)
+
+    @property
+    def described(self) -> str:
+        """Which model it is, in a line: backbone, side of what it sees, and variant, loss and seed where they are known."""
+        said = {"variant": _variant(self.folder), **self.model.recipe}
+        known = [f"{key} {said[key]}" for key in ("variant", "loss", "seed") if said.get(key) is not None]
+        return ", ".join([f"{self.model.backbone} at {self.model.image_size} px", *known])
 
     def __call__(self, photos: Iterable[Path | str], answers: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Prediction]:
         """One prediction a photo, in order. `answers`: photo -> question -> answer; a question that is not answered is left out. Raises
@@ -83,13 +90,13 @@ class Predictor:
 
     def view(self, data: bytes) -> np.ndarray:
         """uint8 [S, S, 3]: what the network sees of a file's bytes, the same as of a photo that `pull` stored. Raises BrokenImageError."""
-        return centre_view(decode(develop(data, self.model.stored_side, MAX_PIXELS).jpeg, self.model.image_size), self.model.image_size)
+        return centre_view(decode(stored_jpeg(data, self.model.stored_side, MAX_PIXELS), self.model.image_size), self.model.image_size)
 
     def _predict(self, views: Mapping[str, np.ndarray], answers: Mapping[str, Mapping[str, Any]]) -> list[Prediction]:
-        rows = pd.DataFrame({q.column: [answers.get(name, {}).get(q.name) for name in views] for q in self.model.questions}, dtype=object)
-        encoded = torch.from_numpy(encode(rows.reindex(range(len(views))), self.model.questions)).to(self._runtime.device)
+        given = {q.column: [answers.get(name, {}).get(q.name) for name in views] for q in self.model.questions}
+        encoded = torch.from_numpy(encode_answers(given, len(views), self.model.questions)).to(self._runtime.device)
         images = torch.from_numpy(np.stack(list(views.values()))).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), self._runtime.autocast(training=False):
+        with torch.inference_mode(), self._runtime.autocast(training=False), _threads_for(len(views)):
             features = self.model.module.backbone(images.to(self._runtime.device)).float()
             logits = self.model.module.head(features, encoded).float().cpu().numpy()
         probs, chosen = self.model.probabilities(logits), self.model.calibration
@@ -102,34 +109,18 @@ class Predictor:
         return predictions
 
 
-def photos_in(path: Path) -> list[Path]:
-    """A photo, or the photos below a folder, sorted. Raises SourceError where there are none."""
-    if path.is_file():
-        return [path]
-    found = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".") and is_photo(file.name))
-    if not found:
-        raise SourceError(f"{path} is no photo and holds none ({', '.join(PHOTOS)}).")
-    return found
+def _variant(folder: Path) -> str | None:
+    """From the head of the model card: what `train` trains on is a table, whose variant it does not know."""
+    card = folder / paths.MODEL_CARD.name
+    said = re.match(r"---\n(?:\w+: .*\n)*?variant: (.+)\n", card.read_text(encoding="utf-8")) if card.exists() else None
+    return said and said[1]
 
 
-def read_answers(path: Path, questions: tuple[Question, ...]) -> dict[str, dict[str, Any]]:
-    """photo -> question -> answer, of a CSV with a column `image` and one a question (`age_group` or `q_age_group`; several answers of
-    one question are joined by |). Raises SourceError for a column that is neither."""
+@contextmanager
+def _threads_for(photos: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if photos <= FEW else before)
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{path} cannot be read as CSV: {error}") from error
-    table.columns = [name.strip().removeprefix("q_") for name in table.columns]
-    known = {question.name: question for question in questions}
-    if unknown := [name for name in table.columns if name not in ("image", *known)]:
-        raise SourceError(f"{path}: column {unknown[0]!r} is no question of this model. It asks: {', '.join(known) or 'nothing'}.")
-    if "image" not in table:
-        raise SourceError(f"{path} needs a column `image`: the photo's path, or its file name.")
-    return {
-        row["image"]: {name: _answer(known[name], value) for name, value in row.items() if name != "image" and value.strip()}
-        for row in table.to_dict("records")
-    }
-
-
-def _answer(question: Question, value: str) -> Any:
-    return tuple(part.strip() for part in value.split("|")) if question.kind == "multi" else value.strip()
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -4,9 +4,9 @@ import hashlib
 import io
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 
-import imagehash
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
@@ -57,6 +57,26 @@ class BrokenImageError(Exception):
 def develop(data: bytes, short_side: int, max_pixels: int) -> Photo:
     """Checks, turns upright, brings to sRGB, shrinks to `short_side` pixels (never enlarges) and re-encodes. Of an animated file the
     first frame. Raises BrokenImageError and nothing else, whatever the bytes are."""
+    image, jpeg, note = _checked(data, short_side, max_pixels)
+    import imagehash  # with scipy, for which a prediction, which needs no hash, would wait
+
+    bits = np.packbits(imagehash.phash(image).hash.ravel())
+    return Photo(
+        jpeg=jpeg,
+        width=image.width,
+        height=image.height,
+        sha256=hashlib.sha256(jpeg).hexdigest(),
+        phash=int.from_bytes(bits.tobytes(), "big"),
+        note=note,
+    )
+
+
+def stored_jpeg(data: bytes, short_side: int, max_pixels: int) -> bytes:
+    """The `jpeg` of `develop` alone."""
+    return _checked(data, short_side, max_pixels)[1]
+
+
+def _checked(data: bytes, short_side: int, max_pixels: int) -> tuple[Image.Image, bytes, str | None]:
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     Image.MAX_IMAGE_PIXELS = None  # our own limit is checked below, before any pixel is decoded
     try:
@@ -72,7 +92,8 @@ def develop(data: bytes, short_side: int, max_pixels: int) -> Photo:
         raise BrokenImageError(f"cannot be decoded: {said}") from error
 
 
-def _develop(data: bytes, short_side: int, max_pixels: int) -> Photo:
+def _develop(data: bytes, short_side: int, max_pixels: int) -> tuple[Image.Image, bytes, str | None]:
+    """The photo, its JPEG and the note."""
     with Image.open(io.BytesIO(data), formats=_formats()) as image:
         width, height = image.size
         if width * height > max_pixels:
@@ -95,17 +116,10 @@ def _develop(data: bytes, short_side: int, max_pixels: int) -> Photo:
     photo.info = {}  # or a comment would be written again, whatever it says of a patient
     encoded = io.BytesIO()
     photo.save(encoded, "JPEG", quality=JPEG_QUALITY)
-    bits = np.packbits(imagehash.phash(photo).hash.ravel())
-    return Photo(
-        jpeg=encoded.getvalue(),
-        width=photo.width,
-        height=photo.height,
-        sha256=hashlib.sha256(encoded.getvalue()).hexdigest(),
-        phash=int.from_bytes(bits.tobytes(), "big"),
-        note=note,
-    )
+    return photo, encoded.getvalue(), note
 
 
+@cache  # to look for a package takes as long as to encode a photo
 def _formats() -> tuple[str, ...]:
     if find_spec("pillow_heif") is None:
         return FORMATS

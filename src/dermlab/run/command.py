@@ -5,13 +5,14 @@ import textwrap
 from collections.abc import Callable
 
 from dermlab.run.errors import DermlabError
-from dermlab.run.launch import share_work
 
 
 def run_command(main: Callable[[], None], *, shared: bool = False) -> None:
     """`shared`: a process of it runs on each GPU; see `launch`."""
     try:
         if shared:
+            from dermlab.run.launch import share_work
+
             share_work()
         main()
     except DermlabError as error:

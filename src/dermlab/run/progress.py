@@ -4,9 +4,10 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 def say(line: str) -> None:
@@ -17,6 +18,9 @@ def say(line: str) -> None:
 @contextmanager
 def progress(what: str, total: int, unit: str = "images") -> Iterator["Meter"]:
     """Yields a meter; call `meter.advance(n)` as work is done. Shows count, rate and time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -34,7 +38,7 @@ def progress(what: str, total: int, unit: str = "images") -> Iterator["Meter"]:
 class Meter:
     """Counts work done; `rate` is units a second since the start."""
 
-    def __init__(self, bar: Progress, what: str, total: int, unit: str) -> None:
+    def __init__(self, bar: "Progress", what: str, total: int, unit: str) -> None:
         self.bar, self.unit, self.done, self.started = bar, unit, 0, time.perf_counter()
         self.begun = 0
         self.task = bar.add_task(what, total=total, rate="")
