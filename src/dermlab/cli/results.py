@@ -38,11 +38,11 @@ def compare(
     """Headline and per-class F1 against a baseline, with patient-clustered bootstrap intervals on every difference."""
     from rich.console import Console
 
-    from dermlab.report.params import Params
     from dermlab.verdict import compare as comparing
+    from dermlab.verdict.settings import scoring
 
     runs = [comparing.load_run(name) for name in (baseline, *others)]
-    comparison = comparing.compare(runs[0], runs[1:], read_params(Params).evaluate.bootstrap)
+    comparison = comparing.compare(runs[0], runs[1:], scoring().bootstrap)
     comparing.write_html(comparison, out)
     comparing.write_json(comparison, out.with_suffix(".json"))
     if markdown:
@@ -57,7 +57,8 @@ def compare(
     for note in comparison.notes:
         console.print(note)
     say(f"Comparison: {out.resolve()}")
-    say(f"This run's report: {paths.REPORT_HTML.resolve()}")
+    if paths.REPORT_HTML.exists():
+        say(f"This run's report: {paths.REPORT_HTML.resolve()}")
 
 
 @app.command("score")
@@ -69,18 +70,18 @@ def score_predictions(
     from rich.console import Console
 
     from dermlab.data.json_files import write_json
-    from dermlab.report.params import Params
     from dermlab.verdict.score import as_json, as_tables, notes, score_file
+    from dermlab.verdict.settings import scoring
 
-    params = read_params(Params)
-    found = score_file(predictions, params.evaluate.bootstrap)
+    settings = scoring()
+    found = score_file(predictions, settings.bootstrap)
     console = Console(width=None if Console().is_terminal else 130)
     for shown in as_tables(found):
         console.print(shown)
     for note in notes(found):
         say(note)
     if out is not None:
-        write_json(out, as_json(found, params.evaluate.ece_bins))
+        write_json(out, as_json(found, settings.ece_bins))
         say(f"JSON: {out.resolve()}")
     say(f"Against a run: dermlab compare baseline {predictions}")
 
