@@ -10,10 +10,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/.ready ## the virtual environment of requirements.lock
+setup: .venv/.ready ## the virtual environment of requirements.lock, with what the tests need
 
-.venv/.ready: requirements.lock pyproject.toml
+.venv/.ready: requirements.lock requirements-test.lock requirements-cuda.lock pyproject.toml
 	@bash pod/install.sh $(PYTHON)
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-test.lock
 	@touch $@
 
 run: setup ## the study on the embedded default; SOURCE=ham10000:PATH for real data, RECIPE=name for another study
@@ -36,8 +37,11 @@ deps: setup ## what is computed from the code: dependencies in dvc.yaml, version
 	@python tests/pipeline/dependencies.py
 	@python tests/pipeline/knobs.py
 
+lock: setup ## the locks, from pyproject.toml; what they pin stays, but for what UV="--upgrade-package NAME" says
+	@python tests/pipeline/lock.py $(UV)
+
 bench: setup ## every benchmark this machine can run, in one table
 	@pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	@python benchmarks/run.py
 
-.PHONY: help setup run test soak check deps bench
+.PHONY: help setup run test soak check deps lock bench

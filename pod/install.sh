@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Makes .venv from requirements.lock: bash pod/install.sh [python3.11]
+# Makes .venv from requirements.lock, and nothing that the locks do not hold: bash pod/install.sh [python3.11]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${1:-python3}
 "$python" - <<'EOF' || exit 1
 import sys
 if sys.version_info < (3, 11):
-    sys.exit(f"dermlab needs Python 3.11 or newer; this is {sys.version.split()[0]}. Run `make setup PYTHON=python3.12`, say.")
+    sys.exit(f"dermlab needs Python 3.11 or newer; this is {sys.version.split()[0]}. Name another: PYTHON=python3.12 make setup, or pod/install.sh python3.12.")
 try:
     import ensurepip, venv  # Debian ships them apart from python3
 except ImportError:
@@ -14,5 +14,9 @@ except ImportError:
 EOF
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 echo "Installing requirements.lock into .venv (a few minutes the first time)"
-.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.lock
+locked() { .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$1"; }
+locked requirements.lock
+# PyPI's torch for Linux is linked to CUDA's libraries, GPU or not; a CPU build needs none of their gigabytes.
+! .venv/bin/python -c 'import importlib.metadata, sys; sys.exit("nvidia" not in str(importlib.metadata.requires("torch")))' \
+  || locked requirements-cuda.lock
 .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # One recipe on a rented machine, from a fresh clone: bash pod/run.sh medsiglip-h100 [--at-once 8]. Run it again, here or elsewhere, to go on.
-# Needs the variables of README's section for a rented machine. SIGTERM or Ctrl-C: a checkpoint, then what is done is pushed.
+# Needs the variables that docs/pods.md names. SIGTERM or Ctrl-C: a checkpoint, then what is done is pushed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 recipe=${1:?"which recipe? One of: $(cd recipes && echo *.yaml | sed 's/\.yaml//g')"}
 
-[ -x .venv/bin/dermlab ] || make setup
+[ -x .venv/bin/dermlab ] || bash pod/install.sh
 # shellcheck source=/dev/null
 source .venv/bin/activate
 dvc pull --quiet data/source

@@ -5,11 +5,13 @@ file would rerun every stage. Params: the fields of its model. Versions: of the 
 pins them; versions.yaml repeats them in a form that DVC compares key by key.
 """
 
+import re
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
 from dermlab.run.code import libraries_of, reached_files
@@ -17,6 +19,7 @@ from dermlab.run.code import libraries_of, reached_files
 ROOT = Path(__file__).parents[2]
 FLOORS = ("data", "scores", "model")
 VERSIONS = "versions.yaml"
+LOCK, TESTS, CUDA = "requirements.lock", "requirements-test.lock", "requirements-cuda.lock"
 
 
 def files_of(stage: str) -> set[Path]:
@@ -38,20 +41,26 @@ def params_of(stage: str) -> list[Any]:
 
 def versions_of(stage: str) -> list[str]:
     """Distributions of requirements.lock that its code imports, sorted."""
-    return sorted(libraries_of(files_of(stage)) & set(pinned()), key=str.lower)
+    return sorted((name for name in libraries_of(files_of(stage)) if canonicalize_name(name) in pinned()), key=str.lower)
 
 
 @cache
-def pinned() -> dict[str, str]:
-    """Distribution -> version, of requirements.lock."""
-    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    pairs = (line.split("==") for line in lines if "==" in line and not line.startswith("#"))
-    return {name.strip(): version.split(";")[0].strip() for name, version in pairs}
+def pinned(lock: str = LOCK) -> dict[str, str]:
+    """Distribution, its name in lower case with hyphens, -> version."""
+    found = (pin.split(";")[0].split("==") for pin, _ in pins((ROOT / lock).read_text(encoding="utf-8")))
+    return {canonicalize_name(name): version.strip() for name, version in found}
+
+
+def pins(text: str) -> list[tuple[str, str]]:
+    """`name==version ; marker` of each line that pins, and the lines with hashes that go on from it."""
+    lines = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", "").splitlines()
+    return [(pin.strip(), mark + hashes) for pin, mark, hashes in (line.partition("--hash=") for line in lines if "==" in line)]
 
 
 def versions(stages: list[str]) -> dict[str, str]:
     """What versions.yaml holds."""
-    return {name: pinned()[name] for name in sorted({name for stage in stages for name in versions_of(stage)}, key=str.lower)}
+    names = sorted({name for stage in stages for name in versions_of(stage)}, key=str.lower)
+    return {name: pinned()[canonicalize_name(name)] for name in names}
 
 
 def is_code(dep: str) -> bool:

@@ -239,7 +239,12 @@ def test_two_processes_of_a_stage_write_what_one_writes(clinic):
 
 def test_no_git_tracked_file_is_data(clinic):
     tracked = clinic.run("git", "ls-files", "data", "metrics", "models").stdout.split()
-    assert sorted(tracked) == ["data/not-copies.csv", "data/relabels.csv", "data/source.dvc"]
+    assert sorted(tracked) == ["data/not-copies.csv", "data/relabels.csv", "data/source.dvc", "metrics/README.md"]
+
+
+def test_the_folder_of_the_metrics_is_there_before_they_are_and_git_says_nothing_of_them(clinic):
+    assert len(clinic.metrics()) > 12
+    assert clinic.run("git", "status", "--porcelain", "metrics", ".gitignore").stdout == ""
 
 
 def test_a_leak_beyond_what_is_allowed_fails_the_run_with_the_pairs_named(clinic):

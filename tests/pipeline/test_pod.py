@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from clones import Clone, clone_of_working_tree
+import yaml
+from clones import ROOT, Clone, clone_of_working_tree
 from s3_server import client_of, serving
 
 from dermlab.phantom.clinic import simulate
@@ -61,6 +62,45 @@ def wait_for(clone: Path, text: str, pod: subprocess.Popen) -> None:
         assert pod.poll() is None, said(clone)[-3000:]
         time.sleep(0.1)
     raise AssertionError(said(clone)[-3000:])
+
+
+def setup(home: Path, repository: str) -> dict[str, str]:
+    """Runs what SkyPilot runs first on a machine, on which the repository lies already; returns the machine's environment."""
+    install = home / "dermlab" / "pod" / "install.sh"
+    install.parent.mkdir(parents=True)
+    install.write_text(f"touch {home}/installed\n")
+    machine = {"PATH": os.environ["PATH"], "HOME": str(home), "GIT_TERMINAL_PROMPT": "0"}
+    script = yaml.safe_load((ROOT / "pod" / "runpod.yaml").read_text())["setup"]
+    subprocess.run(["bash", "-ec", script], cwd=home, env={**machine, "REPOSITORY": repository, "GIT_TOKEN": "s3cret"}, check=True)
+    assert (home / "installed").exists()
+    return {**machine, "GIT_TOKEN": "s3cret"}
+
+
+def password(machine: dict[str, str], url: str) -> str:
+    """What git would send there; empty where it has nothing to send."""
+    asked = subprocess.run(["git", "credential", "fill"], env=machine, cwd=machine["HOME"], input=f"url={url}\n\n", capture_output=True,
+                           text=True, check=False)  # fmt: skip
+    return next((line.removeprefix("password=") for line in asked.stdout.splitlines() if line.startswith("password=")), "")
+
+
+@pytest.mark.parametrize("repository", ["https://git.example.org/team/dermlab", "https://me@git.example.org/team/dermlab.git"])
+def test_the_token_for_git_is_told_to_the_repositorys_own_host_alone(tmp_path, repository):
+    machine = setup(tmp_path, repository)
+    assert password(machine, repository) == "s3cret"
+    assert password(machine, "https://git.example.org/team/another") == "s3cret"
+    for other in (
+        "https://example.org/a",
+        "https://git.example.org.evil.net/a",
+        "https://evil.net/git.example.org/a",
+        "http://git.example.org/a",
+    ):
+        assert password(machine, other) == "", other
+
+
+@pytest.mark.parametrize("repository", ["git@git.example.org:team/dermlab.git", "/mnt/dermlab"])
+def test_a_repository_that_needs_no_token_leaves_it_untold(tmp_path, repository):
+    machine = setup(tmp_path, repository)
+    assert password(machine, "https://git.example.org/team/dermlab") == ""
 
 
 def used(folder: Path) -> int:

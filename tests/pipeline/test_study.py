@@ -208,8 +208,10 @@ def test_killed_while_some_run_beside_each_other_none_of_them_goes_on_and_the_ne
     for line in study.stdout:
         if "reviewed: runs" in line:
             break
-    time.sleep(5)
-    assert in_slots(clone)
+    while not in_slots(clone):
+        assert study.poll() is None
+        time.sleep(0.1)
+    time.sleep(3)
     study.kill()
     study.wait()
     psutil.wait_procs(in_slots(clone), timeout=60)

@@ -13,6 +13,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 import torch
+from elsewhere import dermlab
 from photos import jpeg
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -149,6 +150,11 @@ def test_the_command_prints_a_table_or_a_line_of_json_a_photo(folder):
     lines = [json.loads(line) for line in run.output.splitlines() if line.startswith("{")]
     assert [Path(line["photo"]).name for line in lines] == ["0.jpg", "1.jpg", "2.jpg", "4.jpg", "3.png"]
     assert set(lines[0]["probs"]) == set(CLASSES.names)
+
+
+def test_a_model_folder_predicts_in_a_project_that_has_no_dvc(folder):
+    said = dermlab(folder, "predict", "in/0.jpg", "--model", "model", "--json")
+    assert set(json.loads(said)["probs"]) == set(CLASSES.names)
 
 
 def test_a_line_of_answers_that_is_cut_off_is_told_by_its_number(folder):

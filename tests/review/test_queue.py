@@ -2,7 +2,11 @@
 
 import pandas as pd
 import pytest
+from elsewhere import dermlab
+from typer.testing import CliRunner
 
+from dermlab.cli import app
+from dermlab.data.ledger import HEADER
 from dermlab.review import queue
 from dermlab.review.queue import read_queue
 from dermlab.run import paths
@@ -105,3 +109,18 @@ def test_nothing_left_to_review_is_said_and_writes_no_page(world, capsys):
     world.page()
     assert "review: nothing to review" in capsys.readouterr().out
     assert not paths.REVIEW.exists()
+
+
+def test_the_page_is_written_and_its_decisions_are_merged_in_a_project_that_has_no_dvc(world, tmp_path):
+    assert "8 photos to look at" in dermlab(tmp_path, "review", "--reviewer", "ada")
+    assert (tmp_path / paths.REVIEW).exists()
+    decisions = tmp_path / "decisions.csv"
+    decisions.write_text(",".join(HEADER) + "\nt0004,post-inflammatory hyperpigmentation,eczema,seen,ada,2026-03-01\n")
+    assert "1 decisions added" in dermlab(tmp_path, "review", "--merge", str(decisions))
+    assert "t0004" in paths.RELABELS.read_text()
+
+
+def test_where_nothing_was_flagged_the_command_says_what_to_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner().invoke(app, ["review"])
+    assert "data/flags.parquet does not exist, so there is nothing to review yet" in str(shown.exception)

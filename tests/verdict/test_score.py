@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from defaults import DEFAULTS
+from elsewhere import dermlab
 from made_runs import BASE, TARGETS, run
 from sklearn.metrics import balanced_accuracy_score, f1_score, top_k_accuracy_score
 from typer.testing import CliRunner
@@ -12,10 +14,13 @@ from typer.testing import CliRunner
 from dermlab.cli import app
 from dermlab.data.json_files import read_json
 from dermlab.data.tables import PREDICTIONS, write_table
+from dermlab.evaluate.params import Params
 from dermlab.run import paths
+from dermlab.run.params import read_params
 from dermlab.verdict.compare import compare
 from dermlab.verdict.finding import findings
 from dermlab.verdict.runs import load_predictions, load_run
+from dermlab.verdict.settings import ELSEWHERE, scoring
 
 
 def test_what_it_says_is_what_scikit_learn_counts(world):
@@ -61,3 +66,26 @@ def test_they_are_compared_with_a_run_and_nothing_is_said_of_rows_that_nobody_kn
     assert found.rows[0].headline["top1"].delta == pytest.approx(compare(BASE, [theirs], 300).rows[0].headline["top1"].delta)
     (said,) = findings(found)
     assert not any("trained on" in reason for reason in said.reasons)
+
+
+def test_tables_of_predictions_are_scored_and_compared_in_a_project_that_has_no_dvc(tmp_path):
+    for name, skill, seed in (("ours", 1.5, 1), ("theirs", 3.5, 3)):
+        write_table(tmp_path / f"{name}.parquet", run(name, skill, seed).predictions, PREDICTIONS)
+    assert "macro F1" in dermlab(tmp_path, "score", "ours.parquet", "--out", "score.json")
+    assert json.loads((tmp_path / "score.json").read_text())["images"] == 400
+    compared = dermlab(tmp_path, "compare", "ours.parquet", "theirs.parquet", "--out", "compared.html")
+    assert "theirs" in compared
+    assert "report" not in compared  # there is none of a run
+    assert (tmp_path / "compared.html").exists()
+
+
+def test_an_experiment_cannot_be_read_without_dvc_and_the_error_says_what_brings_it(tmp_path):
+    said = dermlab(tmp_path, "compare", "baseline", "focal", code=1)
+    assert said == 'Error: dvc is not installed here. `pip install "dermlab[train,export]"` brings what every command needs.\n'
+
+
+def test_without_params_the_settings_are_the_repositorys(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ours = read_params(Params, DEFAULTS).evaluate
+    assert scoring() == ELSEWHERE
+    assert (ELSEWHERE.bootstrap, ELSEWHERE.ece_bins) == (ours.bootstrap, ours.ece_bins)

@@ -41,18 +41,17 @@ def table(
     Fits 120 columns, where `dvc exp show` has a column a param."""
     from rich.console import Console
 
-    from dermlab.report.params import Params
-    from dermlab.run.params import read_params
     from dermlab.study.dvc import experiments as of_head
     from dermlab.verdict import compare as comparing
     from dermlab.verdict import table as narrow
+    from dermlab.verdict.settings import scoring
 
     names = experiments or sorted(of_head(), key=lambda name: (name != "baseline", name))
     if not names:
         say("No experiment starts from this commit. `dermlab runs` lists those of others, `dermlab study demo` runs some")
         raise typer.Exit(1)
     baseline, *others = [comparing.load_run(name) for name in names]
-    comparison = comparing.compare(baseline, others, read_params(Params).evaluate.bootstrap)
+    comparison = comparing.compare(baseline, others, scoring().bootstrap)
     if markdown or csv:
         print(narrow.as_markdown(comparison) if markdown else narrow.as_csv(comparison), end="" if csv else "\n")
         return
@@ -71,12 +70,11 @@ def compare(
     Headline and per-class F1, with bootstrap intervals over patients on every difference."""
     from rich.console import Console
 
-    from dermlab.report.params import Params
-    from dermlab.run.params import read_params
     from dermlab.verdict import compare as comparing
+    from dermlab.verdict.settings import scoring
 
     runs = [comparing.load_run(name) for name in (baseline, *others)]
-    comparison = comparing.compare(runs[0], runs[1:], read_params(Params).evaluate.bootstrap)
+    comparison = comparing.compare(runs[0], runs[1:], scoring().bootstrap)
     comparing.write_html(comparison, out)
     comparing.write_json(comparison, out.with_suffix(".json"))
     if markdown:
@@ -91,7 +89,8 @@ def compare(
     for note in comparison.notes:
         console.print(note)
     say(f"Comparison: {out.resolve()}")
-    say(f"This run's report: {paths.REPORT_HTML.resolve()}")
+    if paths.REPORT_HTML.exists():
+        say(f"This run's report: {paths.REPORT_HTML.resolve()}")
 
 
 @verb("score")
@@ -105,19 +104,18 @@ def score_predictions(
     from rich.console import Console
 
     from dermlab.data.json_files import write_json
-    from dermlab.report.params import Params
-    from dermlab.run.params import read_params
     from dermlab.verdict.score import as_json, as_tables, notes, score_file
+    from dermlab.verdict.settings import scoring
 
-    params = read_params(Params)
-    found = score_file(predictions, params.evaluate.bootstrap)
+    settings = scoring()
+    found = score_file(predictions, settings.bootstrap)
     console = Console(width=None if Console().is_terminal else 130)
     for shown in as_tables(found):
         console.print(shown)
     for note in notes(found):
         say(note)
     if out is not None:
-        write_json(out, as_json(found, params.evaluate.ece_bins))
+        write_json(out, as_json(found, settings.ece_bins))
         say(f"JSON: {out.resolve()}")
     say(f"Against a run: dermlab compare baseline {predictions}")
 
@@ -147,11 +145,10 @@ def comment(
 
     The verdict of HEAD against BASE, per class, and what differs in metrics and params."""
     from dermlab.comment.body import comment_body
-    from dermlab.report.params import Params
     from dermlab.run.files import write_text
-    from dermlab.run.params import read_params
+    from dermlab.verdict.settings import scoring
 
-    text = comment_body(base, read_params(Params).evaluate.bootstrap)
+    text = comment_body(base, scoring().bootstrap)
     if out is None:
         print(text)
     else:

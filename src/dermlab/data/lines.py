@@ -68,7 +68,8 @@ def lines_only_in_commit(path: Path) -> int:
     """Decisions that HEAD's file holds and this one does not: `dvc exp apply` of an older experiment takes them away without a word. 0
     where git has no such file."""
     committed = subprocess.run(("git", "show", f"HEAD:./{path.as_posix()}"), capture_output=True, check=False).stdout
-    return len(set(committed.splitlines()) - set(path.read_bytes().splitlines()))
+    here = path.read_bytes() if path.exists() else b""
+    return len(set(committed.splitlines()) - set(here.splitlines()))
 
 
 def _is_date(text: str) -> bool:

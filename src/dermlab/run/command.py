@@ -3,6 +3,7 @@
 import sys
 import textwrap
 from collections.abc import Callable
+from typing import NoReturn
 
 from dermlab.run.errors import DermlabError
 
@@ -16,8 +17,17 @@ def run_command(main: Callable[[], None], *, shared: bool = False) -> None:
             share_work()
         main()
     except DermlabError as error:
-        print(textwrap.fill(f"Error: {error}", 110, break_long_words=False, break_on_hyphens=False), file=sys.stderr)
-        sys.exit(1)
+        _fail(str(error))
+    except ModuleNotFoundError as error:  # of an extra: dermlab alone is installed with what works in another project
+        library = (error.name or "dermlab").partition(".")[0]
+        if library == "dermlab":
+            raise
+        _fail(f'{library} is not installed here. `pip install "dermlab[train,export]"` brings what every command needs.')
     except KeyboardInterrupt:
         print("Interrupted. Finished work is kept; run the same command again to go on.", file=sys.stderr)
         sys.exit(130)
+
+
+def _fail(said: str) -> NoReturn:
+    print(textwrap.fill(f"Error: {said}", 110, break_long_words=False, break_on_hyphens=False), file=sys.stderr)
+    sys.exit(1)

@@ -8,6 +8,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -64,9 +65,10 @@ def run_study(planned: Sequence[Experiment], replace_others: bool = False, share
                 ran = _beside_each_other(missing, at_once, failed)
             else:
                 ran = _one_by_one(missing, places, texts, note, share)
-            for experiment in ran:
-                if share:
-                    push_experiment(experiment.name, note)
+            with closing(ran):  # by an interrupt too that comes here, while some run: they end before the workspace is mended
+                for experiment in ran:
+                    if share:
+                        push_experiment(experiment.name, note)
             if planned[0].name not in failed:
                 apply(planned[0].name, keep=tracked_but_results())
             if failed:
