@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
-from harness import parser_of, record
+from harness import parser_of, record, skip
 from sklearn.metrics import average_precision_score
 
 from dermlab.catalog.build import build_catalog
@@ -163,6 +163,12 @@ def _right_flagged(doubt: np.ndarray, wrong: np.ndarray, garbage: np.ndarray, re
     return float(right[order[:rows]].sum() / right.sum())
 
 
+def _paths(options: argparse.Namespace) -> list[Path]:
+    """Those of the source and of the truth, where they are files of this machine."""
+    given = [options.source.rpartition(":")[2] if options.source != "phantom" and "://" not in options.source else None, options.truth]
+    return [Path(path) for path in given if path]
+
+
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--source", default="phantom")
@@ -172,6 +178,9 @@ def main() -> None:
     parser.add_argument("--pixels", type=int, help="pull.image_size, if not as in params.yaml")
     parser.add_argument("--input", type=int, help="embed.image_size, if not as in params.yaml")
     options = parser.parse_args()
+    for path in _paths(options):
+        if not path.exists():
+            skip(f"there is no {path} on this machine")
     phantom, seeds, source = options.source == "phantom", [], None
     for seed in SEEDS[:1] if options.quick else SEEDS:
         with tempfile.TemporaryDirectory() as folder:
