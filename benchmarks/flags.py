@@ -47,7 +47,7 @@ from dermlab.run.location import read_location
 from dermlab.run.machine import read_machine
 from dermlab.run.objects.opening import open_objects
 from dermlab.run.params import read_params
-from dermlab.scores.calibration import confidence_bin, expected_calibration_error
+from dermlab.scores.calibration import confidence_bin
 from dermlab.scores.rare import rarest_third, rows_per_class
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
@@ -143,10 +143,10 @@ def scores_of(source: Source, rows: pd.DataFrame) -> dict[str, float]:
 
 
 def _calibration_error(quality: np.ndarray, right: np.ndarray) -> float:
-    """Expected calibration error of the quality as a probability that the label is right, in BINS bins of equal width."""
-    where = confidence_bin(quality, BINS)
-    gap = np.bincount(where, right - quality, BINS)
-    return float(expected_calibration_error(gap, len(right)))
+    """Expected calibration error of the quality as a probability that the label is right, in BINS bins of equal width: the mean
+    |right - quality| of the bins, weighted by their rows."""
+    gaps = np.bincount(confidence_bin(quality, BINS), right - quality, BINS)  # sums, so that the rows of a bin cancel out
+    return float(np.abs(gaps).sum() / len(right))
 
 
 def _missed(doubt: np.ndarray, wrong: np.ndarray) -> float:
