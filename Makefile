@@ -25,9 +25,11 @@ test: setup ## everything the tests need, then the tests
 	@bash tests/needs.sh
 	@pytest -n 2 --dist loadfile
 
-soak: setup ## long tests: 20,000 damaged photos; a study killed at ten moments a signal, every stage and a training at ten moments each
+soak: setup ## long tests: 20,000 damaged photos; a study killed at ten moments a signal, every stage and a training at ten moments each; every benchmark, small
 	@bash tests/needs.sh
 	@DERMLAB_FUZZ=20000 DERMLAB_KILLS=10 pytest -n 2 --dist loadfile tests/pull/test_develop.py tests/pipeline/test_study.py tests/pipeline/test_kills.py tests/train/test_killed.py
+	@pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	@DERMLAB_BENCHMARKS=1 pytest -rs tests/pipeline/test_benchmarks.py
 
 check: setup ## style, params and tests
 	@ruff check . && ruff format --check . && dermlab check

@@ -121,7 +121,7 @@ def aws(quick: bool) -> dict:
 
 def main() -> None:
     contestants = {"ours": ours, "obstore_async": obstore_async, "obstore_threads": obstore_threads, "boto3": boto3, "aws": aws}
-    options = contestant(__doc__, contestants)
+    options = contestant(__doc__, contestants, ("boto3", "awscli"))
     if options is None:
         return
     objects = {key: random.Random(number).randbytes(SIZE) for number, key in enumerate(keys_of(options.quick))}

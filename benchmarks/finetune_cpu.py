@@ -48,7 +48,7 @@ class Task:
 
 def task(quick: bool) -> Task:
     """Photos of the phantom, four times as wide and high, as files. They are drawn once and kept among temporary files."""
-    train, val = (256, 64) if quick else (TRAIN, VAL)
+    train, val = (128, 64) if quick else (TRAIN, VAL)
     folder = Path(tempfile.gettempdir()) / f"finetune-cpu-{train}-{val}-{ENLARGED}"
     table = folder / "files.parquet"
     if not table.exists():
@@ -281,7 +281,7 @@ def lightning(quick: bool) -> dict:
 
 def main() -> None:
     contestants = {"ours": ours, "plain_torch": plain_torch, "huggingface": huggingface, "lightning": lightning}
-    options = contestant(__doc__, contestants)
+    options = contestant(__doc__, contestants, ("lightning",))
     if options is None:
         return
     task(options.quick)

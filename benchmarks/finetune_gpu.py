@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
-from harness import apart, contestant, median_of, record, seconds
+from harness import apart, contestant, median_of, record, seconds, skip
 from PIL import Image
 
 from dermlab.data.classes import Classes
@@ -261,8 +261,7 @@ def main() -> None:
     if options is None:
         return
     if not torch.cuda.is_available() and not options.quick:
-        print(json.dumps({"name": "finetune_gpu", "skipped": "there is no GPU"}))
-        return
+        skip("there is no GPU")
     photos(options.quick)
     results = apart(__file__, list(CONTESTANTS), options)
     speed = {name: median_of(rounds, "images_per_second") for name, rounds in results.items()}

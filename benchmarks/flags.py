@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
-from harness import parser_of, record
+from harness import parser_of, record, skip
 from sklearn.metrics import average_precision_score
 
 from dermlab.catalog.build import build_catalog
@@ -47,7 +47,7 @@ from dermlab.run.location import read_location
 from dermlab.run.machine import read_machine
 from dermlab.run.objects.opening import open_objects
 from dermlab.run.params import read_params
-from dermlab.scores.calibration import confidence_bin, expected_calibration_error
+from dermlab.scores.calibration import confidence_bin
 from dermlab.scores.rare import rarest_third, rows_per_class
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
@@ -143,10 +143,10 @@ def scores_of(source: Source, rows: pd.DataFrame) -> dict[str, float]:
 
 
 def _calibration_error(quality: np.ndarray, right: np.ndarray) -> float:
-    """Expected calibration error of the quality as a probability that the label is right, in BINS bins of equal width."""
-    where = confidence_bin(quality, BINS)
-    gap = np.bincount(where, right - quality, BINS)
-    return float(expected_calibration_error(gap, len(right)))
+    """Expected calibration error of the quality as a probability that the label is right, in BINS bins of equal width: the mean
+    |right - quality| of the bins, weighted by their rows."""
+    gaps = np.bincount(confidence_bin(quality, BINS), right - quality, BINS)  # sums, so that the rows of a bin cancel out
+    return float(np.abs(gaps).sum() / len(right))
 
 
 def _missed(doubt: np.ndarray, wrong: np.ndarray) -> float:
@@ -163,6 +163,12 @@ def _right_flagged(doubt: np.ndarray, wrong: np.ndarray, garbage: np.ndarray, re
     return float(right[order[:rows]].sum() / right.sum())
 
 
+def _paths(options: argparse.Namespace) -> list[Path]:
+    """Those of the source and of the truth, where they are files of this machine."""
+    given = [options.source.rpartition(":")[2] if options.source != "phantom" and "://" not in options.source else None, options.truth]
+    return [Path(path) for path in given if path]
+
+
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--source", default="phantom")
@@ -172,6 +178,9 @@ def main() -> None:
     parser.add_argument("--pixels", type=int, help="pull.image_size, if not as in params.yaml")
     parser.add_argument("--input", type=int, help="embed.image_size, if not as in params.yaml")
     options = parser.parse_args()
+    for path in _paths(options):
+        if not path.exists():
+            skip(f"there is no {path} on this machine")
     phantom, seeds, source = options.source == "phantom", [], None
     for seed in SEEDS[:1] if options.quick else SEEDS:
         with tempfile.TemporaryDirectory() as folder:

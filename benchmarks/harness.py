@@ -10,11 +10,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NoReturn
 
-RESULTS = Path(__file__).parent / "results"
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+HELPERS = ("bucket", "harness", "pipeline", "run")  # every other script here is a benchmark
 ROUND = "DERMLAB_BENCHMARK_ROUND"
+
+
+def names() -> list[str]:
+    """Of all benchmarks."""
+    return sorted(script.stem for script in HERE.glob("*.py") if script.stem not in HELPERS)
+
+
+def skip(why: str) -> NoReturn:
+    """Ends a benchmark that cannot run on this machine; its last line says why."""
+    print(json.dumps({"name": Path(sys.argv[0]).stem, "skipped": why}))
+    sys.exit()
 
 
 def arguments(doc: str) -> argparse.Namespace:
@@ -84,18 +98,28 @@ def _cpu() -> str:
     return platform.processor()
 
 
-def contestant(doc: str, contestants: Mapping[str, Callable[[bool], dict]]) -> argparse.Namespace | None:
+def contestant(doc: str, contestants: Mapping[str, Callable[[bool], dict]], packages: tuple[str, ...] = ()) -> argparse.Namespace | None:
     """For benchmarks whose contestants run in processes of their own, so that memory is each one's alone: with `--contestant`
-    runs that one, prints what it returns and its peak memory as JSON, and returns None."""
+    runs that one, prints what it returns and its peak memory as JSON, and returns None. `packages`: those of peers that
+    requirements.lock does not have."""
     parser = parser_of(doc)
     parser.add_argument("--contestant", choices=list(contestants), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not options.contestant:
+        if absent := [package for package in packages if not _installed(package)]:
+            skip(f"{' and '.join(absent)} not installed: pip install -r benchmarks/requirements.txt")
         return options
     result = contestants[options.contestant](options.quick)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # Linux counts KiB: GB to within 3 %
     print(json.dumps({**result, "peak_gb": round(peak, 2)}))
     return None
+
+
+def _installed(package: str) -> bool:
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
 
 
 def apart(script: str, names: Sequence[str], options: argparse.Namespace) -> dict[str, list[dict]]:

@@ -72,7 +72,7 @@ def hashes(quick: bool) -> dict:
 
 def main() -> None:
     contestants = {"ours": ours, "faiss": faiss, "hashes": hashes}
-    options = contestant(__doc__, contestants)
+    options = contestant(__doc__, contestants, ("faiss-cpu",))
     if options is None:
         return
     results = apart(__file__, list(contestants), options)

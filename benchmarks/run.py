@@ -3,23 +3,19 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
+from harness import HERE, names
 from rich.console import Console
 from rich.table import Table
-
-HERE = Path(__file__).parent
 
 
 def main() -> None:
     table = Table("benchmark", "ours", "best peer", "unit", "ratio", "goal", "met")
-    for script in sorted(HERE.glob("*.py")):
-        if script.stem in ("bucket", "harness", "run"):
-            continue
-        print(f"{script.stem} ...", file=sys.stderr)
-        done = subprocess.run([sys.executable, script, *sys.argv[1:]], stdout=subprocess.PIPE, text=True, check=False)
+    for name in names():
+        print(f"{name} ...", file=sys.stderr)
+        done = subprocess.run([sys.executable, HERE / f"{name}.py", *sys.argv[1:]], stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:
-            table.add_row(script.stem, *[""] * 5, f"failed ({done.returncode})")
+            table.add_row(name, *[""] * 5, f"failed ({done.returncode})")
             continue
         result = json.loads(done.stdout.splitlines()[-1])
         if "skipped" in result:
