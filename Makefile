@@ -21,9 +21,9 @@ run: setup ## the study on the embedded default; SOURCE=ham10000:PATH for real d
 	@dermlab lock $(SOURCE)
 	@dermlab study $(RECIPE)
 
-test: setup ## everything the tests need, then the tests
+test: setup ## everything the tests need, then the tests; FAST=1 leaves the slowest files out, while you work
 	@bash tests/needs.sh
-	@pytest -n 2 --dist loadfile
+	@DERMLAB_FAST=$(FAST) pytest -n 2 --dist loadfile --durations=10
 
 soak: setup ## long tests: 20,000 damaged photos; a study killed at ten moments a signal, every stage and a training at ten moments each; every benchmark, small
 	@bash tests/needs.sh

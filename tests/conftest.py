@@ -1,12 +1,33 @@
-"""Dual encoders small enough to draw at random, for the rooms that read text: no weights hub is asked."""
+"""In which order tests run; and dual encoders small enough to draw at random, for the rooms that read text: no weights hub is asked."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from dermlab.model.torchvision_shim import declare_missing_operators
+
+TESTS = Path(__file__).parent
+# The files that take longest, in the order in which processes take them up; the first makes the clinic that most of the others copy.
+# `make test FAST=1` leaves them out.
+SLOWEST = (
+    "pipeline/test_dvc.py", "pipeline/test_pod.py", "pipeline/test_edit_cost.py", "pipeline/test_study.py", "pipeline/test_kills.py",
+    "pipeline/test_full_disk.py", "pipeline/test_benchmarks.py", "pipeline/test_out_of_fold.py", "pipeline/test_field_recipe.py",
+    "train/test_killed.py", "review/test_session.py", "train/test_run.py", "run/test_workers.py", "run/test_bucket.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The slowest files first, so that no process is left with one of them at the end."""
+    rank = {TESTS / name: place for place, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))  # stable: within a file, and of all others, as they were
+    if os.environ.get("DERMLAB_FAST"):
+        slow = [item for item in items if item.path in rank]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item.path not in rank]
 
 
 @pytest.fixture(scope="session")

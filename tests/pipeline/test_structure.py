@@ -170,3 +170,10 @@ def test_params_are_flat_scalars():
 
 def test_the_page_of_knobs_is_what_the_models_say():
     assert knobs.PAGE.read_text(encoding="utf-8") == knobs.page(), "`make deps` writes it"
+
+
+def test_the_list_of_the_slowest_tests_names_files_that_are_there():
+    listed = ast.parse((ROOT / "tests" / "conftest.py").read_text())
+    names = next(ast.literal_eval(node.value) for node in listed.body if isinstance(node, ast.Assign) and node.targets[0].id == "SLOWEST")
+    assert all((ROOT / "tests" / name).exists() for name in names)
+    assert len(set(names)) == len(names)
