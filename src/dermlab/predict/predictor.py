@@ -1,5 +1,6 @@
 """A saved model and new photos: the same way from bytes to pixels as in training."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -65,12 +66,15 @@ class Predictor:
         def read_ahead() -> list[tuple[str, Future[np.ndarray]]]:
             return [(str(name), readers.submit(self._read, str(name))) for name in islice(ahead, BATCH)]
 
-        with ThreadPoolExecutor() as readers:  # Pillow decodes outside Python's lock
+        # Pillow decodes outside Python's lock. Beside a GPU the next batch is read while this one is predicted; on a CPU the network needs
+        # the cores itself, and its threads, which wait for each other at each layer, would wait for those that decode.
+        overlapping = self._runtime.device.type != "cpu"
+        with ThreadPoolExecutor(os.cpu_count()) as readers:
             batch = read_ahead()
             while batch:
-                following = read_ahead()  # is read while this one is predicted
+                following = read_ahead() if overlapping else []
                 yield from self._batch(batch, answers or {})
-                batch = following
+                batch = following or read_ahead()
 
     def _read(self, name: str) -> np.ndarray:
         return self.view(Path(name).read_bytes())
