@@ -14,7 +14,9 @@ except ImportError:
 EOF
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 echo "Installing requirements.lock into .venv (a few minutes the first time)"
-locked() { .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$1"; }
+locked() { .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes "${@:2}" -r "$1"; }
+# Where pip knows a folder of wheels (PIP_FIND_LINKS) with a CPU build of torch, that one: with hashes it would prefer what an index lists.
+locked <(sed -n '/^torch==/,/[^\\]$/p' requirements.lock) --no-index 2>/dev/null || true
 locked requirements.lock
 # PyPI's torch for Linux is linked to CUDA's libraries, GPU or not; a CPU build needs none of their gigabytes.
 ! .venv/bin/python -c 'import importlib.metadata, sys; sys.exit("nvidia" not in str(importlib.metadata.requires("torch")))' \
