@@ -11,8 +11,8 @@ VARIANTS = ("baseline", "relabeled", "cleaned", "softened", "rebalanced")  # the
 
 
 class ManifestParams(Block):
-    """`ledger`: the file of decisions that `relabeled` applies; a study names a simulated reviewer's. `held_out`: none, or K/N, fold K of N
-    of the training rows, which the model is to predict and not to see."""
+    """`ledger`: the file of decisions that `relabeled` applies; a study names a simulated reviewer's. `held_out`: none, or K/N, the
+    held-out fold K of N of the training rows, which the model is to predict and not to see."""
 
     ledger: Annotated[str, Field(pattern=r"^data/.+\.csv$")]
     other_ratio: Share

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dermlab.run.errors import DermlabError
 
-DVC = (sys.executable, "-m", "dermlab.study.terse")
+DVC = (sys.executable, "-m", "dermlab.study.quiet_dvc")
 GRACE = 20  # seconds
 
 
