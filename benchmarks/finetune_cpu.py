@@ -180,7 +180,7 @@ def plain_torch(quick: bool) -> dict:
 
     def fit() -> None:
         model = network(photos.names)
-        training, held_out = (loader(side, k == 0, knobs.batch_size) for k, side in enumerate(photos.sides))
+        training, of_validation = (loader(side, k == 0, knobs.batch_size) for k, side in enumerate(photos.sides))
         optimizer = torch.optim.AdamW(model.parameters(), lr=knobs.lr, weight_decay=knobs.weight_decay)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, knobs.lr, total_steps=EPOCHS * len(training), pct_start=knobs.warmup, anneal_strategy="cos"
@@ -194,7 +194,7 @@ def plain_torch(quick: bool) -> dict:
                 schedule.step()
             model.eval()
             with torch.inference_mode():
-                said = [(model(batch["pixel_values"]), batch["labels"]) for batch in held_out]
+                said = [(model(batch["pixel_values"]), batch["labels"]) for batch in of_validation]
             found.append(top1_of(*map(torch.cat, zip(*said, strict=True))))
 
     return {"seconds": seconds(fit), "top1": max(found)}
@@ -225,9 +225,9 @@ def huggingface(quick: bool) -> dict:
                 eval_strategy="epoch", save_strategy="no", dataloader_num_workers=2, dataloader_drop_last=True, use_cpu=True,
                 report_to="none", disable_tqdm=True, seed=params.seed,
             )  # fmt: skip
-            training, held_out = (Files(side, k == 0) for k, side in enumerate(photos.sides))
+            training, of_validation = (Files(side, k == 0) for k, side in enumerate(photos.sides))
             trainer = Trainer(
-                Model(), arguments, train_dataset=training, eval_dataset=held_out,
+                Model(), arguments, train_dataset=training, eval_dataset=of_validation,
                 compute_metrics=lambda said: {"top1": top1_of(said.predictions, said.label_ids)},
             )  # fmt: skip
             trainer.train()

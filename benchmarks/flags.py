@@ -35,7 +35,7 @@ from dermlab.embed.params import Params as EmbedPart
 from dermlab.flag.duplicates import groups_of_copies
 from dermlab.flag.neighbours import nearest, votes
 from dermlab.flag.params import Params as FlagPart
-from dermlab.flag.probabilities import held_out, power_normalised
+from dermlab.flag.probabilities import out_of_fold_probabilities, power_normalised
 from dermlab.flag.verdict import posterior
 from dermlab.lock.listing import Options
 from dermlab.lock.lock import lock
@@ -103,7 +103,7 @@ def scores_of(source: Source, rows: pd.DataFrame) -> dict[str, float]:
     labels, classes = pin.classes.encode(rows["label"]), len(pin.classes.names)
     people, features = people_of(rows["patient_id"], rows["copied"].to_numpy()), source.embeddings.of(rows["image_id"])
     inputs = np.concatenate([power_normalised(features), encode(rows, pin.questions)], axis=1)
-    looks = held_out(inputs, labels, people, classes, knobs.known_l2, knobs.folds, knobs.repeats, knobs.seed)
+    looks = out_of_fold_probabilities(inputs, labels, people, classes, knobs.known_l2, knobs.folds, knobs.repeats, knobs.seed)
     cast = votes(nearest(features, knobs.neighbours, people)[0], labels, classes)
     known = (patients_per_class(labels, people, classes) >= knobs.folds)[labels]
     ours = posterior(labels, looks, cast, rows["case_id"].to_numpy(str), known, knobs.precision, knobs.known_noise)

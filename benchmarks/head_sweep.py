@@ -57,10 +57,10 @@ def log_loss(labels: np.ndarray, logits: np.ndarray) -> float:
 
 
 def ours(quick: bool) -> dict:
-    features, labels, held_out = task(quick)
+    features, labels, of_validation = task(quick)
     params, runtime = params_of(), set_up()
     sides = []
-    for chosen in (~held_out, held_out):
+    for chosen in (~of_validation, of_validation):
         n = int(chosen.sum())
         table = pd.DataFrame({"image_id": [f"i{k}" for k in range(n)], "shard": 0, "row": range(n)})
         sides.append(Rows(table, labels[chosen], np.ones(n, np.float32), np.zeros((n, 0), np.float32), features[chosen]))
@@ -83,11 +83,11 @@ def ours(quick: bool) -> dict:
 
 
 def plain_torch(quick: bool) -> dict:
-    features, labels, held_out = task(quick)
+    features, labels, of_validation = task(quick)
     knobs = params_of().train
     torch.manual_seed(17)
-    x, y = torch.from_numpy(features[~held_out]), torch.from_numpy(labels[~held_out])
-    xv = torch.from_numpy(features[held_out]).float()
+    x, y = torch.from_numpy(features[~of_validation]), torch.from_numpy(labels[~of_validation])
+    xv = torch.from_numpy(features[of_validation]).float()
     width = features.shape[1]
     head = torch.nn.Sequential(torch.nn.BatchNorm1d(width, affine=False), torch.nn.Dropout(knobs.dropout), torch.nn.Linear(width, NAMES))
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), knobs.batch_size, shuffle=True, drop_last=True)
@@ -107,7 +107,7 @@ def plain_torch(quick: bool) -> dict:
                 schedule.step()
             head.eval()
             with torch.no_grad():
-                losses.append(log_loss(labels[held_out], head(xv).numpy()))
+                losses.append(log_loss(labels[of_validation], head(xv).numpy()))
 
     return {"seconds": seconds(fit), "log_loss": min(losses)}
 
@@ -119,18 +119,18 @@ def scikit_learn(quick: bool) -> dict:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    features, labels, held_out = task(quick)
+    features, labels, of_validation = task(quick)
     features = features.astype(np.float32)
     model = make_pipeline(StandardScaler(copy=False), LogisticRegression(C=1 / 300, max_iter=EPOCHS))
 
     def fit() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that 20 iterations are few is the point
-            model.fit(features[~held_out], labels[~held_out])
+            model.fit(features[~of_validation], labels[~of_validation])
 
     took = seconds(fit)
-    logits = np.log(np.clip(model.predict_proba(features[held_out]), 1e-12, 1)).astype(np.float32)
-    return {"seconds": took, "log_loss": log_loss(labels[held_out], logits)}
+    logits = np.log(np.clip(model.predict_proba(features[of_validation]), 1e-12, 1)).astype(np.float32)
+    return {"seconds": took, "log_loss": log_loss(labels[of_validation], logits)}
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from harness import apart, contestant, median_of, record, seconds
 from oof import CLASSES, FOLDS, L2, task
 
 from dermlab.flag.neighbours import nearest, votes
-from dermlab.flag.probabilities import held_out, power_normalised
+from dermlab.flag.probabilities import out_of_fold_probabilities, power_normalised
 from dermlab.flag.verdict import posterior
 
 GOAL_SECONDS = 120
@@ -26,7 +26,7 @@ def ours(quick: bool) -> dict:
         took[name] = seconds(lambda: made.update({name: work()}))
 
     def probabilities() -> object:
-        return held_out(power_normalised(features), labels, people, CLASSES, None, FOLDS, 3, 17)
+        return out_of_fold_probabilities(power_normalised(features), labels, people, CLASSES, None, FOLDS, 3, 17)
 
     timed("probabilities", probabilities)
     timed("neighbours", lambda: votes(nearest(features, 20, people)[0], labels, CLASSES))

@@ -1,7 +1,7 @@
 """Five-fold out-of-fold probabilities: ours against scikit-learn's LogisticRegression(lbfgs) in cross_val_predict.
 
 120,000 rows x 1,152 float16 features, 26 classes with a long tail, the same folds and the same penalty. Goal: 12 times as fast at a
-held-out log-loss at most 1 % higher, in less than 3 GB. Each contestant runs in a process of its own.
+out-of-fold log-loss at most 1 % higher, in less than 3 GB. Each contestant runs in a process of its own.
 """
 
 import numpy as np

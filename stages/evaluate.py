@@ -11,7 +11,7 @@ from dermlab.data.json_files import write_json
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
 from dermlab.data.tables import MANIFEST, PREDICTIONS, read_table, write_table
-from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, held_out_rows, predictions_table, rare_and_sink, write_plots
+from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, held_out_fold_rows, predictions_table, rare_and_sink, write_plots
 from dermlab.evaluate.outputs import made_by, outputs_of, write_outputs
 from dermlab.evaluate.params import Params
 from dermlab.evaluate.photo_alone import photo_alone
@@ -31,11 +31,11 @@ from dermlab.scores.probabilities import probabilities
 def main() -> None:
     params, machine, state = read_params(Params).evaluate, read_machine(), processes()
     known, manifest = read_rows(), read_table(paths.MANIFEST, MANIFEST)
-    rows, held_out = frozen_test_rows(known, manifest), held_out_rows(known, manifest)
+    rows, held_out_fold = frozen_test_rows(known, manifest), held_out_fold_rows(known, manifest)
     model = load_model(paths.MODEL)
-    made = made_by(model, rows, held_out, params.tta)
+    made = made_by(model, rows, held_out_fold, params.tta)
     how = (Shards(), machine.batch_size, machine.loaders, params.tta)
-    outputs, reused = outputs_of(model, rows, held_out, *how, made, left_behind("evaluate"))
+    outputs, reused = outputs_of(model, rows, held_out_fold, *how, made, left_behind("evaluate"))
     if not state.is_main_process:
         return
     write_outputs(outputs, made)
@@ -46,7 +46,7 @@ def main() -> None:
     result = evaluate(rows["label"], probs, train_labels, classes, params.ece_bins)
     answers = photo_alone(rows, probs, alone, classes, *rare_and_sink(train_labels, classes), bootstrap) if model.questions else {}
     write_table(paths.PREDICTIONS, predictions_table(rows, probs, classes), PREDICTIONS)
-    write_table(paths.HELD_OUT, predictions_table(held_out, not_seen, classes), PREDICTIONS)
+    write_table(paths.HELD_OUT, predictions_table(held_out_fold, not_seen, classes), PREDICTIONS)
     write_json(paths.HEADLINE, result.headline)
     write_json(paths.F1, result.f1)
     settings = {"temperature": chosen.temperature, "tta": params.tta, "photo_alone": answers}

@@ -35,8 +35,8 @@ def main() -> None:
     )
     if (noise := numbers["noise"]) and noise["estimated"]:
         say(f"      about {noise['rate']:.1%} of all labels are wrong (95 % interval {noise['low']:.1%} to {noise['high']:.1%})")
-    if held_out := numbers["copies_between"]["val-test"]:
-        say(f"      {held_out} photo(s) are in val and in test; both stay, since nothing is trained on either")
+    if in_both := numbers["copies_between"]["val-test"]:
+        say(f"      {in_both} photo(s) are in val and in test; both stay, since nothing is trained on either")
     for name, patients in numbers["small_classes"].items():
         say(f"      {name}: {patients} patient(s), fewer than the {params.flag.folds} folds; its flags mean little")
 

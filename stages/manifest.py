@@ -14,7 +14,7 @@ from dermlab.data.json_files import write_json
 from dermlab.data.ledger import HEADER, read_ledger
 from dermlab.data.lines import lines_only_in_commit
 from dermlab.data.rows import read_rows
-from dermlab.data.tables import FLAGS, HELD_OUT, MANIFEST, read_table, write_table
+from dermlab.data.tables import FLAGS, HELD_OUT_FOLD, MANIFEST, read_table, write_table
 from dermlab.manifest.build import build_manifest
 from dermlab.manifest.params import Params
 from dermlab.run import paths
@@ -40,7 +40,7 @@ def main() -> None:
         f"{numbers['softened']} softened, {numbers['leaks_left_out']} leaks left out"
     )
     if params.manifest.fold:
-        say(f"      fold {params.manifest.held_out}, {kept[HELD_OUT]} training rows, is held out, to be predicted")
+        say(f"      held-out fold {params.manifest.held_out}: {kept[HELD_OUT_FOLD]} training rows, to be predicted")
     if "relabeled" in params.variants and (missing := lines_only_in_commit(decisions)):
         say(f"      {decisions} lacks {missing} lines of the last commit; `git checkout {decisions}` brings them back")
     if "relabeled" in params.variants and not len(ledger):

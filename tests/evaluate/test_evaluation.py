@@ -6,7 +6,7 @@ from sklearn import metrics
 from dermlab.data.classes import Classes
 from dermlab.data.json_files import write_json
 from dermlab.data.tables import PREDICTIONS, read_table, write_table
-from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, held_out_rows, predictions_table, rare_and_sink
+from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, held_out_fold_rows, predictions_table, rare_and_sink
 from dermlab.evaluate.photo_alone import photo_alone
 from dermlab.evaluate.tiers import tiers_on_test
 from dermlab.model.saved import TrainedModel
@@ -190,13 +190,13 @@ def test_the_curve_runs_from_the_plain_model_towards_balance():
 
 def test_rows_that_are_held_out_are_those_of_the_manifest_with_the_catalogs_labels():
     catalog, manifest = tables()
-    assert held_out_rows(catalog, manifest).empty
+    assert held_out_fold_rows(catalog, manifest).empty
     manifest.loc[manifest["image_id"] == "c", ["split", "label"]] = ["held_out", "eczema"]
-    rows = held_out_rows(catalog, manifest)
+    rows = held_out_fold_rows(catalog, manifest)
     assert rows[["image_id", "label"]].to_numpy().tolist() == [["c", "acne"]]
 
 
 def test_predictions_of_no_row_are_a_table_too(tmp_path):
-    rows = held_out_rows(*tables())
+    rows = held_out_fold_rows(*tables())
     write_table(tmp_path / "held-out.parquet", predictions_table(rows, np.zeros((0, 7)), CLASSES), PREDICTIONS)
     assert len(read_table(tmp_path / "held-out.parquet", PREDICTIONS)) == 0

@@ -197,9 +197,9 @@ def test_numbers_are_the_same_each_time_and_name_no_patient(tmp_path):
 def test_in_sample_probabilities_can_be_asked_for_and_are_named():
     catalog, embeddings = clinic()
     _, numbers = build_flags(catalog, embeddings, CLASSES, QUESTIONS, PARAMS.model_copy(update={"probs": "in_sample", "l2": 0.1}))
-    _, held_out = build_flags(catalog, embeddings, CLASSES, QUESTIONS, PARAMS)
+    _, out_of_fold = build_flags(catalog, embeddings, CLASSES, QUESTIONS, PARAMS)
     assert numbers["probs"] == "in_sample"
-    assert numbers["accuracy"] > held_out["accuracy"]
+    assert numbers["accuracy"] > out_of_fold["accuracy"]
 
 
 def test_the_garbage_score_that_is_given_is_asked_about_the_training_rows():

@@ -6,7 +6,7 @@ from sklearn.preprocessing import StandardScaler
 
 from dermlab.data.folds import patient_folds
 from dermlab.flag import probabilities
-from dermlab.flag.probabilities import PENALTIES, OutOfFold, believed, held_out, in_sample, one_hot, power_normalised
+from dermlab.flag.probabilities import PENALTIES, OutOfFold, believed, in_sample, one_hot, out_of_fold_probabilities, power_normalised
 
 
 def task(rows: int = 1500, width: int = 60, classes: int = 8, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -38,7 +38,7 @@ def test_out_of_fold_log_loss_equals_scikit_learns_at_c_one_over_l2(l2):
     np.testing.assert_allclose(ours.sum(axis=1), 1, atol=1e-5)
 
 
-def test_bfloat16_changes_the_held_out_log_loss_by_less_than_one_in_a_hundred(monkeypatch):
+def test_bfloat16_changes_the_out_of_fold_log_loss_by_less_than_one_in_a_hundred(monkeypatch):
     features, labels, patients = task(1500)
     folds = patient_folds(labels, patients, int(labels.max()) + 1, 4, seed=17)
     exact = out_of_fold(features, labels, folds, 8, 10.0)
@@ -50,7 +50,7 @@ def test_bfloat16_changes_the_held_out_log_loss_by_less_than_one_in_a_hundred(mo
     assert losses[0] == pytest.approx(losses[1], rel=0.01)
 
 
-def test_a_held_out_row_does_not_influence_its_own_prediction():
+def test_an_out_of_fold_row_does_not_influence_its_own_prediction():
     features, labels, patients = task(600)
     folds = patient_folds(labels, patients, int(labels.max()) + 1, 3, seed=17)
     before = out_of_fold(features, labels, folds, 8, 10.0)
@@ -63,7 +63,7 @@ def test_a_held_out_row_does_not_influence_its_own_prediction():
     np.testing.assert_allclose(out_of_fold(changed, relabeled, folds, 8, 10.0)[row], before[row], atol=1e-6)
 
 
-def test_in_sample_probabilities_are_surer_of_the_given_label_than_held_out_ones():
+def test_in_sample_probabilities_are_surer_of_the_given_label_than_out_of_fold_ones():
     features, labels, patients = task(600)
     folds = patient_folds(labels, patients, int(labels.max()) + 1, 5, seed=17)
     every = np.arange(len(labels))
@@ -112,7 +112,7 @@ def test_a_second_fit_that_starts_from_the_first_ends_where_one_from_nothing_doe
     np.testing.assert_allclose(again.predict(shares, 30.0), OutOfFold(features, folds).predict(shares, 30.0), atol=2e-3)
 
 
-def test_the_penalty_of_the_least_held_out_log_loss_is_chosen():
+def test_the_penalty_of_the_least_out_of_fold_log_loss_is_chosen():
     features, labels, patients = task(900)
     rng = np.random.default_rng(1)
     labels = np.where(rng.random(900) < 0.3, rng.integers(0, 8, 900), labels)
@@ -136,10 +136,10 @@ def test_the_second_look_believes_sure_labels_and_doubts_contradicted_ones():
     assert found[0, 0] > 0.998
     assert found[1, 1] == pytest.approx(0.94 * 0.05 / (0.05 * 0.9 + 0.94 * 0.05 + 0.01 * 0.05), abs=1e-4)
     features, labels, patients = task(600)
-    looks = held_out(features, labels, patients, 8, 10.0, 3, 2, 17)
+    looks = out_of_fold_probabilities(features, labels, patients, 8, 10.0, 3, 2, 17)
     assert looks.of_labels.shape == looks.refitted.shape == (2, 600, 8)
     assert np.abs(looks.of_labels - looks.refitted).max() > 0.01
-    plain = held_out(features, labels, patients, 8, 10.0, 3, 2, 17, refit=False)
+    plain = out_of_fold_probabilities(features, labels, patients, 8, 10.0, 3, 2, 17, refit=False)
     np.testing.assert_allclose(plain.refitted, looks.of_labels, atol=1e-6)
 
 

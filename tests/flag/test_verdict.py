@@ -1,12 +1,12 @@
 import numpy as np
 from cleanlab.filter import find_label_issues
 
-from dermlab.flag.probabilities import HeldOut
+from dermlab.flag.probabilities import OutOfFoldProbabilities
 from dermlab.flag.verdict import confident_learning, pool_weight, posterior, surest
 
 
-def of(*draws: np.ndarray) -> HeldOut:
-    return HeldOut(np.stack(draws), np.stack(draws), None)
+def of(*draws: np.ndarray) -> OutOfFoldProbabilities:
+    return OutOfFoldProbabilities(np.stack(draws), np.stack(draws), None)
 
 
 def judge(given, probs, cases=None, precision=0.8, expected_noise=None):

@@ -1,4 +1,4 @@
-"""A fold of the training rows held out: patients together, copies together, every row in one fold, nothing else changed."""
+"""The held-out fold of the training rows: patients together, copies together, every row in one fold, nothing else changed."""
 
 import numpy as np
 import pandas as pd

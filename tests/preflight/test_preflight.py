@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from defaults import DEFAULTS
 
-from dermlab.preflight import here
+from dermlab.preflight import machine_checks
 from dermlab.preflight.estimate import GO, LOOK, NO, OVERHEAD, Work, disk, hours_of
 from dermlab.preflight.run import is_go, preflight, values_of, work_of
 from dermlab.pull.budget import stored_bytes
@@ -20,7 +20,7 @@ FIELD = {"images": 118785, "originals_gb": 104, "disk_gb": 100, "epoch_seconds":
 
 @pytest.fixture
 def reachable(monkeypatch):
-    monkeypatch.setattr(here, "weights", lambda backbone: here.Check("weights", GO, "reachable"))
+    monkeypatch.setattr(machine_checks, "weights", lambda backbone: machine_checks.Check("weights", GO, "reachable"))
 
 
 def checks_of(recipe: str, usd: float = 3.3, figures=FIELD, **limits):
@@ -97,21 +97,21 @@ def test_rows_come_from_the_pin_and_its_splits(tmp_path):
 
 def test_what_this_machine_has_is_tried(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert here.memory(tmp_path / "no-shm").result == LOOK
-    assert "cores decode about" in here.decoding(64, None).said
-    assert here.decoding(64, 1e9).result == LOOK
-    assert here.gpu("auto").result in (GO, LOOK)
-    missing = here.source(None)
+    assert machine_checks.memory(tmp_path / "no-shm").result == LOOK
+    assert "cores decode about" in machine_checks.decoding(64, None).said
+    assert machine_checks.decoding(64, 1e9).result == LOOK
+    assert machine_checks.gpu("auto").result in (GO, LOOK)
+    missing = machine_checks.source(None)
     assert (missing.result, "dermlab lock" in missing.said) == (NO, True)
     monkeypatch.setenv("DERMLAB_SOURCE", "phantom:300:17")
-    assert here.source("no-such-key").result == NO
-    assert here.weights("lite0").result == GO
+    assert machine_checks.source("no-such-key").result == NO
+    assert machine_checks.weights("lite0").result == GO
 
 
 def test_the_source_is_tried_by_reading_one_object(tmp_path, monkeypatch):
     (tmp_path / "secret-name.jpg").write_bytes(b"x" * 2000)
     monkeypatch.setenv("DERMLAB_SOURCE", str(tmp_path))
-    found = here.source("secret-name.jpg")
+    found = machine_checks.source("secret-name.jpg")
     assert found.result == GO
     assert "2 KB" in found.said
     assert "secret" not in found.said

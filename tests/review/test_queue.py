@@ -47,7 +47,7 @@ def test_unanswered_questions_are_left_out(world):
 
 def test_a_copy_in_a_frozen_split_is_told_and_not_shown(world):
     queue = world.queue()
-    assert queue.cards[3].held_out_copy
+    assert queue.cards[3].copy_in_val_or_test
     assert queue.cards[3].copies == ()
     assert not {"x-test-1", "x-test-2"} & set(queue.photos)
 

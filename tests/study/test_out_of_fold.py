@@ -91,7 +91,7 @@ def test_of_several_seeds_it_is_the_mean(repo):
         (["one"], r"3 of 6 training rows are predicted by none \(first: t1\): with seed 17 the experiments hold out 1/2 \(one\)"),
         (["one", "two-s18"], "3 of 6 training rows are predicted by none"),
         (["one", "two", "two"], r"3 training rows are predicted twice \(first: t1\)"),
-        (["one", "whole"], "whole holds no fold out .manifest.held_out is none."),
+        (["one", "whole"], "whole has no held-out fold .manifest.held_out is none."),
         (["one", "larger"], "larger was made from another catalog or other images than one"),
         (["one", "focal"], "focal is of another study than one: loss=focal, not ce"),
     ],

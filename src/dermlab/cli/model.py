@@ -70,10 +70,18 @@ def predict(
 def export(
     model: ModelFolder = paths.MODEL,
     out: Annotated[Path, typer.Option(help="the ONNX file that is written")] = Path("models/model.onnx"),
+    figures: Annotated[Path | None, typer.Option(help="write the run's figures for a paper to this folder; needs no model")] = None,
 ) -> None:
     """Write a model as ONNX.
 
     With its classes and questionnaire; it is checked that it gives the same probabilities."""
+    if figures is not None:
+        from dermlab.report.print_figures import write_figures
+
+        written = write_figures(figures)
+        say(f"export: {len(written)} figures in {figures}: {', '.join(path.name for path in written)}")
+        if model == paths.MODEL and not model.exists():
+            return
     from dermlab.predict.export import export_onnx
 
     difference = export_onnx(model, out)

@@ -39,10 +39,10 @@ def patient_folds(labels: np.ndarray, groups: np.ndarray, classes: int, folds: i
         turn = keyed_hash(seed, f"turn {repeat}", str(stratum))  # or the first fold would get every class that has a single patient
         for rank, group in enumerate(ranked(members, seed, f"fold {repeat}")):
             fold_of[group] = (rank * folds // len(members) + turn) % folds
-    held_out = np.array([fold_of[group] for group in groups.tolist()], dtype=np.int64)
-    if len(np.unique(held_out)) < 2:
+    fold_of_row = np.array([fold_of[group] for group in groups.tolist()], dtype=np.int64)
+    if len(np.unique(fold_of_row)) < 2:
         raise ContractError(f"{len(fold_of)} patient(s) cannot be shared out over {folds} folds. Lock a source with more of them.")
-    return held_out
+    return fold_of_row
 
 
 def patients_per_class(labels: np.ndarray, patients: np.ndarray, classes: int) -> np.ndarray:

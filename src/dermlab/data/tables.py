@@ -18,7 +18,7 @@ from dermlab.run.errors import ContractError
 from dermlab.run.files import atomic_path
 
 SPLITS = ("train", "val", "test")
-HELD_OUT = "held_out"  # of the manifest alone: training rows that the model is to predict and does not see
+HELD_OUT_FOLD = "held_out"  # of the manifest alone: the held-out fold, training rows that the model is to predict and does not see
 PROB_PREFIX = "prob_"
 NOTE_PREFIX = "note_"  # what a source says of a row that no model may see: how a diagnosis was made, the labels' weights
 Check = Callable[[pa.Table, str], None]
@@ -117,7 +117,7 @@ MANIFEST = Schema(
     _fields(label=_STR, split=_STR, weight=_F32, origin=_STR, second_label=_STR, second_share=_F32),
     nullable=frozenset({"second_label", "second_share"}),
     unit=frozenset({"second_share"}),
-    checks=(_one_of("split", (*SPLITS, HELD_OUT)), _check_second_labels),
+    checks=(_one_of("split", (*SPLITS, HELD_OUT_FOLD)), _check_second_labels),
 )
 PREDICTIONS = Schema(_fields(patient_id=_STR, diagnosis=_STR, label=_STR), open_prefix=(PROB_PREFIX,))
 

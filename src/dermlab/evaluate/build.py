@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import OTHER, Classes
-from dermlab.data.tables import HELD_OUT, prob_columns
+from dermlab.data.tables import HELD_OUT_FOLD, prob_columns
 from dermlab.evaluate.doubts import doubted
 from dermlab.model.saved import TrainedModel
 from dermlab.run.errors import ContractError
@@ -50,10 +50,10 @@ def frozen_test_rows(catalog: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFr
     return rows
 
 
-def held_out_rows(catalog: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
+def held_out_fold_rows(catalog: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
     """The catalog's rows that the manifest holds out of training, with their labels as given, sorted by image_id; mostly none."""
-    held_out = manifest.loc[manifest["split"] == HELD_OUT, "image_id"]
-    return catalog[catalog["image_id"].isin(held_out)].sort_values("image_id", ignore_index=True)
+    of_fold = manifest.loc[manifest["split"] == HELD_OUT_FOLD, "image_id"]
+    return catalog[catalog["image_id"].isin(of_fold)].sort_values("image_id", ignore_index=True)
 
 
 def predictions_table(rows: pd.DataFrame, probs: np.ndarray, classes: Classes) -> pd.DataFrame:

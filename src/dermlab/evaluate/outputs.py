@@ -30,7 +30,7 @@ MADE_BY = "made_by"
 
 @dataclass(frozen=True)
 class Outputs:
-    """N test rows, M rows of a fold that was not trained on (mostly none), K target classes and `other`."""
+    """N test rows, M rows of the held-out fold (mostly none), K target classes and `other`."""
 
     logits: np.ndarray  # float32 [N, K+1], before the temperature
     hidden: np.ndarray  # float32 [N, K+1], the same with every answer hidden
@@ -41,7 +41,7 @@ class Outputs:
 def outputs_of(
     model: TrainedModel,
     rows: pd.DataFrame,
-    held_out: pd.DataFrame,
+    held_out_fold: pd.DataFrame,
     shards: Shards,
     batch_size: int,
     loaders: int,
@@ -49,7 +49,7 @@ def outputs_of(
     made: str,
     last: LastRun | None,
 ) -> tuple[Outputs | None, bool]:
-    """(what the network says of rows and held_out, whether that was there from the `last` run). `tta`: the mean over several views, see
+    """(what the network says of both, whether that was there from the `last` run). `tta`: the mean over several views, see
     forward.VIEWS; `made`: of `made_by`. Each image runs through the backbone once. Under torchrun every process does its share, and the
     first has the whole."""
     earlier = earlier_outputs(made, last) if processes().is_main_process else None
@@ -58,7 +58,9 @@ def outputs_of(
         return earlier, True
     count = len(model.classes.names)
     found = _with_and_without_answers(model, rows, ImageReader(shards, model.image_size, loaders), batch_size, tta)
-    logits = predict_logits(model, held_out, shards, batch_size, loaders, tta) if len(held_out) else np.zeros((0, count), np.float32)
+    logits = (
+        predict_logits(model, held_out_fold, shards, batch_size, loaders, tta) if len(held_out_fold) else np.zeros((0, count), np.float32)
+    )
     return Outputs(found[:, :count], found[:, count:-1], found[:, -1], logits), False
 
 
@@ -88,13 +90,13 @@ def _with_and_without_answers(model: TrainedModel, rows: pd.DataFrame, reader: I
     return over_images(module, forward, 2 * len(model.classes.names) + 1, rows, reader, batch_size, tta=tta, what="Predicting")
 
 
-def made_by(model: TrainedModel, rows: pd.DataFrame, held_out: pd.DataFrame, tta: str, folder: Path = paths.MODEL) -> str:
+def made_by(model: TrainedModel, rows: pd.DataFrame, held_out_fold: pd.DataFrame, tta: str, folder: Path = paths.MODEL) -> str:
     """A digest of all that decides the outputs: network, photos, answers, views, reference of the familiar, code and versions."""
     digest = hashlib.sha256()
     for part in (sha256_file(folder / WEIGHTS), sha256_file(folder / DESCRIPTION), code_digest(Path(__file__)), tta):
         digest.update(part.encode())
     digest.update(model.calibration.familiarity.reference.tobytes())
-    for table in (rows, held_out):
+    for table in (rows, held_out_fold):
         digest.update(json.dumps(table[["image_id", "sha256"]].to_numpy().tolist()).encode())
         digest.update(encode(table, model.questions).tobytes())
     return digest.hexdigest()[:16]

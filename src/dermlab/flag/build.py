@@ -18,7 +18,7 @@ from dermlab.flag.neighbours import nearest, outlier_score, votes
 from dermlab.flag.noise import Noise
 from dermlab.flag.not_skin import not_skin_score
 from dermlab.flag.params import PROBS, FlagParams
-from dermlab.flag.probabilities import HeldOut, held_out, in_sample, power_normalised
+from dermlab.flag.probabilities import OutOfFoldProbabilities, in_sample, out_of_fold_probabilities, power_normalised
 from dermlab.flag.triage import garbage_probability, issues, review_ranks
 from dermlab.flag.verdict import confident_learning, posterior
 from dermlab.model.questionnaire import encode
@@ -44,7 +44,7 @@ def build_flags(
     a copy lie in one fold and are no neighbours of each other, or a copy would vouch for its copy. `not_skin`: features [N, D] to
     scores [N] in 0..1, by distance unless another is given (dermlab.flag.garbage chooses). `not_copies`: pairs that a person told
     apart, as `read_not_copies`. Raises ContractError without training rows,
-    or where more of them than `params.max_leak` are copies of held-out photos.
+    or where more of them than `params.max_leak` are copies of val or test photos.
     """
     catalog = catalog.sort_values("image_id", ignore_index=True)
     train = (catalog["split"] == "train").to_numpy()
@@ -134,7 +134,7 @@ def build_flags(
 def _probabilities(
     features: np.ndarray, rows: pd.DataFrame, labels: np.ndarray, people: np.ndarray, classes: Classes, questions: Questionnaire,
     params: FlagParams,
-) -> HeldOut:  # fmt: skip
+) -> OutOfFoldProbabilities:  # fmt: skip
     """As `params.probs` says."""
     if params.probs not in PROBS:
         return read_probabilities(params.probs, rows, classes)
@@ -143,7 +143,7 @@ def _probabilities(
     if params.probs == "in_sample":
         return in_sample(inputs, labels, people, count, params.known_l2, params.folds, params.seed)
     refit = params.method == "posterior"
-    return held_out(inputs, labels, people, count, params.known_l2, params.folds, params.repeats, params.seed, refit)
+    return out_of_fold_probabilities(inputs, labels, people, count, params.known_l2, params.folds, params.repeats, params.seed, refit)
 
 
 def _noise(noise: Noise | None, params: FlagParams) -> dict[str, Any] | None:

@@ -136,9 +136,9 @@ def copies(catalog: pd.DataFrame, group: np.ndarray) -> pd.DataFrame:
     """
     ids, train = catalog["image_id"].to_numpy(dtype=object), (catalog["split"] == "train").to_numpy()
     first = pd.Series(ids).groupby(group).transform("min").to_numpy()
-    held_out = pd.Series(np.where(train, None, ids)).groupby(group).transform("first").to_numpy()
+    of_val_or_test = pd.Series(np.where(train, None, ids)).groupby(group).transform("first").to_numpy()
     labels = pd.Series(known_labels(catalog)).groupby(group).transform("nunique").to_numpy()
-    leak = train & pd.notna(held_out)
+    leak = train & pd.notna(of_val_or_test)
     conflict = train & (labels > 1)
     other_label = np.full(len(ids), None, dtype=object)
     for _, rows in catalog[conflict].groupby(group[conflict]):
@@ -149,7 +149,7 @@ def copies(catalog: pd.DataFrame, group: np.ndarray) -> pd.DataFrame:
             "image_id": ids,
             "duplicate_of": np.where(first == ids, None, first),
             "leak": leak,
-            "leaks_to": np.where(leak, held_out, None),
+            "leaks_to": np.where(leak, of_val_or_test, None),
             "conflict": conflict,
             "other_label": other_label,
         }
@@ -164,7 +164,7 @@ def shared_between_splits(catalog: pd.DataFrame, group: np.ndarray) -> dict[str,
 
 def check_leaks(copied: pd.DataFrame, rows: int, max_leak: float) -> None:
     """copied: what `copies` gave. Raises ContractError naming the pairs where more than the share `max_leak` of the `rows` training
-    rows are copies of held-out photos."""
+    rows are copies of val or test photos."""
     leaks = copied[copied["leak"]]
     if len(leaks) <= max_leak * rows:
         return

@@ -10,12 +10,12 @@ import pandas as pd
 
 from dermlab.data.classes import Classes
 from dermlab.data.tables import PREDICTIONS, prob_columns, read_table
-from dermlab.flag.probabilities import HeldOut
+from dermlab.flag.probabilities import OutOfFoldProbabilities
 from dermlab.run.errors import ContractError, ParamsError
 from dermlab.run.files import named_by_content
 
 
-def read_probabilities(value: str, rows: pd.DataFrame, classes: Classes) -> HeldOut:
+def read_probabilities(value: str, rows: pd.DataFrame, classes: Classes) -> OutOfFoldProbabilities:
     """Of one draw, one row a training row of `rows` (image_id, label), in its order.
 
     value: PATH@DIGEST. The file is a predictions table; rows of other images are ignored. Raises ParamsError for a file that is
@@ -47,4 +47,4 @@ def read_probabilities(value: str, rows: pd.DataFrame, classes: Classes) -> Held
     wrong = np.flatnonzero(~(np.abs(probs.sum(axis=1) - 1) < 1e-3) | (probs < 0).any(axis=1))
     if len(wrong):
         raise ContractError(f"{path}, image {table.index[wrong[0]]}: the probabilities are no distribution ({len(wrong)} such rows).")
-    return HeldOut(probs[None], probs[None], None)
+    return OutOfFoldProbabilities(probs[None], probs[None], None)

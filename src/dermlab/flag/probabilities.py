@@ -28,7 +28,7 @@ DOUBT = 0.1  # share of wrong labels that the refit reckons with
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class OutOfFoldProbabilities:
     """Two looks at every row by classifiers that saw none of its fold, each float32 [R, N, C] for R draws of the folds, rows sum to 1.
 
     `of_labels`: fitted to the labels as given, so it says how labels come out; `refitted`: fitted to what is then likely to be true.
@@ -40,10 +40,10 @@ class HeldOut:
     l2: float | None
 
 
-def held_out(
+def out_of_fold_probabilities(
     features: np.ndarray, labels: np.ndarray, groups: np.ndarray, classes: int, l2: float | None, folds: int, repeats: int, seed: int,
     refit: bool = True,
-) -> HeldOut:  # fmt: skip
+) -> OutOfFoldProbabilities:  # fmt: skip
     """features: float [N, D]; labels: int [N] in 0..classes-1; groups: str [N], kept in one fold. l2: None chooses by `best_penalty`.
     Without `refit` both looks are the first."""
     target = one_hot(labels, classes)
@@ -53,7 +53,7 @@ def held_out(
         l2 = l2 or draw.best_penalty(target)
         first.append(draw.predict(target, l2))
         second.append(draw.predict(believed(labels, first[-1]), l2) if refit else first[-1])
-    return HeldOut(np.stack(first), np.stack(second), l2)
+    return OutOfFoldProbabilities(np.stack(first), np.stack(second), l2)
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -85,14 +85,14 @@ def power_normalised(features: np.ndarray) -> np.ndarray:
 
 def in_sample(
     features: np.ndarray, labels: np.ndarray, groups: np.ndarray, classes: int, l2: float | None, folds: int, seed: int
-) -> HeldOut:
-    """As `held_out`, but a classifier is fitted to all rows and asked about the same rows: nothing is held out. For comparison only."""
+) -> OutOfFoldProbabilities:
+    """As `out_of_fold_probabilities`, but of a classifier that is fitted to all rows and asked about the same. For comparison only."""
     target = one_hot(labels, classes)
     l2 = l2 or OutOfFold(features, patient_folds(labels, groups, classes, folds, seed)).best_penalty(target)
-    rows = Rows(features, np.arange(len(labels)), np.array([0, len(labels)]))
+    rows = FeatureBlocks(features, np.arange(len(labels)), np.array([0, len(labels)]))
     with _threads_for(rows.x.numel()):
         probs = _Fold(rows, [0], 0).predict(torch.from_numpy(target).to(rows.x.device), l2)[None]
-    return HeldOut(probs, probs, l2)
+    return OutOfFoldProbabilities(probs, probs, l2)
 
 
 class OutOfFold:
@@ -105,7 +105,7 @@ class OutOfFold:
         self.order = np.argsort(folds, kind="stable")  # a fold is then one block of rows, and the others are two: no copies
         numbers, sizes = np.unique(folds[self.order], return_counts=True)
         starts = np.concatenate([[0], np.cumsum(sizes)])
-        self.rows = Rows(features, self.order, starts)
+        self.rows = FeatureBlocks(features, self.order, starts)
         blocks = range(len(numbers))
         self.folds = [_Fold(self.rows, [other for other in blocks if other != fold], fold) for fold in blocks]
 
@@ -116,7 +116,7 @@ class OutOfFold:
             return self._predict(meter.track(self.folds), targets, l2)
 
     def best_penalty(self, targets: np.ndarray) -> float:
-        """Of PENALTIES the one with the least held-out log-loss, climbing from the middle; asked of so many folds as hold TRIED_ON rows.
+        """Of PENALTIES the one with the least out-of-fold log-loss, climbing from the middle; asked of so many folds as hold TRIED_ON rows.
 
         It depends on the source: 100 on the phantom, 300 on CIFAR-10H, 1000 on HAM10000, all with lite0. One too small makes every row
         its own evidence, one too large makes every row doubtful.
@@ -148,7 +148,7 @@ class OutOfFold:
         return probs
 
 
-class Rows:
+class FeatureBlocks:
     """All rows of a problem, once, in the order asked for, and cut into blocks at `starts`.
 
     `x`: [N, D] on the device; as bfloat16, which has three digits, each feature first gets mean 0 and deviation 1 over all rows. What
@@ -202,21 +202,21 @@ def _moments_of(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 class _Fold:
-    """The classifier that sees the blocks `train` of `rows` and is asked about the block `held_out`."""
+    """The classifier that sees the blocks `train` of `rows` and is asked about the block `out_of_fold_probabilities`."""
 
-    def __init__(self, rows: Rows, train: list[int], held_out: int) -> None:
-        self.rows, self.train, self.held_out = rows, train, held_out
+    def __init__(self, rows: FeatureBlocks, train: list[int], held_out_fold: int) -> None:
+        self.rows, self.train, self.held_out_fold = rows, train, held_out_fold
         self.solution: torch.Tensor | None = None  # of the last fit, for standardised features
 
     def asked(self, order: np.ndarray) -> np.ndarray:
-        """int64: the rows held out, as numbered before they were put in order."""
-        return order[self.rows.starts[self.held_out] : self.rows.starts[self.held_out + 1]]
+        """int64: the rows of the held-out fold, as numbered before they were put in order."""
+        return order[self.rows.starts[self.held_out_fold] : self.rows.starts[self.held_out_fold + 1]]
 
     def predict(self, targets: torch.Tensor, l2: float) -> np.ndarray:
-        """float32 [held out, C]. targets: [N, C] in the order of `rows`."""
+        """float32 [rows of the held-out fold, C]. targets: [N, C] in the order of `rows`."""
         seen = torch.cat([targets[part] for part in self.rows.slices(self.train)])
         present = seen.sum(0) > 0
-        (asked,) = self.rows.slices([self.held_out])
+        (asked,) = self.rows.slices([self.held_out_fold])
         probs = np.zeros((asked.stop - asked.start, targets.shape[1]), dtype=np.float32)
         if present.sum() == 1:
             probs[:, present.cpu().numpy()] = 1
@@ -248,7 +248,7 @@ def _precondition(sample: torch.Tensor, penalty: torch.Tensor, classes: int) -> 
 
 
 def fit(
-    rows: Rows, train: list[int], targets: torch.Tensor, l2: float, start: torch.Tensor | None = None
+    rows: FeatureBlocks, train: list[int], targets: torch.Tensor, l2: float, start: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Weights float32 [D, C] and intercept [C] of the softmax regression for `rows.x`, fitted to the blocks in `train` with the
     targets [n, C], rows sum to 1; and V [D+1, C], from which a next search may `start`.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dermlab.flag.noise import Noise, by_bayes, fit_noise, softmax, sums_by
-from dermlab.flag.probabilities import HeldOut
+from dermlab.flag.probabilities import OutOfFoldProbabilities
 
 FLOOR = 1e-6  # of a probability: a class unseen in the other folds is unlikely, not impossible
 
@@ -30,7 +30,7 @@ class Verdict:
 
 def posterior(
     labels: np.ndarray,
-    probs: HeldOut,
+    probs: OutOfFoldProbabilities,
     votes: np.ndarray,
     cases: np.ndarray,
     judged: np.ndarray,
@@ -102,7 +102,7 @@ def pool_weight(labels: np.ndarray, log_probs: np.ndarray, log_votes: np.ndarray
     return float(minimize_scalar(log_loss, bounds=(0, 1), method="bounded", options={"xatol": 1e-3}).x)
 
 
-def confident_learning(labels: np.ndarray, probs: HeldOut) -> Verdict:
+def confident_learning(labels: np.ndarray, probs: OutOfFoldProbabilities) -> Verdict:
     """Plain cleanlab (Northcutt et al. 2021), on the draws' mean of the classifiers of the labels as given.
 
     A row is an issue where its probability of another class reaches that class's threshold, the mean probability the class has

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import OTHER, Classes
-from dermlab.data.tables import HELD_OUT
+from dermlab.data.tables import HELD_OUT_FOLD
 from dermlab.manifest.held_out import fold_of
 from dermlab.manifest.params import ManifestParams
 from dermlab.manifest.pool import draw_order, keep_pool
@@ -30,7 +30,7 @@ def build_manifest(
     """(the manifest table, the numbers of metrics/manifest.json).
 
     Only training rows are changed, and no variant keeps one that is a copy of a val or test image. Test rows are all kept, their
-    labels frozen; of `other` in train and val a share `params.other_ratio` is drawn by `seed`. The rows of a fold held out
+    labels frozen; of `other` in train and val a share `params.other_ratio` is drawn by `seed`. The rows of the held-out fold
     (`params.fold`, drawn by `seed`) are as the catalog has them, leaks included: whoever judges labels asks about each. Raises
     ContractError where flags and catalog do not fit together, or a class loses its last row.
     """
@@ -41,9 +41,9 @@ def build_manifest(
 
     draft = _with_flags(parts["train"], flags)
     if params.fold:
-        held_out = fold_of(parts["train"], flags, classes, *params.fold, seed)
-        parts[HELD_OUT] = parts["train"][held_out].assign(split=HELD_OUT)
-        draft = draft[~held_out]
+        in_fold = fold_of(parts["train"], flags, classes, *params.fold, seed)
+        parts[HELD_OUT_FOLD] = parts["train"][in_fold].assign(split=HELD_OUT_FOLD)
+        draft = draft[~in_fold]
     leaks = int(draft["leak"].sum())
     draft = draft[~draft["leak"]].assign(reviewed=False)
     before = draft["label"].value_counts()

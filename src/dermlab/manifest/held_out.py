@@ -1,4 +1,4 @@
-"""One fold of the training rows held out, for a network that is to predict what it has not seen."""
+"""The held-out fold of the training rows, for a network that is to predict what it has not seen."""
 
 import numpy as np
 import pandas as pd

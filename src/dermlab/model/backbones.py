@@ -19,7 +19,7 @@ from dermlab.model.names import revision_of
 from dermlab.model.torchvision_shim import declare_missing_operators
 from dermlab.run.errors import ParamsError
 
-MEDSIGLIP = "google/medsiglip-448"
+MEDSIGLIP_REPOSITORY = "google/medsiglip-448"
 HALF = (0.5, 0.5, 0.5)
 # How the libraries name a block of a network: blocks.2.1 (EfficientNet), blocks.5 (ViT), stages.3.blocks.2 (ConvNeXt),
 # layer4.1 (ResNet), resblocks.11 (open_clip), encoder.layers.26 (SigLIP).
@@ -184,7 +184,7 @@ def _hf(name: str, repository: str, image_size: int, pretrained: bool, config: d
     from transformers import AutoConfig, AutoModel
     from transformers.image_processing_base import ImageProcessingMixin
 
-    repository, revision = revision_of(repository or MEDSIGLIP)
+    repository, revision = revision_of(repository or MEDSIGLIP_REPOSITORY)
     if pretrained:
         with fetched(name, True):
             whole = AutoConfig.from_pretrained(repository, revision=revision)

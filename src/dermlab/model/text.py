@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dermlab.model.backbones import MEDSIGLIP
+from dermlab.model.backbones import MEDSIGLIP_REPOSITORY
 from dermlab.model.hub import fetched, published_model
 from dermlab.model.names import WITHOUT_TEXT, revision_of
 from dermlab.model.runtime import main_device
@@ -85,7 +85,7 @@ def _siglip(backbone: str, repository: str) -> _Tower:
     (Zhai et al. 2023, as in big_vision): a shorter sequence or an attention mask would give other features."""
     from transformers import AutoConfig, AutoTokenizer
 
-    repository, revision = revision_of(repository or MEDSIGLIP)
+    repository, revision = revision_of(repository or MEDSIGLIP_REPOSITORY)
     with fetched(backbone, True):
         config = AutoConfig.from_pretrained(repository, revision=revision)
         tokenizer = AutoTokenizer.from_pretrained(repository, revision=revision)

@@ -37,8 +37,8 @@ class Work:
     measured: str = ""
 
 
-def held_out_rows(values: Mapping[str, Any], work: Work) -> int:
-    """Of the training rows: those that an experiment predicts and does not train on."""
+def held_out_fold_rows(values: Mapping[str, Any], work: Work) -> int:
+    """Training rows of the held-out fold, which an experiment predicts and does not train on."""
     _, is_fold, folds = str(values.get("manifest.held_out", "none")).partition("/")
     return round(work.train_rows / int(folds)) if is_fold else 0
 
@@ -48,14 +48,14 @@ def hours_of(experiments: Sequence[Mapping[str, Any]], work: Work) -> tuple[floa
     still, training = work.speeds
     seconds = work.images / still
     for values in experiments:
-        held_out = held_out_rows(values, work)
-        steps = (work.train_rows - held_out) // values["train.batch_size"] * values["train.batch_size"]
-        seconds += values["train.finetune_epochs"] * steps / training + (work.test_rows + held_out) / still
+        held_out_fold = held_out_fold_rows(values, work)
+        steps = (work.train_rows - held_out_fold) // values["train.batch_size"] * values["train.batch_size"]
+        seconds += values["train.finetune_epochs"] * steps / training + (work.test_rows + held_out_fold) / still
     return seconds / 3600, seconds / 3600 * OVERHEAD
 
 
 def time_and_money(experiments: Sequence[Mapping[str, Any]], work: Work, usd: float, max_hours: float, max_usd: float) -> list[Check]:
-    batch, rows = experiments[0]["train.batch_size"], work.train_rows - held_out_rows(experiments[0], work)
+    batch, rows = experiments[0]["train.batch_size"], work.train_rows - held_out_fold_rows(experiments[0], work)
     steps, left = divmod(rows, batch)
     said = f"{rows:,} rows at batch {batch}: {steps:,} an epoch; {left} rows wait for the next (never a batch of one)"
     checks = [Check("steps", GO, said)]

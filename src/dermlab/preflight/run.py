@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from dermlab.data.classes import OTHER
 from dermlab.data.pin import Pin
-from dermlab.preflight import here
+from dermlab.preflight import machine_checks
 from dermlab.preflight.estimate import FIELD, FIELD_SPEEDS, NO, Check, Work, deletion, disk, evidence, time_and_money
 from dermlab.run.machine import Machine
 from dermlab.study.recipe import Experiment, params_of
@@ -67,12 +67,12 @@ def preflight(
     checks += [found] if (found := deletion(experiments)) else []
     if images is None:
         checks += [
-            here.gpu(first["train.precision"]),
-            here.memory(),
-            here.decoding(first["pull.image_size"], work.speeds and work.speeds[1]),
+            machine_checks.gpu(first["train.precision"]),
+            machine_checks.memory(),
+            machine_checks.decoding(first["pull.image_size"], work.speeds and work.speeds[1]),
         ]
-        checks += [here.source(pin.manifest["key"].iat[0] if pin else None), here.remote()]
-    checks.append(here.weights(first["backbone"]))
+        checks += [machine_checks.source(pin.manifest["key"].iat[0] if pin else None), machine_checks.remote()]
+    checks.append(machine_checks.weights(first["backbone"]))
     return checks
 
 

@@ -22,7 +22,7 @@ from dermlab.run.errors import ContractError
 from dermlab.run.files import write_text
 from dermlab.run.params import read_params
 
-LEAK, HELD_OUT, CONFLICT, COPY = range(4)  # why it matters, the worst first
+LEAK, VAL_OR_TEST, CONFLICT, COPY = range(4)  # why it matters, the worst first
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Pair:
-    """`why`: LEAK (a training photo and one of val or test), HELD_OUT (one of val and one of test, or two of either), CONFLICT (two
+    """`why`: LEAK (a training photo and one of val or test), VAL_OR_TEST (one of val and one of test, or two of either), CONFLICT (two
     training photos of two labels), COPY. `similarity`: cosine of the features."""
 
     first: Photo
@@ -67,7 +67,7 @@ def _why(first: Photo, second: Photo) -> int:
     if training == 1:
         return LEAK
     if training == 0:
-        return HELD_OUT
+        return VAL_OR_TEST
     return COPY if first.label == second.label else CONFLICT
 
 

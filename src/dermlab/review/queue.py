@@ -22,7 +22,7 @@ NEIGHBOURS = 3  # shown of each photo
 @dataclass(frozen=True)
 class Card:
     """One question. `suggested_prob`: 0..1. `rare`: of the rarest third of the classes. `neighbours`: image ids, nearest first.
-    `copies`: image ids of the photo's other copies in the training set. `held_out_copy`: val or test has one too, not to be shown.
+    `copies`: image ids of the photo's other copies in the training set. `copy_in_val_or_test`: val or test has one too, not to be shown.
     `answers`: (question, answer) in words, those that were answered."""
 
     image_id: str
@@ -33,7 +33,7 @@ class Card:
     rare: bool
     neighbours: tuple[str, ...]
     copies: tuple[str, ...]
-    held_out_copy: bool
+    copy_in_val_or_test: bool
     answers: tuple[tuple[str, str], ...]
 
 
@@ -102,7 +102,7 @@ def build_queue(
                 bool(row.protected),
                 neighbours=row.neighbours[:NEIGHBOURS],
                 copies=tuple(image for image in copies[_original(row)] if image != row.image_id and image in labels),
-                held_out_copy=bool(row.leak),
+                copy_in_val_or_test=bool(row.leak),
                 answers=tuple(_answers(train.loc[row.image_id], questions)),
             )
         )

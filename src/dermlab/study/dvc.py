@@ -11,7 +11,7 @@ from threading import current_thread, main_thread
 
 from dermlab.run.errors import DermlabError
 
-DVC = (sys.executable, "-m", "dermlab.study.terse")
+DVC = (sys.executable, "-m", "dermlab.study.quiet_dvc")
 GRACE = 20  # seconds
 
 

@@ -80,7 +80,7 @@ def _read(name: str, repo: Path) -> _Fold:
 def _check_is_of_the_same_study(first: _Fold, fold: _Fold) -> None:
     todo = "Run the folds again from one commit: `dermlab study oof-finetuned`."
     if fold.held_out == NO_FOLD:
-        raise ContractError(f"{fold.name} holds no fold out ({HELD_OUT} is {NO_FOLD}), so it predicts no training row. {todo}")
+        raise ContractError(f"{fold.name} has no held-out fold ({HELD_OUT} is {NO_FOLD}), so it predicts no training row. {todo}")
     changed = {key: values for key, values in changed_params(first.params, fold.params).items() if key not in (HELD_OUT, SEED)}
     if changed:
         said = "; ".join(f"{key}={one}, not {other}" for key, (other, one) in list(changed.items())[:3])

@@ -54,7 +54,7 @@ class Phase:
 
 def head_phase(head: Head, inputs: Inputs, knobs: TrainParams, runtime: Runtime, state: State) -> Phase:
     """Phase one, on features that `embed` cached: no image is decoded. Seconds of work, so one process does it and the others wait."""
-    features, held_out, answers = (
+    features, val_features, val_answers = (
         torch.from_numpy(np.array(a)).to(runtime.device) for a in (inputs.train.features, inputs.val.features, inputs.val.answers)
     )
     head.to(runtime.device)
@@ -72,7 +72,7 @@ def head_phase(head: Head, inputs: Inputs, knobs: TrainParams, runtime: Runtime,
     def validate(head: nn.Module) -> tuple[np.ndarray, np.ndarray]:
         head.eval()
         with torch.inference_mode():
-            return head(held_out, answers).float().cpu().numpy(), held_out.float().cpu().numpy()
+            return head(val_features, val_answers).float().cpu().numpy(), val_features.float().cpu().numpy()
 
     return Phase("frozen", 1, "Training the head", knobs.frozen_epochs, head, head, optimizer, batches, validate, knobs.batch_size)
 

@@ -72,8 +72,8 @@ function renderCard(card) {
   $("meter").value = card.suggested_prob;
   $("prob").textContent = garbage ? "" : percent(card.suggested_prob);
   light(100);
-  $("copies-section").hidden = !card.copies.length && !card.held_out_copy;
-  $("held-out").hidden = !card.held_out_copy;
+  $("copies-section").hidden = !card.copies.length && !card.copy_in_val_or_test;
+  $("copy-in-val-or-test").hidden = !card.copy_in_val_or_test;
   $("copies").replaceChildren(...card.copies.map((id) => figure(card, id)));
   $("neighbours").replaceChildren(...card.neighbours.map((id) => figure(card, id)));
   const agree = card.neighbours.filter((id) => labelOf(id) === card.given).length;

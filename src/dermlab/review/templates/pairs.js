@@ -4,7 +4,7 @@ const STORE = `dermlab-pairs:${content.digest}`;
 const nameOf = (pair) => `${pair.first.image_id},${pair.second.image_id}`;
 const WHY = [
   ["In two splits", "A training photo that looks like one of the validation or test set: the model would be tested on what it has seen."],
-  ["Held out twice", "Both are of the validation or test set; nothing is trained on either."],
+  ["Both in val or test", "Both are of the validation or test set; nothing is trained on either."],
   ["Two labels", "Two training photos that look the same bear different labels."],
   ["Twice in training", "Two training photos that look the same."],
 ];

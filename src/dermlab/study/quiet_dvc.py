@@ -1,4 +1,4 @@
-"""`python -m dermlab.study.terse exp run ...`: DVC's command line, less the lines that concern nobody in a study.
+"""`python -m dermlab.study.quiet_dvc exp run ...`: DVC's command line, less the lines that concern nobody in a study.
 
 A first run warns of each of two dozen outs that is not there yet, and every stage ends in advice on `git add`; between them a real warning
 would be overlooked. What stages print, what DVC runs, and all errors stay.

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from dermlab.study.terse import concerns_the_reader
+from dermlab.study.quiet_dvc import concerns_the_reader
 
 
 def record(level: int, text: str, *values: str) -> logging.LogRecord:

@@ -89,7 +89,7 @@ def remote() -> Check:
 
 def weights(backbone: str) -> Check:
     """For a gated model on the hub: whether this token may fetch it."""
-    from dermlab.model.backbones import MEDSIGLIP
+    from dermlab.model.backbones import MEDSIGLIP_REPOSITORY
     from dermlab.model.hub import fetched
     from dermlab.model.names import revision_of
 
@@ -98,7 +98,7 @@ def weights(backbone: str) -> Check:
         return Check("weights", GO, f"{backbone} needs no gated model")
     from huggingface_hub import hf_hub_download
 
-    repository, revision = revision_of(rest or MEDSIGLIP)
+    repository, revision = revision_of(rest or MEDSIGLIP_REPOSITORY)
     if Path(repository).is_dir():
         return Check("weights", GO, f"{repository} is a folder here")
     try:
