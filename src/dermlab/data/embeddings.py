@@ -14,21 +14,19 @@ from dermlab.run.files import atomic_path
 
 @dataclass(frozen=True)
 class EmbeddingInfo:
-    """How the features were made; train and evaluate prepare images the same way. `image_size`: pixels of the square. `weights`:
-    digest of the backbone's weights, so that a head is never trained on features of one network and used on those of another."""
+    """How the features were made; train and evaluate prepare images the same way."""
 
     backbone: str
     features: int
-    image_size: int
+    image_size: int  # pixels of the square
+    # digest of the backbone's weights, so that a head is never trained on features of one network and used on those of another
     weights: str
 
 
 @dataclass(frozen=True)
 class Embeddings:
-    """`features`: float16 [N, D], row i belongs to `image_ids[i]`; ids are sorted."""
-
     image_ids: np.ndarray
-    features: np.ndarray
+    features: np.ndarray  # float16 [N, D], row i belongs to `image_ids[i]`; ids are sorted
     info: EmbeddingInfo
 
     def of(self, image_ids: pd.Series | np.ndarray) -> np.ndarray:

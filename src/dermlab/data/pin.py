@@ -22,13 +22,10 @@ PINNED_FILES = ("manifest.parquet", "truth.parquet", "classes.json", "questionna
 
 @dataclass(frozen=True)
 class Pin:
-    """`kind`: phantom, folder ... `manifest`: columns of `tables.SOURCE_MANIFEST`; `truth`: of `tables.TRUTH`, empty where the source
-    does not know it."""
-
-    kind: str
+    kind: str  # phantom, folder
     digest: str
-    manifest: pd.DataFrame
-    truth: pd.DataFrame
+    manifest: pd.DataFrame  # columns of `tables.SOURCE_MANIFEST`
+    truth: pd.DataFrame  # of `tables.TRUTH`, empty where the source does not know it
     classes: Classes
     questions: Questionnaire
 

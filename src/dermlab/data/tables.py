@@ -26,12 +26,9 @@ Check = Callable[[pa.Table, str], None]
 
 @dataclass(frozen=True)
 class Schema:
-    """`fields`: the columns every such table has. `nullable`: those of them that may be null. `open_prefix`: columns
-    with these prefixes come besides (questionnaire answers, class probabilities)."""
-
-    fields: tuple[pa.Field, ...]
-    nullable: frozenset[str] = frozenset()
-    open_prefix: tuple[str, ...] = ()
+    fields: tuple[pa.Field, ...]  # the columns every such table has
+    nullable: frozenset[str] = frozenset()  # those of them that may be null
+    open_prefix: tuple[str, ...] = ()  # columns with these prefixes come besides (questionnaire answers, class probabilities)
     unit: frozenset[str] = frozenset()  # columns whose values lie in 0..1
     checks: tuple[Check, ...] = field(default=())
 

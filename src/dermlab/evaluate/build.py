@@ -26,11 +26,9 @@ GIVEN_TWICE = ("top1", "top3", "macro_f1", "balanced_accuracy")  # with and with
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`headline`: at most 8 numbers. `f1`: one a target class. `details`: everything else, for metrics/evaluate.json."""
-
-    headline: dict[str, float]
-    f1: dict[str, float]
-    details: dict[str, Any]
+    headline: dict[str, float]  # at most 8 numbers
+    f1: dict[str, float]  # one a target class
+    details: dict[str, Any]  # everything else, for metrics/evaluate.json
 
 
 def frozen_test_rows(catalog: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:

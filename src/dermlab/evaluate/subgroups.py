@@ -21,7 +21,7 @@ NOT_ANSWERED, NOT_NOTED = "not answered", "not noted"
 
 @dataclass(frozen=True)
 class Subgroup:
-    """Test rows of target classes: `top1`, `top3` as the headline counts them; `interval`: of top1, 95 % over patients."""
+    """Test rows of target classes: `top1`, `top3` as the headline counts them."""
 
     by: str
     group: str
@@ -29,7 +29,7 @@ class Subgroup:
     patients: int
     top1: float
     top3: float
-    interval: tuple[float, float] | None
+    interval: tuple[float, float] | None  # of top1, 95 % over patients
 
 
 def subgroups(rows: pd.DataFrame, probs: np.ndarray, classes: Classes, bootstrap: int) -> list[dict]:

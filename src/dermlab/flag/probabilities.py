@@ -29,15 +29,11 @@ DOUBT = 0.1  # share of wrong labels that the refit reckons with
 
 @dataclass(frozen=True)
 class OutOfFoldProbabilities:
-    """Two looks at every row by classifiers that saw none of its fold, each float32 [R, N, C] for R draws of the folds, rows sum to 1.
+    """Two looks at every row by classifiers that saw none of its fold, each float32 [R, N, C] for R draws of the folds, rows sum to 1."""
 
-    `of_labels`: fitted to the labels as given, so it says how labels come out; `refitted`: fitted to what is then likely to be true.
-    `l2`: the penalty of both; None where they come from elsewhere.
-    """
-
-    of_labels: np.ndarray
-    refitted: np.ndarray
-    l2: float | None
+    of_labels: np.ndarray  # fitted to the labels as given, so it says how labels come out
+    refitted: np.ndarray  # fitted to what is then likely to be true
+    l2: float | None  # the penalty of both; None where they come from elsewhere
 
 
 def out_of_fold_probabilities(

@@ -16,16 +16,12 @@ FLOOR = 1e-6  # of a probability: a class unseen in the other folds is unlikely,
 
 @dataclass(frozen=True)
 class Verdict:
-    """`label_issue`: bool [N]. `quality`: float32 [N], 0 doubtful .. 1 sure. `suggested`: int64 [N], the likeliest class but the
-    given one. `suggested_prob`: float32 [N]. `noise`: how labels go wrong, where the method asks that. `expected_precision`:
-    the share of the issues that are wrong, by the method's own account."""
-
-    label_issue: np.ndarray
-    quality: np.ndarray
-    suggested: np.ndarray
-    suggested_prob: np.ndarray
-    noise: Noise | None = None
-    expected_precision: float | None = None
+    label_issue: np.ndarray  # bool [N]
+    quality: np.ndarray  # float32 [N], 0 doubtful .. 1 sure
+    suggested: np.ndarray  # int64 [N], the likeliest class but the given one
+    suggested_prob: np.ndarray  # float32 [N]
+    noise: Noise | None = None  # how labels go wrong, where the method asks that
+    expected_precision: float | None = None  # the share of the issues that are wrong, by the method's own account
 
 
 def posterior(

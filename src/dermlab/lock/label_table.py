@@ -22,12 +22,11 @@ csv.field_size_limit(10_000_000)
 
 @dataclass(frozen=True)
 class LabelTable:
-    """`frame`: strings, None where empty, blanks around them removed, in Unicode's composed form (NFC); the index is the line in the file
-    (of a Parquet file the row). `said`: what a person should hear of how it was read."""
-
+    # strings, None where empty, blanks around them removed, in Unicode's composed form (NFC); the index is the line in the file (of a
+    # Parquet file the row)
     frame: pd.DataFrame
     delimiter: str = ","
-    said: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)  # what a person should hear of how it was read
 
 
 def read_label_table(data: bytes, where: str) -> LabelTable:

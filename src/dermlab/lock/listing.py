@@ -17,37 +17,33 @@ from dermlab.run.progress import progress
 
 @dataclass(frozen=True)
 class Listing:
-    """What a source holds. `manifest`: columns of `tables.SOURCE_MANIFEST` but the id, one row an image; `truth`: key, `true_label`,
-    `kind` and `duplicate_of` (a key), without a row where the source does not know it."""
+    """What a source holds."""
 
-    manifest: pd.DataFrame
+    manifest: pd.DataFrame  # columns of `tables.SOURCE_MANIFEST` but the id, one row an image
     classes: Classes
     questions: Questionnaire
+    # key, `true_label`, `kind` and `duplicate_of` (a key), without a row where the source does not know it
     truth: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({n: [] for n in ("key", "true_label", "kind", "duplicate_of")}))
 
 
 @dataclass(frozen=True)
 class Options:
-    """What `dermlab lock` may be told. `images`, `seed`: of the phantom. Of a folder or bucket: `labels`, the table where there are
-    several; the names of its columns, None: found by the usual names; `no_patients`: each photo is taken for another person;
-    `ignore_splits`: dermlab splits by patient; `skip_missing`: rows without an image are left out. `min_class_count`: diagnoses with
-    fewer images join `other` (all but the phantom). `endpoint_url`: of an S3 server that is not Amazon's. `pseudonymise`: patients and
-    cases become digests keyed by DERMLAB_KEY."""
+    """What `dermlab lock` may be told."""
 
-    images: int = 4800
+    images: int = 4800  # of the phantom, as `seed`
     seed: int = 17
-    labels: str | None = None
-    image_column: str | None = None
+    labels: str | None = None  # of a folder or bucket: the table, where there are several
+    image_column: str | None = None  # of that table, as the next; None: found by the usual names
     label_column: str | None = None
     patient_column: str | None = None
     case_column: str | None = None
     split_column: str | None = None
-    no_patients: bool = False
-    ignore_splits: bool = False
-    skip_missing: bool = False
-    min_class_count: int = 20
-    endpoint_url: str | None = None
-    pseudonymise: bool = False
+    no_patients: bool = False  # each photo is taken for another person
+    ignore_splits: bool = False  # dermlab splits by patient
+    skip_missing: bool = False  # rows without an image are left out
+    min_class_count: int = 20  # diagnoses with fewer images join `other` (all but the phantom)
+    endpoint_url: str | None = None  # of an S3 server that is not Amazon's
+    pseudonymise: bool = False  # patients and cases become digests keyed by DERMLAB_KEY
 
 
 class Source(Protocol):

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Runtime:
-    """`train_dtype`, `infer_dtype`: of the autocast; weights, normalisation and losses are float32 always."""
-
     device: torch.device
+    # `train_dtype`, `infer_dtype`: of the autocast; weights, normalisation and losses are float32 always
     train_dtype: torch.dtype
     infer_dtype: torch.dtype
     why: str

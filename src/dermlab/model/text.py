@@ -20,19 +20,15 @@ TEXTS_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class TextFeatures:
-    """`vectors`: float32 [P, D], rows of length 1. `logit_scale`: what the model learnt to multiply cosine similarities by."""
-
-    vectors: np.ndarray
-    logit_scale: float
+    vectors: np.ndarray  # float32 [P, D], rows of length 1
+    logit_scale: float  # what the model learnt to multiply cosine similarities by
 
 
 @dataclass(frozen=True)
 class _Tower:
-    """`tokens`: texts to int64 [P, L]. `encode`: tokens to features [P, D]. `model` holds both, and log(logit scale)."""
-
     model: nn.Module
-    tokens: Callable[[list[str]], torch.Tensor]
-    encode: Callable[[torch.Tensor], torch.Tensor]
+    tokens: Callable[[list[str]], torch.Tensor]  # texts to int64 [P, L]
+    encode: Callable[[torch.Tensor], torch.Tensor]  # tokens to features [P, D]. `model` holds both, and log(logit scale)
 
 
 def has_text(backbone: str) -> bool:

@@ -33,14 +33,11 @@ _CASES = (0.72, 0.21, 0.07)  # odds of 1..3 cases of a patient
 
 @dataclass(frozen=True)
 class Clinic:
-    """`manifest`: columns of `tables.SOURCE_MANIFEST` but the id, sorted by key. `truth`: the same rows by key, as `lock.Listing` has it.
-    `recipes`: one a row; `drawing.draw` makes the file of it."""
-
-    manifest: pd.DataFrame
-    truth: pd.DataFrame
+    manifest: pd.DataFrame  # columns of `tables.SOURCE_MANIFEST` but the id, sorted by key
+    truth: pd.DataFrame  # the same rows by key, as `lock.Listing` has it
     classes: Classes
     questions: Questionnaire
-    recipes: tuple[Recipe, ...]
+    recipes: tuple[Recipe, ...]  # one a row; `drawing.draw` makes the file of it
 
 
 @dataclass(frozen=True)

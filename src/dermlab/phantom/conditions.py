@@ -17,16 +17,13 @@ BODY_PARTS = {  # where a photo can be taken -> the questionnaire's word for it
 
 @dataclass(frozen=True, eq=False)  # one object a condition: compared and hashed as such
 class Condition:
-    """`sites`, `layouts`: odds. `raised` .. `growing`: chance that a patient reports it. `days`: median duration.
-
-    `spread`: how much cases differ (standard deviation of the logarithm of each style number).
-    """
-
     name: str
     style: Style
+    # `sites`, `layouts`: odds
     sites: dict[str, float]
     layouts: dict[str, float]
     looks_like: tuple[str, ...]
+    # `raised`, `growing`: chance that a patient reports it
     raised: float = 0.5
     flat: float = 0.2
     rough: float = 0.2
@@ -38,11 +35,11 @@ class Condition:
     darkening: float = 0.05
     growing: float = 0.2
     fever: float = 0.02
-    days: float = 30.0
+    days: float = 30.0  # median duration
     age: float = 40.0
     female: float = 0.55
     category: str = "RASH"
-    spread: float = 0.14
+    spread: float = 0.14  # how much cases differ (standard deviation of the logarithm of each style number)
     tone_bias: float = field(default=0.0)  # Monk tones added, where a condition is seen or reported more on darker skin
 
 

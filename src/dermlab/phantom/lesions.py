@@ -21,7 +21,7 @@ _FLAKE = planes(0.93, 0.90, 0.87)
 
 @dataclass(frozen=True)
 class Spot:
-    """One lesion in the body's coordinates; lengths in short sides at zoom 1. `blisters`: x, y, radius of each."""
+    """One lesion in the body's coordinates; lengths in short sides at zoom 1."""
 
     x: float
     y: float
@@ -31,7 +31,7 @@ class Spot:
     strength: float
     pustule: bool
     punctum: bool
-    blisters: tuple[tuple[float, float, float], ...]
+    blisters: tuple[tuple[float, float, float], ...]  # x, y, radius of each
 
 
 def spots_of(look: Look) -> list[Spot]:
@@ -95,14 +95,14 @@ def _places(look: Look, count: int, rng: np.random.Generator) -> list[tuple[floa
 
 @dataclass
 class _Layers:
-    """[H, W] maps, 0..1, but `height` in pixels. `box`: rows and columns outside which all are 0."""
+    """[H, W] maps, 0..1, but `height` in pixels."""
 
     cover: np.ndarray
     height: np.ndarray
     light_centre: np.ndarray
     dark_centre: np.ndarray
     blister: np.ndarray
-    box: tuple[int, int, int, int] = (10**6, 0, 10**6, 0)
+    box: tuple[int, int, int, int] = (10**6, 0, 10**6, 0)  # rows and columns outside which all are 0
 
     def part(self, top: int, bottom: int, left: int, right: int) -> tuple[slice, slice]:
         """The slices of a box, which from now on lies in `box`."""

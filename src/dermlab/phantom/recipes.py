@@ -36,9 +36,9 @@ class Style:
 
 @dataclass(frozen=True)
 class Look:
-    """What the photos of one case share. `tone`: Monk skin tone 1 (lightest) to 10."""
+    """What the photos of one case share."""
 
-    tone: float
+    tone: float  # Monk skin tone 1 (lightest) to 10
     warmth: float  # undertone, -1..1
     hairiness: float  # 0..1
     site: str
@@ -49,13 +49,11 @@ class Look:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One file. `subject`: `skin`, `document` or `no_skin`. `spoil`: empty, or how the file is broken.
+    """One file."""
 
-    `copy`: of a photo uploaded again with other settings, the scale and the JPEG quality; None otherwise.
-    """
-
+    # `skin`, `document` or `no_skin`
     subject: str
     look: Look | None
     seed: int  # of view, light, camera
-    spoil: str = ""
-    copy: tuple[float, int] | None = None
+    spoil: str = ""  # empty, or how the file is broken
+    copy: tuple[float, int] | None = None  # of a photo uploaded again with other settings, the scale and the JPEG quality; None otherwise

@@ -21,15 +21,13 @@ _CREASES = {"palm": 0.07, "foot_sole": 0.06, "back_of_hand": 0.055, "neck": 0.04
 
 @dataclass(frozen=True)
 class View:
-    """Where the camera stands: `photo = zoom * rotation * (body - centre)`, in short sides, the photo's centre at 0.
-
-    x, y: [H, W], the body's coordinates of every pixel. `scale`: pixels in one short side.
-    """
+    """Where the camera stands: `photo = zoom * rotation * (body - centre)`, in short sides, the photo's centre at 0. x, y: [H, W], the
+    body's coordinates of every pixel."""
 
     centre: tuple[float, float]
     angle: float
     zoom: float
-    scale: float
+    scale: float  # pixels in one short side
     x: np.ndarray
     y: np.ndarray
 
@@ -57,17 +55,11 @@ def view_of(shape: tuple[int, int], centre: tuple[float, float], angle: float, z
 
 @dataclass(frozen=True)
 class Scene:
-    """`albedo`: [3, H, W] skin colour without light, in planes because numpy is twice as fast on them. `light`: [H, W]
-    shading by the body's shape. `body`: [H, W], 1 on skin.
-
-    `nail`: [H, W], 1 on the nail plate, None elsewhere. `relief`: [H, W], height of the skin's own lines, pixels.
-    """
-
-    albedo: np.ndarray
-    light: np.ndarray
-    body: np.ndarray
-    relief: np.ndarray
-    nail: np.ndarray | None = None
+    albedo: np.ndarray  # [3, H, W] skin colour without light, in planes because numpy is twice as fast on them
+    light: np.ndarray  # [H, W] shading by the body's shape
+    body: np.ndarray  # [H, W], 1 on skin
+    relief: np.ndarray  # [H, W], height of the skin's own lines, pixels
+    nail: np.ndarray | None = None  # [H, W], 1 on the nail plate, None elsewhere
 
 
 def scene_of(look: Look, view: View, rng: np.random.Generator) -> Scene:

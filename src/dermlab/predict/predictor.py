@@ -28,14 +28,12 @@ FEW = 8  # photos that one core is through with before it could share them: the 
 
 @dataclass(frozen=True)
 class Prediction:
-    """`probs`: of every class, `other` included, the likeliest first; they sum to 1. `tier`: answer, top-3 or abstain (scores/tiers.py), or
-    unfamiliar (scores/familiarity.py), which a photo is that resembles none of those the model was validated on. `error`: why there is no
-    prediction; then `probs` is empty."""
-
     photo: str
-    probs: dict[str, float]
+    probs: dict[str, float]  # of every class, `other` included, the likeliest first; they sum to 1
+    # answer, top-3 or abstain (scores/tiers.py), or unfamiliar (scores/familiarity.py), which a photo is that resembles none of those the
+    # model was validated on
     tier: str
-    error: str = ""
+    error: str = ""  # why there is no prediction; then `probs` is empty
 
     @property
     def top3(self) -> list[tuple[str, float]]:

@@ -17,24 +17,20 @@ GO, NO, LOOK = "go", "NO", "look"
 
 @dataclass(frozen=True)
 class Check:
-    """`result`: go, NO (stops the recipe) or look (a person should know)."""
-
     what: str
-    result: str
+    result: str  # go, NO (stops the recipe) or look (a person should know)
     said: str
 
 
 @dataclass(frozen=True)
 class Work:
-    """`images`: all that are pulled; `train_rows`, `test_rows`: of one experiment; `originals`: bytes. `speeds`: images/s without and with
-    training on this machine, None where nobody measured; `measured`: who did."""
-
-    images: int
+    images: int  # all that are pulled
+    # `train_rows`, `test_rows`: of one experiment
     train_rows: int
     test_rows: int
-    originals: float
-    speeds: tuple[float, float] | None = None
-    measured: str = ""
+    originals: float  # bytes
+    speeds: tuple[float, float] | None = None  # images/s without and with training on this machine, None where nobody measured
+    measured: str = ""  # who did
 
 
 def held_out_fold_rows(values: Mapping[str, Any], work: Work) -> int:

@@ -39,15 +39,13 @@ FOREIGN = (
 
 @dataclass(frozen=True)
 class Photo:
-    """`sha256`: of `jpeg`. `phash`: 64-bit DCT hash of the upright photo. `width`, `height`: of `jpeg`. `note`: what of the file is not in
-    the photo, None for nothing."""
-
     jpeg: bytes
+    # `width`, `height`: of `jpeg`
     width: int
     height: int
-    sha256: str
-    phash: int
-    note: str | None = None
+    sha256: str  # of `jpeg`
+    phash: int  # 64-bit DCT hash of the upright photo
+    note: str | None = None  # what of the file is not in the photo, None for nothing
 
 
 class BrokenImageError(Exception):

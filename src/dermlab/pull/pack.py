@@ -38,12 +38,9 @@ PART_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Pulled:
-    """`images`: one row an image, as `tables.IMAGES`; `quarantine`: image_id and reason of those that could not be used; `notes`: how many
-    of the photos that were read now are not all that their files hold, by what is left out."""
-
-    images: pd.DataFrame
-    quarantine: pd.DataFrame
-    notes: dict[str, int]
+    images: pd.DataFrame  # one row an image, as `tables.IMAGES`
+    quarantine: pd.DataFrame  # image_id and reason of those that could not be used
+    notes: dict[str, int]  # how many of the photos that were read now are not all that their files hold, by what is left out
 
 
 def pack(

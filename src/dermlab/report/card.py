@@ -24,18 +24,15 @@ ORIGINS = {
 
 @dataclass(frozen=True)
 class Card:
-    """`rows`: split -> images, patients, of them `other`; `unanswered`: question -> share of the images in use; `notes`: what the source
-    notes of the diagnoses, note -> its values by share."""
-
     report: Report
     backbone: str
     origin: str
     image_size: int
     diagnoses: list[str]
-    rows: dict[str, tuple[int, int, int]]
+    rows: dict[str, tuple[int, int, int]]  # split -> images, patients, of them `other`
     by_patient: bool
-    unanswered: dict[str, float]
-    notes: dict[str, dict[str, float]]
+    unanswered: dict[str, float]  # question -> share of the images in use
+    notes: dict[str, dict[str, float]]  # what the source notes of the diagnoses, note -> its values by share
     train: dict[str, Any]
     relabelled: int
     softened: int

@@ -35,19 +35,19 @@ OF_ONE_FILE = r" \(\d+ bytes not processed\)"  # what a reason says of one file,
 
 @dataclass(frozen=True)
 class ClassRow(ClassScores):
-    """A class in the test split and in training. `against_others`: as of `one_vs_rest`; `curve`: precision over recall."""
+    """A class in the test split and in training."""
 
-    against_others: dict[str, float]
-    curve: list[tuple[float, float]]
+    against_others: dict[str, float]  # as of `one_vs_rest`
+    curve: list[tuple[float, float]]  # precision over recall
     training: TrainingCounts
 
 
 @dataclass(frozen=True)
 class BalancePoint:
-    """The test split with the logits adjusted by `tau`: value and 95 % interval, None with too few patients. `used`: this run's."""
+    """The test split with the logits adjusted by `tau`: value and 95 % interval, None with too few patients."""
 
     tau: float
-    used: bool
+    used: bool  # this run's
     top1: float
     top1_bounds: tuple[float, float] | None
     balanced: float
@@ -56,9 +56,6 @@ class BalancePoint:
 
 @dataclass(frozen=True)
 class Report:
-    """`headline`: score -> (value, 95 % interval, None with too few patients). `confusion`: classes by support, and the counts
-    in that order."""
-
     params: Params
     verdict: str
     caution: str
@@ -68,7 +65,7 @@ class Report:
     quarantine: dict[str, int]
     images: int
     patients: int
-    headline: dict[str, tuple[float, tuple[float, float] | None]]
+    headline: dict[str, tuple[float, tuple[float, float] | None]]  # score -> (value, 95 % interval, None with too few patients)
     extras: list[str]
     balance: list[BalancePoint]
     balance_lead: str
@@ -77,7 +74,7 @@ class Report:
     unfamiliar: str
     classes: list[ClassRow]
     sink: str
-    confusion: tuple[list[str], list[list[int]]]
+    confusion: tuple[list[str], list[list[int]]]  # classes by support, and the counts in that order
     confusion_lead: str
     worst: list[dict[str, Any]]
     subgroups: list[dict[str, Any]]

@@ -17,23 +17,21 @@ THUMBNAIL = 240  # pixels of the longer side: sharp at the 150-200 px a page sho
 
 @dataclass(frozen=True)
 class Example:
-    """`quality`: 0..1, low for a doubtful label. `truth`: what the row really is, empty where unknown. `image`: a data URI."""
-
     given: str
     suggested: str
-    quality: float
-    truth: str
-    image: str
+    quality: float  # 0..1, low for a doubtful label
+    truth: str  # what the row really is, empty where unknown
+    image: str  # a data URI
 
 
 @dataclass(frozen=True)
 class ConfidentError:
-    """A test photo that the model took for another diagnosis. `image`: a data URI."""
+    """A test photo that the model took for another diagnosis."""
 
     true: str
     predicted: str
     confidence: float
-    image: str
+    image: str  # a data URI
 
 
 def examples(flags: pd.DataFrame, catalog: pd.DataFrame, truth: pd.DataFrame, shards: Shards, count: int) -> list[Example]:

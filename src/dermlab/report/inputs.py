@@ -16,16 +16,14 @@ METRICS = ("flag", "train", "evaluate", "headline")
 
 @dataclass(frozen=True)
 class Inputs:
-    """`rows`: as `rows.read_rows`. `metrics`: the metrics files by name. `truth` has no row where the source does not know it."""
-
     params: Params
-    rows: pd.DataFrame
+    rows: pd.DataFrame  # as `rows.read_rows`
     quarantine: pd.DataFrame
     flags: pd.DataFrame
     manifest: pd.DataFrame
     predictions: pd.DataFrame
     truth: pd.DataFrame
-    metrics: dict[str, dict]
+    metrics: dict[str, dict]  # the metrics files by name. `truth` has no row where the source does not know it
     shards: Shards
 
 

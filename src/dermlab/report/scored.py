@@ -18,7 +18,7 @@ Bounds = tuple[float, float] | None
 
 @dataclass(frozen=True)
 class ClassScores:
-    """One target class. `f1_bounds`: 95 % interval, None with too few patients. Precision, recall and F1 mean nothing without support."""
+    """One target class."""
 
     name: str
     rare: bool
@@ -27,20 +27,19 @@ class ClassScores:
     precision: float
     recall: float
     f1: float
-    f1_bounds: Bounds
+    f1_bounds: Bounds  # 95 % interval, None with too few patients. Precision, recall and F1 mean nothing without support
 
 
 @dataclass(frozen=True)
 class Scored:
-    """`rows`: those of target classes; `labels`, `probs`: of them, int [N] and float64 [N, K]. `headline`: score -> (value, 95 % interval).
-    `classes`: in label order; `rare`, `sink`: as `rarest_third` and `commonest` of the training rows."""
-
-    rows: pd.DataFrame
+    rows: pd.DataFrame  # those of target classes
+    # `labels`, `probs`: of them, int [N] and float64 [N, K]
     labels: np.ndarray
     probs: np.ndarray
     by_patient: Tally
-    headline: dict[str, tuple[float, Bounds]]
-    classes: list[ClassScores]
+    headline: dict[str, tuple[float, Bounds]]  # score -> (value, 95 % interval)
+    classes: list[ClassScores]  # in label order
+    # `rare`, `sink`: as `rarest_third` and `commonest` of the training rows
     rare: list[str]
     sink: str
 

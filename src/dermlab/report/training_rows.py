@@ -12,19 +12,16 @@ TOP_SUGGESTIONS = 10
 
 @dataclass(frozen=True)
 class TrainingCounts:
-    """Rows of one class. `before`: in the catalog; `after`: trained on, with the label they carry then; `flagged`: of `before`;
-    `dropped`: of `before`, in no manifest and no leak; `kept_flagged`: flagged, and trained on with their label as it was; `softened`: of
-    `after`, trained towards a second label too, to which they give `given_away` rows in all; `received`: what rows of other classes give
-    to this one."""
+    """Rows of one class."""
 
-    before: int
-    after: int
-    flagged: int
-    dropped: int
-    kept_flagged: int
-    softened: int
+    before: int  # in the catalog
+    after: int  # trained on, with the label they carry then
+    flagged: int  # of `before`
+    dropped: int  # of `before`, in no manifest and no leak
+    kept_flagged: int  # flagged, and trained on with their label as it was
+    softened: int  # of `after`, trained towards a second label too, to which they give `given_away` rows in all
     given_away: float
-    received: float
+    received: float  # what rows of other classes give to this one
 
     @property
     def flag_rate(self) -> float | None:

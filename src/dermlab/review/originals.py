@@ -19,10 +19,9 @@ NAMED = 5  # photos that a line names
 
 @dataclass(frozen=True)
 class Originals:
-    """`jpegs`: image id -> JPEG without metadata. `lost`: image id -> why there is none, of those that were asked for. Both are empty where
-    nothing says where the source lies or what it holds."""
-
-    jpegs: dict[str, bytes] = field(default_factory=dict)
+    jpegs: dict[str, bytes] = field(default_factory=dict)  # image id -> JPEG without metadata
+    # image id -> why there is none, of those that were asked for. Both are empty where nothing says where the source lies or what it
+    # holds
     lost: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -27,24 +27,21 @@ LEAK, VAL_OR_TEST, CONFLICT, COPY = range(4)  # why it matters, the worst first
 
 @dataclass(frozen=True)
 class Photo:
-    """`label`: empty for a photo of val or test, whose labels are frozen and shown to nobody who decides."""
-
     image_id: str
     split: str
-    label: str
+    label: str  # empty for a photo of val or test, whose labels are frozen and shown to nobody who decides
     shard: int
     row: int
 
 
 @dataclass(frozen=True)
 class Pair:
-    """`why`: LEAK (a training photo and one of val or test), VAL_OR_TEST (one of val and one of test, or two of either), CONFLICT (two
-    training photos of two labels), COPY. `similarity`: cosine of the features."""
-
     first: Photo
     second: Photo
+    # LEAK (a training photo and one of val or test), VAL_OR_TEST (one of val and one of test, or two of either), CONFLICT (two training
+    # photos of two labels), COPY
     why: int
-    similarity: float
+    similarity: float  # cosine of the features
 
 
 def read_pairs() -> list[Pair]:

@@ -21,20 +21,18 @@ NEIGHBOURS = 3  # shown of each photo
 
 @dataclass(frozen=True)
 class Card:
-    """One question. `suggested_prob`: 0..1. `rare`: of the rarest third of the classes. `neighbours`: image ids, nearest first.
-    `copies`: image ids of the photo's other copies in the training set. `copy_in_val_or_test`: val or test has one too, not to be shown.
-    `answers`: (question, answer) in words, those that were answered."""
+    """One question."""
 
     image_id: str
     given: str
     suggested: str
-    suggested_prob: float
+    suggested_prob: float  # 0..1
     issue: str
-    rare: bool
-    neighbours: tuple[str, ...]
-    copies: tuple[str, ...]
-    copy_in_val_or_test: bool
-    answers: tuple[tuple[str, str], ...]
+    rare: bool  # of the rarest third of the classes
+    neighbours: tuple[str, ...]  # image ids, nearest first
+    copies: tuple[str, ...]  # image ids of the photo's other copies in the training set
+    copy_in_val_or_test: bool  # val or test has one too, not to be shown
+    answers: tuple[tuple[str, str], ...]  # (question, answer) in words, those that were answered
 
 
 @dataclass(frozen=True)
@@ -48,14 +46,11 @@ class Shown:
 
 @dataclass(frozen=True)
 class Queue:
-    """`photos`: by image id, all that the cards name. `reviewed`: ranked rows that the ledger has settled; `later`: ranked rows beyond
-    the limit. `classes`: what a photo may be relabelled to."""
-
     cards: tuple[Card, ...]
-    photos: dict[str, Shown]
-    reviewed: int
-    later: int
-    classes: tuple[str, ...]
+    photos: dict[str, Shown]  # by image id, all that the cards name
+    reviewed: int  # ranked rows that the ledger has settled
+    later: int  # ranked rows beyond the limit
+    classes: tuple[str, ...]  # what a photo may be relabelled to
 
     @property
     def digest(self) -> str:

@@ -41,15 +41,12 @@ class Feed:
 
 @dataclass
 class TrainLog:
-    """`recipe`: the digest that names its checkpoints. `usd_per_hour`: of the machine, 0: not said. `flops`: of an image, forward and
-    backward; `peak`: of all devices together, a second; None where not known."""
-
-    recipe: str
+    recipe: str  # the digest that names its checkpoints
     device: torch.device
     processes: int = 1
-    usd_per_hour: float = 0.0
-    flops: float | None = None
-    peak: float | None = None
+    usd_per_hour: float = 0.0  # of the machine, 0: not said
+    flops: float | None = None  # of an image, forward and backward
+    peak: float | None = None  # of all devices together, a second; None where not known
     path: Path | None = None
     _started: float = field(default_factory=time.perf_counter)
 

@@ -13,8 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Counts:
-    """`hit`, `predicted`, `true`: [..., K] rows of the class that are right, that are predicted as it, that are of it."""
-
+    # `hit`, `predicted`, `true`: [..., K] rows of the class that are right, that are predicted as it, that are of it
     hit: np.ndarray
     predicted: np.ndarray
     true: np.ndarray

@@ -23,11 +23,11 @@ BETTER, WORSE, NOT_APART, TOO_FEW = "better", "worse", "not told apart", "too fe
 
 @dataclass(frozen=True)
 class Difference:
-    """A score of a run and of the baseline. `bounds`: 95 % interval of their difference, None where it does not exist."""
+    """A score of a run and of the baseline."""
 
     baseline: float
     value: float
-    bounds: tuple[float, float] | None
+    bounds: tuple[float, float] | None  # 95 % interval of their difference, None where it does not exist
     verdict: str
 
     @property

@@ -18,18 +18,17 @@ ROOT = "refs/exps/"
 
 @dataclass(frozen=True)
 class Listed:
-    """An experiment. `base`: the commit it started from, `made`: when it was committed, as git tells both in short; `test`: digests of what
-    was tested, the same for those that may be compared, empty where it was never evaluated; `top1`: None where the cache lacks it."""
+    """An experiment."""
 
     name: str
-    base: str
-    made: str
+    base: str  # the commit it started from, in short
+    made: str  # when it was committed, as git tells it in short
     variant: str
     loss: str
     backbone: str
     seed: int
-    test: str
-    top1: float | None
+    test: str  # digests of what was tested, the same for those that may be compared, empty where it was never evaluated
+    top1: float | None  # None where the cache lacks it
 
 
 def list_runs() -> list[Listed]:

@@ -23,21 +23,18 @@ SEED = "seed"
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """`table`: as `tables.PREDICTIONS`, a row a training row. `log_loss`, `accuracy`: of the labels as given, as in metrics/flag.json."""
-
-    table: pd.DataFrame
+    table: pd.DataFrame  # as `tables.PREDICTIONS`, a row a training row
+    # `log_loss`, `accuracy`: of the labels as given, as in metrics/flag.json
     log_loss: float
     accuracy: float
 
 
 @dataclass(frozen=True)
 class _Fold:
-    """`data`: digests of catalog and images; `train`: ids of the training rows."""
-
     name: str
     params: dict
-    data: tuple[str, str]
-    train: pd.Series
+    data: tuple[str, str]  # digests of catalog and images
+    train: pd.Series  # ids of the training rows
     predicted: pd.DataFrame
 
     @property

@@ -18,11 +18,9 @@ HELD_OUT, NO_FOLD = "manifest.held_out", "none"
 
 @dataclass(frozen=True)
 class Experiment:
-    """`overrides`: params by dotted key, over those that are committed. `budget`: of a simulated reviewer, None without one."""
-
     name: str
-    overrides: Mapping[str, Any]
-    budget: float | None = None
+    overrides: Mapping[str, Any]  # params by dotted key, over those that are committed
+    budget: float | None = None  # of a simulated reviewer, None without one
 
     @property
     def ledger(self) -> Path:

@@ -35,13 +35,10 @@ RESULTS = (str(paths.PARAMS), str(LOCK))
 
 @dataclass(frozen=True)
 class Before:
-    """`branch`: such as refs/heads/main, empty where HEAD was detached already; `params`: the text of params.yaml; `group`: the process
-    group of the dvc that runs, 0 for none."""
-
-    branch: str
+    branch: str  # such as refs/heads/main, empty where HEAD was detached already
     head: str
-    params: str
-    group: int = 0
+    params: str  # the text of params.yaml
+    group: int = 0  # the process group of the dvc that runs, 0 for none
 
 
 @contextmanager

@@ -21,15 +21,14 @@ from dermlab.train.params import Params
 
 @dataclass(frozen=True)
 class Rows:
-    """N rows of one split. `table`: image_id, shard, row. `labels`: int64 [N]; `weights`: float32 [N];
-    `answers`: float32 [N, Q]; `features`: float16 [N, D] of the frozen backbone. `seconds`: int64 [N], the second labels, whose part in a
-    row is `shares`, float64 [N], 0 where a row has one label; None where all have."""
+    """N rows of one split."""
 
-    table: pd.DataFrame
-    labels: np.ndarray
-    weights: np.ndarray
-    answers: np.ndarray
-    features: np.ndarray
+    table: pd.DataFrame  # image_id, shard, row
+    labels: np.ndarray  # int64 [N]
+    weights: np.ndarray  # float32 [N]
+    answers: np.ndarray  # float32 [N, Q]
+    features: np.ndarray  # float16 [N, D] of the frozen backbone
+    # int64 [N], the second labels, whose part in a row is `shares`, float64 [N], 0 where a row has one label; None where all have
     seconds: np.ndarray | None = None
     shares: np.ndarray | float = 0.0
 
@@ -47,21 +46,17 @@ class Rows:
 
 @dataclass(frozen=True)
 class Inputs:
-    """`counts`: float64 [K+1], the training rows of each class as they are drawn (`drawn_counts`). `digests`: sha256 of what
-    was read. `weights`: digest of the backbone that made the features. `stored_side`: pixels of
-    the shorter side of a stored photo that had to be shrunk. `loaders`: processes that decode; they change no number."""
-
     train: Rows
     val: Rows
     classes: Classes
     questions: Questionnaire
     shards: Shards
     image_size: int
-    counts: np.ndarray
-    digests: dict[str, str]
-    weights: str
-    stored_side: int
-    loaders: int = 0
+    counts: np.ndarray  # float64 [K+1], the training rows of each class as they are drawn (`drawn_counts`)
+    digests: dict[str, str]  # sha256 of what was read
+    weights: str  # digest of the backbone that made the features
+    stored_side: int  # pixels of the shorter side of a stored photo that had to be shrunk
+    loaders: int = 0  # processes that decode; they change no number
 
 
 def read_inputs(

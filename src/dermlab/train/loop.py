@@ -27,10 +27,10 @@ LOOKED_AT = 50  # losses are looked at after so many steps, for reading one wait
 
 @dataclass(frozen=True)
 class Keeper:
-    """What happens to a state that is worth keeping. `write`: a checkpoint; `epoch`: what is told of an epoch that has ended."""
+    """What happens to a state that is worth keeping."""
 
-    write: Callable[[], None]
-    epoch: Callable[[], None]
+    write: Callable[[], None]  # a checkpoint
+    epoch: Callable[[], None]  # what is told of an epoch that has ended
     watch: Watch
     log: TrainLog
 

@@ -30,26 +30,23 @@ Batches = Iterator[tuple[np.ndarray, torch.Tensor]]
 
 @dataclass(frozen=True)
 class Phase:
-    """`number`: in seeds. `learner`: the module that learns and is remembered; `model`: the same as it is called, with inputs and
-    answers, wrapped where several processes share the work. `batches`: of an epoch's number, its order of training rows and a step, the
-    rows of each batch from that step on and what the model takes of them; of this process alone. `validate`: of a module such as
-    `learner`, what it makes of the validation rows: logits, float32 [N, K+1], and the backbone's features, float32 [N, D].
-    `at_once`: rows that a pass takes of a batch. `ema`: decay of the average of the weights. `accelerator`: None where one process does
-    it all. `around`: a context for each forward pass of training."""
-
     name: str
-    number: int
+    number: int  # in seeds
     title: str
     epochs: int
-    learner: nn.Module
-    model: nn.Module
+    learner: nn.Module  # the module that learns and is remembered
+    model: nn.Module  # the same as it is called, with inputs and answers, wrapped where several processes share the work
     optimizer: torch.optim.Optimizer
+    # of an epoch's number, its order of training rows and a step, the rows of each batch from that step on and what the model takes of
+    # them; of this process alone
     batches: Callable[[int, np.ndarray, int], Batches]
+    # of a module such as `learner`, what it makes of the validation rows: logits, float32 [N, K+1], and the backbone's features, float32
+    # [N, D]
     validate: Callable[[nn.Module], tuple[np.ndarray, np.ndarray]]
-    at_once: int
-    ema: float = 0.0
-    accelerator: Accelerator | None = None
-    around: Callable[[], AbstractContextManager] = nullcontext
+    at_once: int  # rows that a pass takes of a batch
+    ema: float = 0.0  # decay of the average of the weights
+    accelerator: Accelerator | None = None  # None where one process does it all
+    around: Callable[[], AbstractContextManager] = nullcontext  # a context for each forward pass of training
 
 
 def head_phase(head: Head, inputs: Inputs, knobs: TrainParams, runtime: Runtime, state: State) -> Phase:

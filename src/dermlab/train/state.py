@@ -16,19 +16,18 @@ PHASES = ("frozen", "finetune")
 
 @dataclass
 class State:
-    """`phase`, `epoch`, `step`: epochs finished in this phase, and steps in the epoch after them; `losses`: the sum over those steps.
-    `weights`, `optimizer`, `average`: as that step left them; of the head only while the backbone is frozen. `best`: the phase, epoch,
-    score, weights, validation logits and features of the best epoch so far. `history`: one row an epoch, both phases."""
-
+    # `phase`, `epoch`, `step`: epochs finished in this phase, and steps in the epoch after them
     phase: str = "frozen"
     epoch: int = 0
     step: int = 0
-    losses: float = 0.0
+    losses: float = 0.0  # the sum over those steps
+    # `weights`, `optimizer`, `average`: as that step left them; of the head only while the backbone is frozen
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
     average: dict[str, torch.Tensor] = field(default_factory=dict)
+    # the phase, epoch, score, weights, validation logits and features of the best epoch so far
     best: dict[str, Any] = field(default_factory=dict)
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)  # one row an epoch, both phases
 
     def pause(self, step: int, losses: float, model: torch.nn.Module, optimizer: torch.optim.Optimizer, average: Average) -> None:
         """Within an epoch, after `step` of its steps."""

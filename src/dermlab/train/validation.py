@@ -10,12 +10,10 @@ from dermlab.scores.probabilities import negative_log_likelihood
 
 @dataclass(frozen=True)
 class Validation:
-    """`top1`, `macro_f1`: over the rows of the target classes, with `other` left out of the ranking, as the headline is
-    scored. `nll`: mean negative log-likelihood of all rows, before the temperature."""
-
+    # `top1`, `macro_f1`: over the rows of the target classes, with `other` left out of the ranking, as the headline is scored
     top1: float
     macro_f1: float
-    nll: float
+    nll: float  # mean negative log-likelihood of all rows, before the temperature
 
     @property
     def score(self) -> float:

@@ -28,12 +28,10 @@ RULES = (
 
 @dataclass(frozen=True)
 class Finding:
-    """`verdict`: one sentence. `reasons`: sentences with the numbers. `advice`: what to do."""
-
     name: str
-    verdict: str
-    reasons: tuple[str, ...]
-    advice: str
+    verdict: str  # one sentence
+    reasons: tuple[str, ...]  # sentences with the numbers
+    advice: str  # what to do
 
 
 def findings(comparison: Comparison) -> tuple[Finding, ...]:

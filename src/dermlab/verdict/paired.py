@@ -22,50 +22,48 @@ from dermlab.verdict.seeds import Recipe, by_recipe, flat
 
 @dataclass(frozen=True)
 class Run:
-    """One experiment. `predictions`: as `tables.PREDICTIONS`; `params`: params.yaml; `train_counts`: the catalog's training rows of each
-    target class; `trained`: those that the run trained on; `flagged`: share of each class's rows whose label was doubted."""
+    """One experiment."""
 
     name: str
-    predictions: pd.DataFrame
-    params: dict
-    train_counts: dict[str, int]
-    trained: dict[str, int] = field(default_factory=dict)
-    flagged: dict[str, float] = field(default_factory=dict)
+    predictions: pd.DataFrame  # as `tables.PREDICTIONS`
+    params: dict  # params.yaml
+    train_counts: dict[str, int]  # the catalog's training rows of each target class
+    trained: dict[str, int] = field(default_factory=dict)  # those that the run trained on
+    flagged: dict[str, float] = field(default_factory=dict)  # share of each class's rows whose label was doubted
 
 
 @dataclass(frozen=True)
 class Row:
-    """A run against the baseline. `changed`: param -> (baseline's, this run's). `per_class`: of F1, verdicts corrected for the number of
-    classes (Holm). `rare_f1`: the mean F1 of the rarest third. `trained`: as of `Run`. `gained`, `lost`: test images that only
-    this run, or only the baseline, has right; `mcnemar_p`: exact, two-sided, treats images as independent."""
+    """A run against the baseline."""
 
     name: str
-    changed: dict[str, tuple[Any, Any]]
+    changed: dict[str, tuple[Any, Any]]  # param -> (baseline's, this run's)
     headline: dict[str, Difference]
-    per_class: dict[str, Difference]
-    rare_f1: Difference
-    trained: dict[str, int]
+    per_class: dict[str, Difference]  # of F1, verdicts corrected for the number of classes (Holm)
+    rare_f1: Difference  # the mean F1 of the rarest third
+    trained: dict[str, int]  # as of `Run`
+    # `gained`, `lost`: test images that only this run, or only the baseline, has right
     gained: int
     lost: int
-    mcnemar_p: float
+    mcnemar_p: float  # exact, two-sided, treats images as independent
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """`headline`, `per_class`: the baseline's scores; `trained`, `flagged`: as of `Run`, the baseline's. `patients_of`, `images_of`: of
-    each class in the test split. `recipes`: the baseline's first; empty where no recipe has a second seed."""
-
     baseline: str
+    # `headline`, `per_class`: the baseline's scores
     headline: dict[str, float]
     per_class: dict[str, float]
     rows: tuple[Row, ...]
-    recipes: tuple[Recipe, ...]
+    recipes: tuple[Recipe, ...]  # the baseline's first; empty where no recipe has a second seed
     images: int
     patients: int
+    # `patients_of`, `images_of`: of each class in the test split
     images_of: dict[str, int]
     patients_of: dict[str, int]
     rare: tuple[str, ...]
     sink: str
+    # `trained`, `flagged`: as of `Run`, the baseline's
     trained: dict[str, int]
     flagged: dict[str, float]
     bootstrap: int

@@ -13,16 +13,15 @@ from dermlab.scores.headline import HEADLINE
 
 @dataclass(frozen=True)
 class Recipe:
-    """Runs whose params differ only in the seed, one a seed. `spread`: standard deviation over seeds (empty for one).
-    `differences`: against the baseline's recipe, paired where the seeds are the same, else Welch's; empty where either has one seed.
-    `needed`: seeds that a difference of this size would take to be told apart, where the seeds are the same."""
+    """Runs whose params differ only in the seed, one a seed."""
 
     name: str
     seeds: tuple[int, ...]
     mean: dict[str, float]
-    spread: dict[str, float]
+    spread: dict[str, float]  # standard deviation over seeds (empty for one)
+    # against the baseline's recipe, paired where the seeds are the same, else Welch's; empty where either has one seed
     differences: dict[str, Difference]
-    needed: dict[str, int]
+    needed: dict[str, int]  # seeds that a difference of this size would take to be told apart, where the seeds are the same
 
 
 def flat(params: Mapping) -> dict[str, Any]:
