@@ -1,4 +1,4 @@
-"""In which order tests run; and dual encoders small enough to draw at random, for the rooms that read text: no weights hub is asked."""
+"""In which order tests run; a finished run; and dual encoders small enough to draw at random: no weights hub is asked."""
 
 import json
 import os
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from world import World, make_world
 
 from dermlab.model.torchvision_shim import declare_missing_operators
 
@@ -28,6 +29,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = [item for item in items if item.path in rank]
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item.path not in rank]
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch) -> World:
+    """A finished run, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return make_world(tmp_path)
 
 
 @pytest.fixture(scope="session")

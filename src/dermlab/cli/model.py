@@ -76,7 +76,7 @@ def export(
 
     With its classes and questionnaire; it is checked that it gives the same probabilities."""
     if figures is not None:
-        from dermlab.report.print_figures import write_figures
+        from dermlab.predict.figures import write_figures
 
         written = write_figures(figures)
         say(f"export: {len(written)} figures in {figures}: {', '.join(path.name for path in written)}")

@@ -9,7 +9,7 @@ import pytest
 
 from dermlab.cli.model import export
 from dermlab.data.tables import PREDICTIONS, write_table
-from dermlab.report.print_figures import FIGURES, _corners, write_figures
+from dermlab.predict.figures import FIGURES, _corners, write_figures
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
 
