@@ -83,7 +83,7 @@ def as_focal(clinic):
 
 def test_a_second_experiment_reuses_pull_embed_and_flag_and_hands_over_what_it_scored(clinic, as_focal):
     """Also where logits are adjusted on validation: `predict` gives the very probabilities that were scored."""
-    said = clinic.run("dvc", "exp", "run", "-S", "loss=bce", "-S", "calibrate.adjust=validation").stdout
+    said = clinic.run("dvc", "exp", "run", "-S", "loss=ce", "-S", "train.dropout=0.3", "-S", "calibrate.adjust=validation").stdout
     assert ran(said) == ["train", "calibrate", "evaluate", "report"]
     chosen = json.loads((clinic.folder / "models" / "model" / "calibration.json").read_text())
     assert chosen["tau"] == chosen["chosen_tau"] > 0

@@ -69,7 +69,7 @@ def test_a_killed_training_goes_on_after_a_comment_in_a_file_that_it_does_not_de
     before = {path: path.read_text() for path in (told, learnt)}
     for path, text in before.items():
         path.write_text(text + "# a comment\n")
-    said = own.run("dvc", "repro", "train").stdout
+    said = own.run(*command).stdout
     for path, text in before.items():
         path.write_text(text)
     assert "train: goes on after epoch" in said

@@ -22,6 +22,7 @@ EXPECTED = {
     "reviewed": {"variant": "relabeled", "loss": "focal", "ledger": "data/simulated/review-0.05.csv"},
 }
 KILLS = int(os.environ.get("DERMLAB_KILLS", "1"))  # moments a signal; `make soak` asks for ten
+soak = pytest.mark.skipif("DERMLAB_KILLS" not in os.environ, reason="`make soak`; tests/study/test_at_once.py stops slots, too")
 LONGEST = 20  # seconds; about what the killed study takes
 
 
@@ -201,6 +202,7 @@ def test_experiments_beside_each_other_end_as_one_after_the_other(clone):
     assert {"baseline-unfinished", "reviewed-unfinished"} <= {json.loads(line)["experiment"] for line in told}
 
 
+@soak
 def test_killed_while_some_run_beside_each_other_none_of_them_goes_on_and_the_next_start_ends_them(clone):
     start_anew(clone)
     study = subprocess.Popen(["dermlab", "study", "small", "--at-once", "2"], cwd=clone.folder, env=clone.environment, text=True,

@@ -1,21 +1,15 @@
 """What a killed stage left is taken up again by the same code, and by no other: other is what its numbers could come from."""
 
+import importlib.util
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "src" / "dermlab"
-DIGEST = """
-import sys; sys.path.insert(0, sys.argv[1])
-from dermlab.embed.parts import Parts
-from dermlab.pull.pack import _settings_digest
-from dermlab.pull.params import PullParams
+from dermlab.run.code import code_digest
 from dermlab.train.checkpoint import _code
-print(_settings_digest(PullParams(image_size=64, max_pixels=1, max_quarantine=0)), Parts("info").folder, _code())
-"""
+
+PACKAGE = Path(__file__).parents[2] / "src" / "dermlab"
 NAMES = ("pull", "embed", "train")
 
 
@@ -32,8 +26,15 @@ def before(copy) -> dict[str, str]:
 
 
 def digests(copy: Path) -> dict[str, str]:
-    done = subprocess.run([sys.executable, "-c", DIGEST, str(copy)], capture_output=True, text=True, check=True)
-    return dict(zip(NAMES, done.stdout.split(), strict=True))
+    """Of the rooms of the copy, by its own run/code.py, which reads every file anew."""
+    spec = importlib.util.spec_from_file_location("code_of_the_copy", copy / "dermlab" / "run" / "code.py")
+    code = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(code)
+    return {name: code.code_digest(*(copy / "dermlab" / name).glob("*.py")) for name in NAMES}
+
+
+def test_a_checkpoint_is_named_by_the_code_of_its_room():
+    assert _code() == code_digest(*(PACKAGE / "train").glob("*.py"))
 
 
 @pytest.mark.parametrize(

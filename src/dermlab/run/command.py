@@ -1,5 +1,6 @@
 """How a stage script and a CLI verb end when a user's input is wrong: one paragraph, exit code 1, no traceback."""
 
+import errno
 import sys
 import textwrap
 from collections.abc import Callable
@@ -23,6 +24,10 @@ def run_command(main: Callable[[], None], *, shared: bool = False) -> None:
         if library == "dermlab":
             raise
         _fail(f'{library} is not installed here. `pip install "dermlab[train,export]"` brings what every command needs.')
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _fail(f"No space left{f' while writing {error.filename}' if error.filename else ' on this disk'}. Free some and run again.")
     except KeyboardInterrupt:
         print("Interrupted. Finished work is kept; run the same command again to go on.", file=sys.stderr)
         sys.exit(130)

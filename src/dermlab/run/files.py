@@ -39,7 +39,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             yield unfinished
             _move_into_place(unfinished, path, scratch / "replaced")
     except Exception as error:
-        if _is_of_a_full_disk(error, path.parent):
+        if is_of_a_full_disk(error, path.parent):
             free = shutil.disk_usage(path.parent).free
             raise BudgetError(
                 f"No space left while writing {path} ({free / 1e6:.0f} MB free there). Nothing was changed. "
@@ -50,7 +50,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _is_of_a_full_disk(error: Exception, folder: Path) -> bool:
+def is_of_a_full_disk(error: Exception, folder: Path) -> bool:
     """Also where a library says it in its own way: safetensors in words, torch by a position in the file that it did not expect."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
