@@ -18,6 +18,7 @@ SMALL = {
     "  image_size: 128": "  image_size: 64",
     "  bootstrap: 10000": "  bootstrap: 200",
     "  repeats: 3": "  repeats: 1",
+    "  finetune_epochs: 2": "  finetune_epochs: 1",
     "  l2: auto": "  l2: 300.0",
 }
 

@@ -32,7 +32,7 @@ def clone(finished_clinic, tmp_path_factory) -> Clone:
     clone = copy_of(finished_clinic, tmp_path_factory.mktemp("study"))
     clone.run("dvc", "exp", "remove", "--all-commits")
     clone.run("git", "checkout", "--", ".")
-    set_param(clone, "  finetune_epochs: 2", "  finetune_epochs: 0")
+    set_param(clone, "  finetune_epochs: 1", "  finetune_epochs: 0")
     (clone.folder / "recipes" / "small.yaml").write_text(RECIPE)
     clone.commit("a small study")
     clone.said = clone.run("dermlab", "study", "small")
@@ -190,11 +190,15 @@ def in_slots(clone: Clone) -> list[psutil.Process]:
     return found
 
 
-def test_experiments_beside_each_other_end_as_one_after_the_other(clone):
+def test_experiments_beside_each_other_end_as_one_after_the_other_and_one_that_fails_is_shown(clone):
+    (clone.folder / "recipes" / "broken.yaml").write_text(RECIPE + "  broken: {train.batch_size: 100000}\n")
     start_anew(clone)
-    said = clone.run("dermlab", "study", "small", "--at-once", "2").stdout
-    assert "baseline: runs" in said
-    assert "reviewed: runs" in said
+    failed = clone.run("dermlab", "study", "broken", "--at-once", "2", ok=False)
+    assert failed.returncode == 1
+    for said in ("baseline: runs", "reviewed: runs", "broken: failed", "train.batch_size"):
+        assert said in failed.stdout
+    assert "Failed: broken; what each said stands above" in " ".join(failed.stderr.split())
+    (clone.folder / "recipes" / "broken.yaml").unlink()
     check_all_is_well(clone)
     assert clone.metrics() == clone.undisturbed
     assert not list((clone.folder / ".dvc" / "tmp" / "at-once").glob("*/"))
@@ -221,15 +225,3 @@ def test_killed_while_some_run_beside_each_other_none_of_them_goes_on_and_the_ne
     clone.run("dermlab", "study", "small", "--at-once", "2")
     check_all_is_well(clone)
     assert clone.metrics() == clone.undisturbed
-
-
-def test_one_that_fails_beside_others_is_shown_and_the_others_are_kept(clone):
-    (clone.folder / "recipes" / "broken.yaml").write_text(RECIPE + "  broken: {train.batch_size: 100000}\n")
-    start_anew(clone)
-    failed = clone.run("dermlab", "study", "broken", "--at-once", "3", ok=False)
-    assert failed.returncode == 1
-    assert "broken: failed" in failed.stdout
-    assert "train.batch_size" in failed.stdout
-    assert "Failed: broken; what each said stands above" in " ".join(failed.stderr.split())
-    (clone.folder / "recipes" / "broken.yaml").unlink()
-    check_all_is_well(clone)
