@@ -32,7 +32,7 @@ def recipe_and_clone(tmp_path_factory) -> tuple[dict, Clone]:
     """The recipe's `set` with the small weights, and a clone in which its first experiment has run."""
     weights = tmp_path_factory.mktemp("weights")
     save_small_siglip(weights)
-    clone = clone_of_working_tree(tmp_path_factory.mktemp("field"), "phantom", "--images", "300")
+    clone = clone_of_working_tree(tmp_path_factory.mktemp("field"), "phantom", "--images", "200")
     path = clone.folder / "recipes" / "medsiglip-h100.yaml"
     recipe = YAML(typ="safe").load(path.read_text())
     # But for the weights, and prompts, which need a tokenizer.

@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 import pytest
-from clones import Clone, clone_of_working_tree
+from clones import Clone, copy_of
 
 RECIPE = """\
 set: {flag.probs: oof, flag.repeats: 1, manifest.other_ratio: 0.99, train.frozen_epochs: 2, train.finetune_epochs: 1}
@@ -16,9 +16,10 @@ experiments:
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory) -> Clone:
+def clone(finished_clinic, tmp_path_factory) -> Clone:
     """A clone in which two folds have been trained beside each other and joined, and flags made of them."""
-    clone = clone_of_working_tree(tmp_path_factory.mktemp("folds"), "phantom", "--images", "200")
+    clone = copy_of(finished_clinic, tmp_path_factory.mktemp("folds"))
+    clone.run("git", "checkout", "--", ".")
     (clone.folder / "recipes" / "folds.yaml").write_text(RECIPE)
     clone.commit("two folds")
     clone.said = clone.run("dermlab", "study", "folds", "--at-once", "2").stdout

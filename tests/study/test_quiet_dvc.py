@@ -52,7 +52,7 @@ def test_slots_that_end_the_same_stage_at_once_do_not_break_each_others_run_cach
         for slot in slots:
             for name in ("a", "b", "flags", "dvc.lock"):
                 (slot / name).unlink(missing_ok=True)
-        command = [sys.executable, "-m", "dermlab.study.terse", "repro", "flag"]
+        command = [sys.executable, "-m", "dermlab.study.quiet_dvc", "repro", "flag"]
         started = [
             subprocess.Popen(command, cwd=slot, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             for slot in slots
