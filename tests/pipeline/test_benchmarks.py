@@ -24,7 +24,8 @@ def test_the_last_line_is_the_result(name):
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=1200, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     result = json.loads(done.stdout.splitlines()[-1])
-    if "skipped" in result:
+    if "skipped" in result:  # by `make soak`, where a peer is not installed or there is no GPU
+        assert name not in QUICKEST
         pytest.skip(f"{name}: {result['skipped']}")
     assert set(result) >= KEYS
     assert result["met"] == (result["ratio"] >= result["goal"])
