@@ -113,6 +113,13 @@ def test_the_verdict_says_that_it_is_one_run(world):
     assert "is no evidence by itself" in as_markdown(report())
 
 
+def test_only_scores_from_0_to_1_are_drawn_on_a_scale_from_0_to_1(world):
+    rows = [line for line in as_html(report()).splitlines() if line.startswith("<tr><th>") and 'class="words"' in line]
+    drawn = {re.match(r"<tr><th>(.*?)</th>", row)[1] for row in rows if "<svg" in row}
+    assert len(rows) == 8
+    assert drawn == {"top-1", "top-3", "macro F1", "balanced accuracy", "rare recall"}
+
+
 def test_a_report_of_photos_whose_patients_nobody_knows_begins_with_that(world):
     predictions = read_table(paths.PREDICTIONS, PREDICTIONS)
     write_table(paths.PREDICTIONS, predictions.assign(patient_id=predictions["image_id"]), PREDICTIONS)

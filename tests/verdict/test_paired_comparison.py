@@ -181,6 +181,8 @@ def test_markdown_tables_are_aligned(comparison):
 
 def test_the_page_fetches_nothing_and_names_no_patient(comparison, tmp_path):
     write_html(comparison, tmp_path / "comparison.html")
+    assert "Brier and NLL are better when lower" in (tmp_path / "comparison.html").read_text()
+    assert "ECE" not in (tmp_path / "comparison.html").read_text()
     page = (tmp_path / "comparison.html").read_text()
     assert not re.search(r"https?:|//[a-z]|src=|<link|<script|@import|url\(", page)
     assert not re.search(r"\bp\d+\b", page)
