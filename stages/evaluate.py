@@ -44,7 +44,7 @@ def main() -> None:
     plain, not_seen = (probabilities(logits, chosen.temperature) for logits in (outputs.logits, outputs.held_out))  # not adjusted
     train_labels = known.loc[known["split"] == "train", "label"]
     result = evaluate(rows["label"], probs, train_labels, classes, params.ece_bins)
-    answers = photo_alone(rows, probs, alone, classes, *rare_and_sink(train_labels, classes), bootstrap) if model.questions else {}
+    answers = photo_alone(rows, probs, alone, classes, *rare_and_sink(train_labels, classes)) if model.questions else {}
     write_table(paths.PREDICTIONS, predictions_table(rows, probs, classes), PREDICTIONS)
     write_table(paths.HELD_OUT, predictions_table(held_out_fold, not_seen, classes), PREDICTIONS)
     write_json(paths.HEADLINE, result.headline)

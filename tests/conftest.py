@@ -19,7 +19,7 @@ SLOWEST = (
     "pipeline/test_full_disk.py", "pipeline/test_benchmarks.py", "pipeline/test_out_of_fold.py", "pipeline/test_field_recipe.py",
     "train/test_killed.py", "review/test_session.py", "train/test_run.py", "run/test_workers.py", "run/test_bucket.py",
     "study/test_at_once.py", "study/test_out_of_fold.py", "study/test_quiet_dvc.py", "embed/test_features.py", "predict/test_predict.py",
-    "predict/test_figures.py", "flag/test_build_flags.py", "verdict/test_paired_comparison.py",
+    "predict/test_figures.py", "flag/test_build_flags.py",
 )  # fmt: skip
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from dermlab.verdict.paired import Run
+from dermlab.verdict.judge import Run, Verdict, judge
+from dermlab.verdict.question import Question
 
 TARGETS = ("eczema", "acne", "psoriasis", "tinea", "wart", "post-inflammatory hyperpigmentation")
 COUNTS = dict(zip(TARGETS, (90, 50, 40, 30, 20, 10), strict=True))
@@ -37,3 +38,8 @@ def one_hot(run: Run, name: str, right: np.ndarray) -> Run:
 
 
 BASE = run("base", 1.5, 1)
+
+
+def judged(*runs: Run, **question) -> Verdict:
+    """The first is the baseline."""
+    return judge(runs, Question(**question))

@@ -145,16 +145,16 @@ def test_what_the_answers_are_worth_comes_with_an_interval():
     shuffled = probs.copy()
     shuffled[::4] = probs[np.random.default_rng(0).permutation(600)][::4]
     rare, sink = rare_and_sink(TRAIN, CLASSES)
-    found = photo_alone(rows, probs, shuffled, CLASSES, rare, sink, 2000)
+    found = photo_alone(rows, probs, shuffled, CLASSES, rare, sink)
     for column, table in (("with", probs), ("without", shuffled)):
         expected = evaluate(labels, table, TRAIN, CLASSES, 15).headline
         assert {name: scores[column] for name, scores in found.items()} == pytest.approx({k: expected[k] for k in found}, abs=1e-4)
     low, high = found["top1"]["interval"]
     assert low < found["top1"]["difference"] < high < 0
     assert found["top1"]["verdict"] == "worse"
-    same = photo_alone(rows, probs, probs, CLASSES, rare, sink, 2000)
+    same = photo_alone(rows, probs, probs, CLASSES, rare, sink)
     assert same["macro_f1"]["interval"] == [0, 0]
-    few = photo_alone(rows[:9], probs[:9], probs[:9], CLASSES, rare, sink, 2000)
+    few = photo_alone(rows[:9], probs[:9], probs[:9], CLASSES, rare, sink)
     assert few["top1"]["interval"] is None
 
 

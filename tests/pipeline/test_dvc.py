@@ -203,6 +203,35 @@ def test_compare_reads_experiments_out_of_the_cache(clinic):
     assert "Traceback" not in unknown.stderr
 
 
+def test_every_command_says_the_same_of_a_study(clinic):
+    """Its seeds, its baseline, its sentences: whatever is asked, and in whatever order."""
+    try:
+        clinic.run("dvc", "exp", "run", "--name", "focal-s18", "-S", "loss=focal", "-S", "seed=18")
+        clinic.run("dermlab", "compare", "baseline", "focal")
+        page = json.loads((clinic.folder / "data" / "comparison.json").read_text())
+        (judged,) = page["recipes"][1:]
+        assert judged["runs"] == ["focal", "focal-s18"]
+        sentence, word = judged["advice"]["sentence"], judged["advice"]["word"]
+        assert sentence in " ".join(clinic.run("dermlab", "compare", "baseline", "focal-s18", "--markdown").stdout.split()).replace(
+            "focal-s18:", "focal:"
+        )
+        assert sentence in (clinic.folder / "data" / "comparison.html").read_text().replace("focal-s18:", "focal:")
+        table = list(csv.DictReader(io.StringIO(clinic.run("dermlab", "table", "--csv").stdout)))
+        assert [(row["recipe"], row["seeds"], row["advice"]) for row in table] == [("baseline", "1", "baseline"), ("focal", "2", word)]
+        commit = {}
+        for name in ("baseline", "focal"):
+            refs = clinic.run("git", "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps/").stdout.splitlines()
+            commit[name] = next(ref.split()[0] for ref in refs if ref.endswith(f"/{name}"))
+            clinic.run("git", "branch", "--force", f"pull-{name}", commit[name])
+        clinic.run("git", "switch", "--quiet", "--force", "pull-focal")
+        comment = clinic.run("dermlab", "comment", "pull-baseline").stdout
+        assert sentence.removeprefix("focal: ") in comment
+    finally:
+        clinic.run("git", "switch", "--quiet", "--force", "main")
+        clinic.run("dvc", "exp", "remove", "focal-s18", ok=False)
+        clinic.run("dvc", "exp", "apply", "focal")
+
+
 def test_another_machine_restores_an_experiment_from_s3_without_running_a_stage(clinic, store, tmp_path):
     here = Clone(clinic.folder, environment(**store))
     here.run("dvc", "push", "--run-cache")

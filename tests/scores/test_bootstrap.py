@@ -18,7 +18,8 @@ def test_the_interval_covers_the_true_difference_as_often_as_it_says():
     for _ in range(simulations):
         pair = [outcomes(rng.binomial(4, rng.beta(2, 2, size=40)).astype(float), 4.0) for _ in range(2)]
         old, new = (top1(counts) for counts in resample(pair, 300, int(rng.integers(2**31))))
-        low, high = interval(new - old, patients=40)
+        point = float(top1(pair[1].total()) - top1(pair[0].total()))
+        low, high = interval(new - old, 40, point)
         covered += low <= 0 <= high
     assert 0.88 <= covered / simulations <= 0.99
 
@@ -28,7 +29,7 @@ def test_resampling_images_instead_of_patients_would_be_too_sure():
     widths = []
     for group in (np.repeat(np.arange(60), 5), np.arange(300)):
         (draws,) = resample([count(np.zeros(300, int), 1 - right, 2, group)], 500, 0)
-        low, high = interval(top1(draws), patients=60)
+        low, high = interval(top1(draws), 60, 0.5)
         widths.append(high - low)
     assert widths[0] / widths[1] == pytest.approx(5**0.5, rel=0.15)
 
@@ -43,15 +44,19 @@ def test_the_draw_of_patients_is_the_same_for_every_run_and_every_time():
 
 
 def test_an_interval_is_of_the_middle_95_per_cent():
-    assert interval(np.linspace(0, 1, 1001), patients=50) == pytest.approx((0.025, 0.975))
+    assert interval(np.linspace(0, 1, 1001), 50, 0.5) == pytest.approx((0.025, 0.975))
 
 
 def test_intervals_leave_out_resamples_without_the_score():
-    assert interval(np.array([np.nan, 0.5, 0.5]), patients=50) == (0.5, 0.5)
-    assert interval(np.array([np.nan]), patients=50) is None
+    assert interval(np.array([np.nan, 0.5, 0.5]), 50, 0.5) == (0.5, 0.5)
+    assert interval(np.array([np.nan]), 50, 0.5) is None
 
 
 def test_too_few_patients_give_no_interval():
     samples = np.linspace(0, 1, 1001)
-    assert interval(samples, MIN_PATIENTS - 1) is None
-    assert interval(samples, MIN_PATIENTS) is not None
+    assert interval(samples, MIN_PATIENTS - 1, 0.5) is None
+    assert interval(samples, MIN_PATIENTS, 0.5) is not None
+
+
+def test_the_score_itself_lies_within():
+    assert interval(np.linspace(0.067, 0.1, 100), 50, 0.056)[0] == 0.056

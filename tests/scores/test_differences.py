@@ -1,67 +1,59 @@
 import numpy as np
 import pytest
-from scipy.stats import binomtest, t
+from scipy.stats import t
 
 from dermlab.scores.bootstrap import MIN_PATIENTS
 from dermlab.scores.differences import (
     BETTER,
     NOT_APART,
     Difference,
-    bootstrap_p,
-    difference,
-    difference_of_means,
-    goodness,
+    better_sign,
     holm,
-    mcnemar,
-    seeds_needed,
-    welch_interval,
+    patients_difference,
+    smallest_of,
+    verdict_of,
     with_correction,
 )
-
-DRAWS = np.linspace(0.4, 0.6, 1001)
+from dermlab.scores.influence import Measured
 
 
 def test_an_interval_that_leaves_out_zero_is_better_or_worse_and_one_that_holds_it_is_neither():
-    assert difference("top1", 0.5, 0.6, DRAWS, DRAWS + 0.1, 50).verdict == "better"
-    assert difference("top1", 0.5, 0.4, DRAWS, DRAWS - 0.1, 50).verdict == "worse"
-    unsure = difference("top1", 0.5, 0.5, DRAWS, DRAWS[::-1], 50)
-    assert unsure.verdict == "not told apart"
-    assert unsure.bounds == pytest.approx((-0.19, 0.19))
+    assert verdict_of((0.01, 0.1)) == "better"
+    assert verdict_of((-0.1, -0.01)) == "worse"
+    assert verdict_of((-0.1, 0.1)) == "not told apart"
+    assert verdict_of(None) == "too few patients"
+    assert verdict_of((-0.1, -0.01), better_sign("nll", 0.9, 0.8)) == "better"
 
 
 def test_a_smaller_proper_score_is_better_and_a_sink_ratio_nearer_to_one():
-    for name in ("brier", "nll"):
-        assert difference(name, 0.5, 0.4, DRAWS, DRAWS - 0.1, 50).verdict == "better"
-    assert difference("sink_ratio", 1.5, 0.9, DRAWS + 1, DRAWS + 0.4, 50).verdict == "better"
-    assert goodness("sink_ratio", 0.8) == pytest.approx(goodness("sink_ratio", 1.2))
+    assert [better_sign(name, 0.5, 0.4) for name in ("top1", "brier", "nll")] == [1, -1, -1]
+    assert verdict_of((-0.7, -0.5), better_sign("sink_ratio", 1.5, 0.9)) == "better"
+    assert verdict_of((-1.2, -0.8), better_sign("sink_ratio", 1.2, 0.2)) == "worse"  # past 1, and farther from it than before
+    assert verdict_of((0.1, 0.3), better_sign("sink_ratio", 0.7, 0.9)) == "better"
+
+
+def measured(values, moves) -> Measured:
+    moves = np.array(moves, np.float32)
+    return Measured(np.array(values, float), moves, moves)
+
+
+def test_the_difference_of_two_readings_is_a_t_interval_over_patients():
+    rng = np.random.default_rng(3)
+    moves = rng.normal(size=(40, 1)) / 400
+    moves -= moves.mean(0)
+    old, new = measured([0.5], np.zeros((40, 1))), measured([0.6], moves)
+    found = patients_difference(["top1"], old, new, [40])["top1"]
+    error = np.sqrt((moves.astype(np.float32) ** 2).sum())
+    half = (found.bounds[1] - found.bounds[0]) / 2
+    assert found.delta == pytest.approx(0.1)
+    assert t.ppf(0.975, 39) * error <= half < 1.2 * t.ppf(0.975, 39) * error  # fewer degrees of freedom where the moves are uneven
+    assert found.verdict == BETTER
 
 
 def test_too_few_patients_give_the_difference_without_interval_and_verdict():
-    found = difference("f1", 0.5, 0.9, DRAWS, DRAWS + 0.4, MIN_PATIENTS - 1)
+    few = measured([0.5], np.zeros((9, 1)))
+    found = patients_difference(["top1"], few, measured([0.9], np.zeros((9, 1))), [MIN_PATIENTS - 1])["top1"]
     assert (found.delta, found.bounds, found.verdict) == (pytest.approx(0.4), None, "too few patients")
-
-
-def test_welchs_interval_in_closed_form():
-    """Two seeds each, variances 2 and 8: standard error sqrt(2/2 + 8/2), degrees of freedom 25 / (1 + 16)."""
-    old, new = np.array([0.0, 2.0]), np.array([8.0, 12.0])
-    reach = t.ppf(0.975, 25 / 17) * 5**0.5
-    assert welch_interval(old, new) == pytest.approx((9 - reach, 9 + reach))
-
-
-def test_recipes_without_any_spread_are_not_told_apart():
-    found = difference_of_means("top1", {17: 0.1 + 0.2, 18: 0.3}, {17: 0.7, 19: 0.7})
-    assert (found.bounds, found.verdict, found.delta) == (None, "not told apart", pytest.approx(0.4))
-
-
-def test_seeds_that_are_all_equal_on_one_side_have_the_spread_of_the_other():
-    reach = t.ppf(0.975, 1)  # variance 2 over two seeds: standard error 1, one degree of freedom
-    assert welch_interval(np.array([0.0, 2.0]), np.array([5.0, 5.0])) == pytest.approx((4 - reach, 4 + reach))
-
-
-def test_mcnemar_is_the_exact_binomial_test():
-    right, base = np.array([1] * 9 + [0] * 2 + [1] * 30, bool), np.array([0] * 9 + [1] * 2 + [1] * 30, bool)
-    assert mcnemar(right, base) == (9, 2, pytest.approx(binomtest(2, 11, 0.5).pvalue))
-    assert mcnemar(base, base) == (0, 0, 1.0)
 
 
 def test_holms_correction_is_that_of_its_worked_example():
@@ -69,41 +61,26 @@ def test_holms_correction_is_that_of_its_worked_example():
     assert holm(np.array([0.5, np.nan, 0.9])) == pytest.approx([1.0, np.nan, 1.0], nan_ok=True)
 
 
-def test_a_bootstrap_p_counts_the_smaller_side_twice_and_is_never_zero():
-    assert bootstrap_p(np.arange(1.0, 100.0)) == pytest.approx(2 / 100)
-    assert bootstrap_p(np.array([-1.0] * 10 + [1.0] * 89)) == pytest.approx(22 / 100)
-    assert bootstrap_p(np.zeros(99)) == 1
-
-
 def test_of_many_classes_only_what_holds_after_correction_keeps_its_verdict():
-    each = {f"class {i}": Difference(0.5, 0.6, (0.01, 0.2), BETTER) for i in range(20)}
-    corrected = with_correction(each, {name: 0.001 if name == "class 3" else 0.04 for name in each})
+    each = {f"class {i}": Difference(0.5, 0.6, (0.01, 0.2), BETTER, 0.001 if i == 3 else 0.04) for i in range(20)}
+    corrected = with_correction(each, np.random.default_rng(1).normal(size=(500, 20)))
     assert [name for name, d in corrected.items() if d.verdict == BETTER] == ["class 3"]
     assert corrected["class 4"].verdict == NOT_APART
+
+
+def test_scores_that_say_the_same_cost_no_more_than_one_and_those_that_do_not_as_much_as_by_sidak():
+    one = np.random.default_rng(1).normal(size=(400, 1))
+    same, apart = np.tile(one, (1, 10)), np.linalg.qr(np.random.default_rng(2).normal(size=(400, 10)))[0]
+    p = np.full(10, 0.02)
+    assert smallest_of(p, same)[0] == pytest.approx(0.02, abs=0.004)
+    assert smallest_of(p, apart)[0] == pytest.approx(1 - 0.98**10, abs=0.01)
+    p[3] = np.nan
+    assert np.isnan(smallest_of(p, apart)[3])
+    assert smallest_of(p, apart)[0] == pytest.approx(1 - 0.98**9, abs=0.01)
+    assert smallest_of(p, np.zeros((400, 10)))[0] == 1  # nothing moves: nothing differs
 
 
 def test_under_the_null_a_study_of_many_classes_finds_something_in_one_of_twenty():
     rng = np.random.default_rng(5)
     found = sum((holm(rng.uniform(size=25)) <= 0.05).any() for _ in range(2000)) / 2000
     assert found == pytest.approx(0.05, abs=0.015)
-
-
-def test_equal_seeds_are_paired_and_the_interval_is_that_of_scipy():
-    from scipy.stats import ttest_rel
-
-    old, new = {17: 0.60, 18: 0.64, 19: 0.62}, {17: 0.61, 18: 0.655, 19: 0.628}
-    found = difference_of_means("top1", old, new)
-    expected = ttest_rel(list(new.values()), list(old.values())).confidence_interval(0.95)
-    assert found.bounds == pytest.approx((expected.low, expected.high))
-    assert found.verdict == BETTER
-    assert difference_of_means("top1", old, {17: 0.61, 18: 0.655, 20: 0.628}).verdict == NOT_APART  # Welch: the spread hides it
-
-
-def test_the_seeds_that_are_said_to_be_needed_find_the_difference_four_times_in_five():
-    from scipy.stats import ttest_1samp
-
-    rng, delta, deviation = np.random.default_rng(1), 0.01, 0.01
-    seeds = seeds_needed(delta, deviation)
-    found = [ttest_1samp(rng.normal(delta, deviation, seeds), 0).pvalue < 0.05 for _ in range(2000)]
-    assert np.mean(found) == pytest.approx(0.8, abs=0.05)
-    assert seeds_needed(0, 0.01) is None

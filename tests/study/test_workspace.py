@@ -12,8 +12,9 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from ruamel.yaml import YAML
 
 from dermlab.run.errors import DermlabError
+from dermlab.run.git import git
 from dermlab.study import workspace
-from dermlab.study.dvc import git, ref_of
+from dermlab.study.dvc import ref_of
 from dermlab.study.workspace import JOURNAL, alone, mend, remember, write_before
 
 PARAMS = "loss: ce\n"

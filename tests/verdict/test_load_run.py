@@ -7,7 +7,7 @@ from one_stage import DVC, start_repository
 
 from dermlab.data.tables import FLAGS, read_table
 from dermlab.run.errors import ContractError, DermlabError
-from dermlab.verdict.runs import load_run
+from dermlab.verdict.runs import load_run, load_runs
 
 MAKE = """
 from pathlib import Path
@@ -43,7 +43,22 @@ def repo(tmp_path_factory) -> Path:
     run("git", "commit", "-qm", "pipeline")
     run(*DVC, "exp", "run", "-q", "--name", "plain")
     run(*DVC, "exp", "run", "-q", "--name", "focal", "-S", "loss=focal")
+    run(*DVC, "exp", "run", "-q", "--name", "plain-s18", "-S", "loss=ce", "-S", "seed=18")
+    run(*DVC, "exp", "run", "-q", "--name", "focal-s18", "-S", "loss=focal", "-S", "seed=18")
+    run(*DVC, "exp", "apply", "-q", "focal")
     return folder
+
+
+def test_a_name_stands_for_all_seeds_of_its_recipe(repo, monkeypatch):
+    monkeypatch.chdir(repo)
+    runs, others = load_runs(["plain", "focal"], repo)
+    assert [(run.name, run.params["seed"]) for run in runs] == [("plain", 17), ("plain-s18", 18), ("focal", 17), ("focal-s18", 18)]
+    assert others == []
+    assert len({run.recipe for run in runs}) == 2
+    again, _ = load_runs(["plain", "focal-s18", "focal"], repo)
+    assert [run.name for run in again] == ["plain", "plain-s18", "focal-s18", "focal"]
+    only, _ = load_runs(["workspace"], repo)  # which is `focal`
+    assert [run.name for run in only] == ["workspace", "focal-s18"]
 
 
 def test_an_experiment_is_read_by_name_from_the_cache(repo):
@@ -69,7 +84,7 @@ def test_the_workspace_is_the_files_as_they_are_now(repo):
 
 
 def test_an_unknown_experiment_is_an_error_that_lists_those_that_exist(repo):
-    with pytest.raises(DermlabError, match=r"no experiment or revision 'fokal'.*Experiments: focal, plain\."):
+    with pytest.raises(DermlabError, match=r"no experiment or revision 'fokal'.*Experiments: focal, focal-s18, plain, plain-s18\."):
         load_run("fokal", repo)
 
 

@@ -1,13 +1,14 @@
 """Any model's predictions, by themselves and against a run."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from defaults import DEFAULTS
 from elsewhere import dermlab
-from made_runs import BASE, TARGETS, run
+from made_runs import BASE, TARGETS, judged, run
 from sklearn.metrics import balanced_accuracy_score, f1_score, top_k_accuracy_score
 from typer.testing import CliRunner
 
@@ -17,8 +18,6 @@ from dermlab.data.tables import PREDICTIONS, write_table
 from dermlab.evaluate.params import Params
 from dermlab.run import paths
 from dermlab.run.params import read_params
-from dermlab.verdict.compare import compare
-from dermlab.verdict.finding import findings
 from dermlab.verdict.runs import load_predictions, load_run
 from dermlab.verdict.settings import ELSEWHERE, scoring
 
@@ -62,10 +61,10 @@ def test_they_are_compared_with_a_run_and_nothing_is_said_of_rows_that_nobody_kn
     write_table(tmp_path / "theirs.parquet", theirs.predictions, PREDICTIONS)
     loaded = load_run(str(tmp_path / "theirs.parquet"), tmp_path)
     assert loaded.name == "theirs"
-    found = compare(BASE, [loaded], 300)
-    assert found.rows[0].headline["top1"].delta == pytest.approx(compare(BASE, [theirs], 300).rows[0].headline["top1"].delta)
-    (said,) = findings(found)
-    assert not any("trained on" in reason for reason in said.reasons)
+    (found,) = judged(BASE, loaded).judged
+    expected = judged(BASE, replace(theirs, params={"predictions": "theirs"})).judged[0].differences["top1"].delta
+    assert found.differences["top1"].delta == pytest.approx(expected)
+    assert not any("trained on" in reason for reason in found.advice.reasons)
 
 
 def test_tables_of_predictions_are_scored_and_compared_in_a_project_that_has_no_dvc(tmp_path):

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,11 @@ from dermlab.cli.options import Markdown, PageOut
 from dermlab.run import paths
 from dermlab.run.errors import SourceError
 from dermlab.run.progress import say
+
+if TYPE_CHECKING:  # a terminal that asks for help waits for neither
+    from rich.console import Console
+
+    from dermlab.verdict.judge import Verdict
 
 verb = verbs_of("Results")
 
@@ -36,61 +41,72 @@ def table(
     markdown: Markdown = False,
     csv: Annotated[bool, typer.Option("--csv", help="print CSV, for a spreadsheet")] = False,
 ) -> None:
-    """Print a row a recipe: what differs, seeds, headline, verdict.
+    """Print the decision card: a row a recipe, with the advice.
 
     Fits 120 columns, where `dvc exp show` has a column a param."""
-    from rich.console import Console
-
     from dermlab.study.dvc import experiments as of_head
-    from dermlab.verdict import compare as comparing
-    from dermlab.verdict import table as narrow
-    from dermlab.verdict.settings import scoring
+    from dermlab.verdict import card
 
-    names = experiments or sorted(of_head(), key=lambda name: (name != "baseline", name))
+    names = experiments or of_head()
     if not names:
         say("No experiment starts from this commit. `dermlab runs` lists those of others, `dermlab study demo` runs some")
         raise typer.Exit(1)
-    baseline, *others = [comparing.load_run(name) for name in names]
-    comparison = comparing.compare(baseline, others, scoring().bootstrap)
+    verdict = _judged(names)
     if markdown or csv:
-        print(narrow.as_markdown(comparison) if markdown else narrow.as_csv(comparison), end="" if csv else "\n")
+        print(card.as_markdown(verdict) if markdown else card.as_csv(verdict), end="" if csv else "\n")
         return
-    Console(width=None if Console().is_terminal else 120).print(narrow.as_table(comparison))
+    console = _console()
+    if verdict.warning:
+        console.print(verdict.warning)
+    console.print(card.asked_for(verdict.question))
+    console.print(card.as_table(verdict))
 
 
 @verb()
 def compare(
-    baseline: Annotated[str, typer.Argument(help="an experiment's name, a git revision, or `workspace`")],
-    others: Annotated[list[str], typer.Argument(help="what to compare with it")],
+    baseline: Annotated[str, typer.Argument(help="an experiment's name, a git revision, a predictions FILE.parquet or `workspace`")],
+    others: Annotated[list[str], typer.Argument(help="what to compare with it; each is taken with all its seeds")],
     markdown: Markdown = False,
     out: PageOut = paths.COMPARISON,
 ) -> None:
-    """Compare with a baseline, in words and on a page.
+    """Compare recipes with a baseline, in words and on a page.
 
-    Headline and per-class F1, with bootstrap intervals over patients on every difference."""
-    from rich.console import Console
+    A name stands for all seeds of its recipe. Intervals are over patients and trainings."""
+    from dermlab.verdict import card, views
 
-    from dermlab.verdict import compare as comparing
-    from dermlab.verdict.settings import scoring
-
-    runs = [comparing.load_run(name) for name in (baseline, *others)]
-    comparison = comparing.compare(runs[0], runs[1:], scoring().bootstrap)
-    comparing.write_html(comparison, out)
-    comparing.write_json(comparison, out.with_suffix(".json"))
+    verdict = _judged([baseline, *others])
+    views.write_html(verdict, out)
+    views.write_json(verdict, out.with_suffix(".json"))
     if markdown:
-        print(comparing.as_markdown(comparison))
+        print(views.as_markdown(verdict))
         return
-    console = Console(width=None if Console().is_terminal else 130)
-    for line in comparing.as_text(comparison):
+    console = _console()
+    for line in views.as_text(verdict):
         console.print(line, highlight=False)
-    console.print(comparing.as_table(comparison))
-    if not comparison.is_study:  # a column a run is for a few runs; the page has them all
-        console.print(comparing.per_class_table(comparison))
-    for note in comparison.notes:
+    for shown in (card.as_table(verdict), views.scores_table(verdict)):
+        console.print(shown)
+    if len(verdict.judged) <= 4:  # a column a recipe; the page has them all
+        console.print(views.classes_table(verdict))
+    for note in verdict.notes:
         console.print(note)
     say(f"Comparison: {out.resolve()}")
     if paths.REPORT_HTML.exists():
         say(f"This run's report: {paths.REPORT_HTML.resolve()}")
+
+
+def _judged(names: list[str]) -> "Verdict":
+    from dermlab.verdict.judge import judge
+    from dermlab.verdict.question import asked
+    from dermlab.verdict.runs import load_runs
+
+    runs, others = load_runs(names)
+    return judge(runs, asked(), others)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(width=None if Console().is_terminal else 120)
 
 
 @verb("score")
@@ -146,9 +162,8 @@ def comment(
     The verdict of HEAD against BASE, per class, and what differs in metrics and params."""
     from dermlab.comment.body import comment_body
     from dermlab.run.files import write_text
-    from dermlab.verdict.settings import scoring
 
-    text = comment_body(base, scoring().bootstrap)
+    text = comment_body(base)
     if out is None:
         print(text)
     else:

@@ -48,11 +48,12 @@ def subgroups(rows: pd.DataFrame, probs: np.ndarray, classes: Classes, bootstrap
     counts = Counts(hit=right, predicted=given, true=given)
     (draws,) = resample([counts], bootstrap, SEED)
     drawn, images, patients = recall(draws), given.sum(0), (given > 0).sum(0)
+    whole, whole_three = right.sum(0) / images, listed.sum(0) / images
     return [
         asdict(
             Subgroup(
                 by.removeprefix(PREFIX).removeprefix(NOTE_PREFIX), group, int(images[g]), int(patients[g]),
-                float(right[:, g].sum() / images[g]), float(listed[:, g].sum() / images[g]), interval(drawn[:, g], int(patients[g])),
+                float(whole[g]), float(whole_three[g]), interval(drawn[:, g], int(patients[g]), float(whole[g])),
             )
         )
         for g, (by, group) in enumerate(members)

@@ -31,7 +31,8 @@ def tiers_on_test(rows: pd.DataFrame, probs: np.ndarray, tiers: Tiers, classes: 
     found = []
     for place, name in enumerate(NAMES):
         count = int(whole.true[place])
-        bounds = interval(drawn[:, place], int((given[:, place] > 0).sum()))
+        right_share = float(whole.hit[place] / count) if count else None
+        bounds = interval(drawn[:, place], int((given[:, place] > 0).sum()), right_share) if count else None
         found.append(
             {
                 "tier": name,
@@ -39,7 +40,7 @@ def tiers_on_test(rows: pd.DataFrame, probs: np.ndarray, tiers: Tiers, classes: 
                 "threshold": thresholds[name],
                 "rows": count,
                 "share": count / len(rows),
-                "right": float(whole.hit[place] / count) if count else None,
+                "right": right_share,
                 "interval": list(bounds) if bounds else None,
             }
         )

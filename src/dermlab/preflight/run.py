@@ -13,8 +13,8 @@ from dermlab.data.pin import Pin
 from dermlab.preflight import machine_checks
 from dermlab.preflight.estimate import FIELD, FIELD_SPEEDS, NO, Check, Work, deletion, disk, evidence, time_and_money
 from dermlab.run.machine import Machine
+from dermlab.run.params import flat
 from dermlab.study.recipe import Experiment, params_of
-from dermlab.verdict.seeds import flat
 
 
 def values_of(planned: Sequence[Experiment], params: str) -> list[dict[str, Any]]:

@@ -234,13 +234,9 @@ def _balance(scored: pd.DataFrame, adjustment: Mapping[str, Any], temperature: f
     ]
     patients, points = len(tallies[0].rows), []
     for tau, counted, drawn in zip(TAUS, tallies, resample(tallies, params.evaluate.bootstrap, params.seed), strict=True):
-        whole = counted.total()
-        points.append(
-            BalancePoint(
-                tau, tau == adjustment["tau"], float(top1(whole)), interval(top1(drawn), patients),
-                float(balanced_accuracy(whole)), interval(balanced_accuracy(drawn), patients),
-            )
-        )  # fmt: skip
+        first, balanced = float(top1(counted.total())), float(balanced_accuracy(counted.total()))
+        ends = interval(top1(drawn), patients, first), interval(balanced_accuracy(drawn), patients, balanced)
+        points.append(BalancePoint(tau, tau == adjustment["tau"], first, ends[0], balanced, ends[1]))
     return points
 
 

@@ -166,12 +166,21 @@ def interval(value: float, bounds: Sequence[float] | None) -> Markup:
     return _strip(0, 1, value, bounds, "hit", (0, 0.5, 1))
 
 
-def difference(delta: float, bounds: Sequence[float] | None, verdict: str, reach: float) -> Markup:
-    """A difference with its interval on a scale of -reach..reach; the zero line stands in the middle of every cell."""
-    return _strip(-reach, reach, delta, bounds, {"better": "better", "worse": "worse"}.get(verdict, "apart"), (0,))
+def difference(delta: float, bounds: Sequence[float] | None, verdict: str, reach: float, inner: Sequence[float] | None = None) -> Markup:
+    """A difference with its interval on a scale of -reach..reach; the zero line stands in the middle of every cell. `inner`: a part of the
+    interval, drawn thick."""
+    return _strip(-reach, reach, delta, bounds, {"better": "better", "worse": "worse"}.get(verdict, "apart"), (0,), inner)
 
 
-def _strip(low: float, high: float, value: float, bounds: Sequence[float] | None, kind: str, marks: Sequence[float]) -> Markup:
+def _strip(
+    low: float,
+    high: float,
+    value: float,
+    bounds: Sequence[float] | None,
+    kind: str,
+    marks: Sequence[float],
+    inner: Sequence[float] | None = None,
+) -> Markup:
     def at(x: float) -> float:
         return 4 + 122 * (min(max(x, low), high) - low) / (high - low)
 
@@ -179,6 +188,9 @@ def _strip(low: float, high: float, value: float, bounds: Sequence[float] | None
     out += [f'<line class="{"zero" if x == 0 else "grid"}" x1="{at(x):.1f}" y1="0" x2="{at(x):.1f}" y2="18"/>' for x in marks]
     if bounds is not None:
         out.append(f'<line class="{kind} whisker" x1="{at(bounds[0]):.1f}" y1="9" x2="{at(bounds[1]):.1f}" y2="9"/>')
+        if inner is not None:
+            ends = at(max(inner[0], bounds[0])), at(min(inner[1], bounds[1]))
+            out.append(f'<line class="{kind} whisker inner" x1="{ends[0]:.1f}" y1="9" x2="{ends[1]:.1f}" y2="9"/>')
     if np.isfinite(value):
         out.append(f'<circle class="{kind}" cx="{at(value):.1f}" cy="9" r="4"/>')
     return _close(out)

@@ -1,14 +1,24 @@
 """The knobs of `report`, and the settings of the stages before it, which it shows as they stand."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from dermlab.model.names import reads_text
-from dermlab.run.params import Block, Count, StageParams
+from dermlab.run.params import Block, Count, StageParams, choice_of
+
+JUDGED = ("top1", "top3", "macro_f1", "balanced_accuracy", "rare_recall")  # scores of which more is better
 
 
 class ReportParams(Block):
     examples: Count
     """Flagged photos, and surest errors, that the page shows."""
+    primary: Annotated[str, choice_of(JUDGED)]
+    """The score that an experiment is to make better: top1, top3, macro_f1, balanced_accuracy or rare_recall. Said before it is run."""
+    guarded: Annotated[str, choice_of(JUDGED)]
+    """The score that it may not make worse by more than the margin."""
+    margin: Annotated[float, Field(gt=0, lt=0.5)]
+    """The loss that would not matter, of both: 0.01 is one point."""
 
 
 class Shown(BaseModel):

@@ -47,6 +47,12 @@ def points(value: float | None, digits: int = 1) -> str:
     return text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
+def in_points(size: float) -> str:
+    """A size in hundredths: `1 point`, `1.5 points`."""
+    number = f"{100 * size:.1f}".removesuffix(".0")
+    return f"{number} point{'' if number == '1' else 's'}"
+
+
 def bounds(value: Sequence[float] | None, digits: int = 3) -> str:
     return ABSENT if value is None else f"{value[0]:.{digits}f} to {value[1]:.{digits}f}"
 

@@ -61,7 +61,8 @@ def score_predictions(predictions: pd.DataFrame, train_counts: Mapping[str, int]
     whole, drawn = headline(by_patient.total(), rare, sink), headline(draws, rare, sink)
     behind = patients_behind(by_patient, rare)
     with_bounds = {
-        name: (float(whole[name]), None if math.isnan(whole[name]) else interval(drawn[name], behind[name])) for name in HEADLINE
+        name: (float(whole[name]), None if math.isnan(whole[name]) else interval(drawn[name], behind[name], float(whole[name])))
+        for name in HEADLINE
     }
     names = [targets[c] for c in rare]
     return Scored(rows, labels, probs, by_patient, with_bounds, _classes(targets, names, by_patient, draws), names, targets[sink])
@@ -73,7 +74,7 @@ def _classes(targets: tuple[str, ...], rare: list[str], by_patient: Tally, draws
     return [
         ClassScores(
             name, name in rare, int(whole.true[c]), int(patients[c]), float(whole_precision[c]), float(whole_recall[c]),
-            float(whole_f1[c]), interval(drawn[:, c], int(patients[c])),
+            float(whole_f1[c]), interval(drawn[:, c], int(patients[c]), float(whole_f1[c])),
         )
         for c, name in enumerate(targets)
     ]  # fmt: skip

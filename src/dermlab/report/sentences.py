@@ -11,7 +11,6 @@ from dermlab.report.render import percent, points, points_bounds, score, share
 from dermlab.report.training_rows import TrainingCounts
 from dermlab.scores.adjustment import AIM
 from dermlab.scores.calibration import expected_calibration_error
-from dermlab.scores.differences import FIELD_NOTE
 
 
 def verdict(params: Params, top1: tuple[float, tuple[float, float] | None], images: int, patients: int) -> str:
@@ -25,8 +24,8 @@ def verdict(params: Params, top1: tuple[float, tuple[float, float] | None], imag
 
 CAUTION = (
     "This is one run. Its intervals say how far the scores would move with other patients, not how far they would move with another "
-    f"training of the same recipe. {FIELD_NOTE}. A difference between this page and another run's is no evidence by itself: "
-    "`dermlab compare` gives its interval, several seeds of each recipe give the answer."
+    "training of the same recipe. A difference between this page and another run's is no evidence by itself: "
+    "`dermlab compare` gives its interval over both, from all seeds of the two recipes."
 )
 
 

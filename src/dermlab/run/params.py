@@ -5,7 +5,7 @@ before it. Here stands what these models share.
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -135,6 +135,23 @@ def _valid_keys(location: tuple, model: type[BaseModel]) -> list[str]:
     for part in location:
         model = model.model_fields[part].annotation
     return list(model.model_fields)
+
+
+def flat(params: Mapping) -> dict[str, Any]:
+    """`{"train": {"lr": 1}}` as `{"train.lr": 1}`, without the block `report`, which changes no prediction."""
+    values = {}
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            values |= {f"{key}.{name}": item for name, item in value.items()} if key != "report" else {}
+        else:
+            values[key] = value
+    return values
+
+
+def changed_params(baseline: Mapping, other: Mapping) -> dict[str, tuple[Any, Any]]:
+    """Dotted param -> (baseline's value, the other's), where they differ."""
+    old, new = flat(baseline), flat(other)
+    return {key: (old.get(key), new.get(key)) for key in [*old, *(k for k in new if k not in old)] if old.get(key) != new.get(key)}
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:

@@ -31,8 +31,9 @@ def resample(by_patient: Sequence[SomeCounts], resamples: int, seed: int) -> lis
     return [type(run[0])(*(np.concatenate([getattr(part, of.name) for part in run]) for of in fields(run[0]))) for run in parts]
 
 
-def interval(samples: np.ndarray, patients: int) -> tuple[float, float] | None:
-    """The 95 % percentile interval of samples [R]; resamples in which the score does not exist (NaN) are left out.
+def interval(samples: np.ndarray, patients: int, point: float) -> tuple[float, float] | None:
+    """The 95 % percentile interval of samples [R], wide enough to hold the score itself, `point`: where a class has a patient or two, the
+    resamples without them have other scores on the mean. Resamples in which the score does not exist (NaN) are left out.
 
     `patients`: how many the score rests on. None with fewer than MIN_PATIENTS, or where no resample has the score.
     """
@@ -40,4 +41,4 @@ def interval(samples: np.ndarray, patients: int) -> tuple[float, float] | None:
     if patients < MIN_PATIENTS or not len(samples):
         return None
     low, high = np.quantile(samples, [0.025, 0.975])
-    return float(low), float(high)
+    return float(min(low, point)), float(max(high, point))

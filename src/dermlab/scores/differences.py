@@ -1,45 +1,41 @@
-"""A difference of two scores: its interval, and the verdict in plain words.
+"""A difference of two scores: its interval, its p, and the verdict in plain words."""
 
-Two questions, two answers. How far do two *checkpoints* differ on patients like these? Patients are resampled, the same for both (a
-paired bootstrap). How far do two *recipes* differ? Only several seeds of each can say: a t interval of the differences at
-shared seeds, else Welch's (Welch 1947).
-"""
-
-import math
-import warnings
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import ndtri
 
-from dermlab.scores.bootstrap import MIN_PATIENTS, interval
+from dermlab.scores.bootstrap import MIN_PATIENTS
+from dermlab.scores.influence import Measured, degrees, variance
 
-FIELD_NOTE = (
-    "In the field the run-to-run standard deviation of top-1 was about 0.6 points: two single runs must differ by about 1.7 points, "
-    "three seeds against three by about 1.0"
-)
 BETTER, WORSE, NOT_APART, TOO_FEW = "better", "worse", "not told apart", "too few patients"
+ALPHA = 0.05
+DRAWS = 20_000
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A score of a run and of the baseline."""
+    """A score of a recipe (or a run) and of the baseline."""
 
     baseline: float
     value: float
     bounds: tuple[float, float] | None  # 95 % interval of their difference, None where it does not exist
     verdict: str
+    p: float = float("nan")  # two-sided, of no difference
+    of_patients: tuple[float, float] | None = None  # the interval if these were the only trainings there could be: patients alone
 
     @property
     def delta(self) -> float:
         return self.value - self.baseline
 
 
-def goodness(metric: str, score: np.ndarray | float) -> np.ndarray | float:
-    """The score turned so that more is better: smaller proper scores, a sink ratio nearer to 1."""
-    if metric in ("brier", "nll"):
-        return -score
-    return -np.abs(score - 1) if metric == "sink_ratio" else score
+def better_sign(metric: str, old: float, new: float) -> float:
+    """1 where the higher of two values of a score is the better one, else -1: smaller is better of a proper score, nearer to 1 of the sink
+    ratio."""
+    if metric == "sink_ratio":
+        return 1.0 if (abs(new - 1) < abs(old - 1)) == (new > old) else -1.0
+    return -1.0 if metric in ("brier", "nll") else 1.0
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
@@ -52,82 +48,54 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     return corrected
 
 
-def bootstrap_p(gain: np.ndarray) -> float:
-    """Two-sided p of no difference from paired resamples [R] of it: twice the smaller share on one side of zero, with one added to both
-    counts so that it is never 0 (Davison & Hinkley 1997, section 4.2). NaN without resamples."""
-    gain = gain[np.isfinite(gain)]
-    if not len(gain):
-        return float("nan")
-    return float(min(1, 2 * (1 + min((gain <= 0).sum(), (gain >= 0).sum())) / (len(gain) + 1)))
+def smallest_of(p_values: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """p [M] corrected for their number where they hang together as moves [P, M] do: how often the smallest of so many would be as small
+    if nothing differed, by DRAWS draws of normal variables with their correlation (Hothorn, Bretz & Westfall 2008). NaN stays NaN and does
+    not count. Scores that say much the same cost little more than one, where Holm's correction takes each for another."""
+    known = np.flatnonzero(np.isfinite(p_values) & moves.any(0))
+    corrected = np.where(np.isfinite(p_values), 1.0, np.nan)
+    if len(known):
+        scaled = moves[:, known].astype(np.float64)
+        scaled /= np.sqrt(np.square(scaled).sum(0))
+        values, vectors = np.linalg.eigh(scaled.T @ scaled)
+        drawn = np.random.default_rng(17).normal(size=(DRAWS, len(known))) @ (vectors * np.sqrt(np.maximum(values, 0))).T
+        largest = np.sort(np.abs(drawn).max(1))
+        sizes = -ndtri(np.maximum(p_values[known], 1e-300) / 2)
+        corrected[known] = 1 - np.searchsorted(largest, sizes) / DRAWS
+    return corrected
 
 
-def with_correction(differences: dict[str, Difference], p_values: dict[str, float]) -> dict[str, Difference]:
-    """The same differences, called better or worse only where the p corrected for their number is at most 0.05."""
-    corrected = dict(zip(p_values, holm(np.array(list(p_values.values()))), strict=True))
+def with_correction(differences: dict[str, Difference], moves: np.ndarray, alpha: float = ALPHA) -> dict[str, Difference]:
+    """The same differences, called better or worse only where the p corrected for all of them is at most `alpha`. moves: [P, M], of the
+    differences."""
+    corrected = smallest_of(np.array([d.p if d.verdict in (BETTER, WORSE, NOT_APART) else np.nan for d in differences.values()]), moves)
     return {
-        name: replace(d, verdict=NOT_APART) if d.verdict in (BETTER, WORSE) and not corrected.get(name, 1) <= 0.05 else d
-        for name, d in differences.items()
+        name: replace(d, verdict=NOT_APART) if d.verdict in (BETTER, WORSE) and not p <= alpha else d
+        for (name, d), p in zip(differences.items(), corrected, strict=True)
     }
 
 
-def difference(metric: str, old: float, new: float, old_draws: np.ndarray, new_draws: np.ndarray, patients: int) -> Difference:
-    """From the scores and their paired resamples [R]. `patients`: how many the score rests on."""
-    if patients < MIN_PATIENTS:
-        return Difference(float(old), float(new), None, TOO_FEW)
-    gain = interval(goodness(metric, new_draws) - goodness(metric, old_draws), patients)
-    return Difference(float(old), float(new), interval(new_draws - old_draws, patients), verdict_of(gain))
+def patients_difference(metrics: Sequence[str], old: Measured, new: Measured, patients: Sequence[int]) -> dict[str, Difference]:
+    """Of two ways to read one network, or of two checkpoints: other patients are all that could come out otherwise. `metrics`: names of the
+    M scores; `patients` [M]: how many each rests on."""
+    from scipy.stats import t
+
+    gap, added, left_out = new.values - old.values, new.added - old.added, new.left_out - old.left_out
+    error, freedom = np.sqrt((variance(added) + variance(left_out)) / 2), degrees(added)
+    half = error * t.ppf(1 - ALPHA / 2, freedom)
+    p = 2 * t.sf(np.divide(np.abs(gap), error, out=np.zeros_like(gap), where=error > 0), freedom)
+    found = {}
+    for at, metric in enumerate(metrics):
+        ends = (float(gap[at] - half[at]), float(gap[at] + half[at])) if patients[at] >= MIN_PATIENTS and np.isfinite(gap[at]) else None
+        word = verdict_of(ends, better_sign(metric, old.values[at], new.values[at]))
+        found[metric] = Difference(float(old.values[at]), float(new.values[at]), ends, word, float(p[at]), ends)
+    return found
 
 
-def difference_of_means(metric: str, old: Mapping[int, float], new: Mapping[int, float]) -> Difference:
-    """From a score of each seed of the baseline's recipe and of the other, two seeds or more of each. Where both have the same seeds they
-    are paired (a seed decides where training starts and in which order rows come): a t interval of the mean difference. Otherwise
-    Welch's."""
-    if set(old) == set(new):
-        pairs = np.array([[old[seed], new[seed]] for seed in old])
-        between = _paired_interval
-        ours, theirs = pairs[:, 0], pairs[:, 1]
-    else:
-        between, ours, theirs = welch_interval, np.array(list(old.values())), np.array(list(new.values()))
-    gain = between(np.asarray(goodness(metric, ours)), np.asarray(goodness(metric, theirs)))
-    return Difference(float(ours.mean()), float(theirs.mean()), between(ours, theirs), verdict_of(gain))
-
-
-def seeds_needed(delta: float, deviation: float) -> int | None:
-    """Paired seeds at which a true difference `delta` is told apart four times in five: (z_.975 + z_.8)^2 (deviation / delta)^2, plus 2 for
-    the t distribution's tails. `deviation`: of the difference from seed to seed. None where there is nothing to find."""
-    return None if delta == 0 or deviation == 0 else math.ceil(7.849 * (deviation / delta) ** 2) + 2
-
-
-def _paired_interval(old: np.ndarray, new: np.ndarray) -> tuple[float, float] | None:
-    from scipy.stats import ttest_rel
-
-    if (new - old).var(ddof=1) < 1e-20:  # the same difference at each seed, but for rounding
-        return None
-    bounds = ttest_rel(new, old).confidence_interval(0.95)
-    return float(bounds.low), float(bounds.high)
-
-
-def verdict_of(gain: tuple[float, float] | None) -> str:
-    if gain is None or gain[0] <= 0 <= gain[1]:
+def verdict_of(bounds: tuple[float, float] | None, sign: float = 1.0) -> str:
+    """`sign`: 1 where more is better, -1 where less is."""
+    if bounds is None:
+        return TOO_FEW
+    if bounds[0] <= 0 <= bounds[1]:
         return NOT_APART
-    return BETTER if gain[0] > 0 else WORSE
-
-
-def welch_interval(old: np.ndarray, new: np.ndarray) -> tuple[float, float] | None:
-    """95 % interval of mean(new) - mean(old), two values or more of each; None without any spread to judge by."""
-    from scipy.stats import ttest_ind
-
-    if old.var(ddof=1) / len(old) + new.var(ddof=1) / len(new) < 1e-20:  # equal but for rounding
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # SciPy warns where the seeds of one of the two are all equal, which they may be
-        bounds = ttest_ind(new, old, equal_var=False).confidence_interval(0.95)
-    return float(bounds.low), float(bounds.high)
-
-
-def mcnemar(right: np.ndarray, baseline_right: np.ndarray) -> tuple[int, int, float]:
-    """bool [N] each. Rows only the first has right, only the second, and the exact two-sided p of an even split (McNemar 1947)."""
-    from scipy.stats import binomtest
-
-    gained, lost = int((right & ~baseline_right).sum()), int((~right & baseline_right).sum())
-    return gained, lost, float(binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
+    return BETTER if sign * bounds[0] > 0 else WORSE

@@ -19,10 +19,11 @@ from queue import SimpleQueue
 from threading import Lock
 
 from dermlab.run.errors import DermlabError
+from dermlab.run.git import git, uninterrupted
 from dermlab.run.launch import visible_gpus
 from dermlab.run.machine import read_machine
 from dermlab.run.progress import say
-from dermlab.study.dvc import GRACE, git, ref_of, uninterrupted
+from dermlab.study.dvc import GRACE, ref_of
 from dermlab.study.recipe import Experiment
 from dermlab.study.workspace import TEMPORARY
 

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from dermlab.run import paths
 from dermlab.run.errors import DermlabError
-from dermlab.study.workspace import UNFINISHED
+from dermlab.verdict.runs import UNFINISHED
 
 NUMBERS = ("images", "seconds", "training_seconds", "waiting_seconds", "device_hours")
 WHERE_KNOWN = ("memory_gb", "flop_utilisation", "usd")

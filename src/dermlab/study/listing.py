@@ -10,8 +10,9 @@ from rich.table import Table
 from ruamel.yaml import YAML
 
 from dermlab.run import paths
-from dermlab.study.dvc import git
-from dermlab.study.workspace import LOCK, UNFINISHED
+from dermlab.run.git import git
+from dermlab.study.workspace import LOCK
+from dermlab.verdict.runs import UNFINISHED
 
 ROOT = "refs/exps/"
 

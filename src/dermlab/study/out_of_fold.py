@@ -13,8 +13,8 @@ from dermlab.data.tables import PREDICTIONS, PROB_PREFIX, read_table
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
 from dermlab.run.files import sha256_file
+from dermlab.run.params import changed_params
 from dermlab.study.recipe import HELD_OUT, NO_FOLD
-from dermlab.verdict.paired import changed_params
 from dermlab.verdict.runs import LOCK, check_params_were_run, fetch, read_yaml
 
 FILES = (paths.PARAMS, LOCK, paths.CATALOG, paths.IMAGES, paths.HELD_OUT)

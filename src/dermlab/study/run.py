@@ -19,16 +19,16 @@ from ruamel.yaml import YAML
 from dermlab.run import paths
 from dermlab.run.errors import DermlabError, ParamsError
 from dermlab.run.files import write_text
-from dermlab.run.params import check_params
+from dermlab.run.git import git
+from dermlab.run.params import changed_params, check_params
 from dermlab.run.progress import say
 from dermlab.study.at_once import SLOTS, Slots
-from dermlab.study.dvc import dvc, experiments, git, ref_of
+from dermlab.study.dvc import dvc, experiments, ref_of
 from dermlab.study.oracle import write_oracle_ledger
 from dermlab.study.recipe import Experiment, params_of
 from dermlab.study.share import pull_experiments, push_experiment
-from dermlab.study.workspace import LOCK, RESULTS, UNFINISHED, Before, alone, apply, mend, remember, tracked_but_results, write_before
-from dermlab.verdict.paired import changed_params
-from dermlab.verdict.runs import check_params_were_run
+from dermlab.study.workspace import LOCK, RESULTS, Before, alone, apply, mend, remember, tracked_but_results, write_before
+from dermlab.verdict.runs import UNFINISHED, check_params_were_run
 
 
 def run_study(planned: Sequence[Experiment], replace_others: bool = False, share: bool = False, at_once: int = 1) -> None:
@@ -163,7 +163,7 @@ def _check(texts: Mapping[str, str]) -> None:
 
 
 def _refuse_others(texts: Mapping[str, str]) -> None:
-    for name in experiments() & set(texts):
+    for name in set(experiments()) & set(texts):
         if wrong := differences(_params_in(ref_of(name)), _values(texts[name])):
             raise DermlabError(
                 f"There is an experiment {name} already, with other params than this recipe's ({wrong}). Keep it under another name "

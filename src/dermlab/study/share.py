@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from dermlab.run.errors import DermlabError
+from dermlab.run.git import git
 from dermlab.run.progress import say
-from dermlab.study.dvc import dvc, git, ref_of
+from dermlab.study.dvc import dvc, ref_of
 
 ORIGIN = "origin"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from dermlab.run import paths
 from dermlab.run.command import run_command
-from dermlab.study.dvc import dvc, dvc_output, git
+from dermlab.run.git import git
+from dermlab.study.dvc import dvc, dvc_output
 from dermlab.study.recipe import Experiment
 from dermlab.study.run import run_study
 from dermlab.study.workspace import RESULTS

@@ -19,14 +19,15 @@ from ruamel.yaml.error import YAMLError
 from dermlab.run import paths
 from dermlab.run.errors import DermlabError
 from dermlab.run.files import write_text
+from dermlab.run.git import git
 from dermlab.run.progress import say
-from dermlab.study.dvc import dvc, experiments, git, ref_of
+from dermlab.study.dvc import dvc, experiments, ref_of
+from dermlab.verdict.runs import UNFINISHED
 
 TEMPORARY = Path(".dvc/tmp")
 JOURNAL, RUNNING = TEMPORARY / "study.json", TEMPORARY / "study.lock"
 LOCK = Path("dvc.lock")
 SIMULATED = Path("data/simulated")
-UNFINISHED = "-unfinished"  # ends the name of an experiment that is running
 # Where DVC keeps what was not committed while an experiment runs: first before HEAD is detached, then until it is done.
 STASHES = ("refs/exps/stash", "refs/exps/exec/EXEC_MERGE")
 EXEC_HEAD = "refs/exps/exec/EXEC_HEAD"  # the commit from which a plain `dvc exp run` started

@@ -1,29 +1,89 @@
-"""Reading an experiment's predictions out of DVC, without checking it out."""
+"""Reading an experiment's predictions out of DVC, without checking it out; and all seeds of a recipe by the name of one."""
 
+import re
 import tempfile
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from dermlab.data.classes import OTHER
 from dermlab.data.tables import CATALOG, FLAGS, IMAGES, MANIFEST, PREDICTIONS, PROB_PREFIX, read_table
 from dermlab.run import paths
 from dermlab.run.errors import ContractError, DermlabError
-from dermlab.verdict.paired import Run, flat
+from dermlab.run.git import git, objects
+from dermlab.run.params import flat
+from dermlab.verdict.judge import Run, recipe_of
+from dermlab.verdict.uncertainty import ENOUGH_DEGREES
 
 WORKSPACE = "workspace"
 LOCK = Path("dvc.lock")
 FILES = (paths.PARAMS, LOCK, paths.PREDICTIONS, paths.CATALOG, paths.IMAGES, paths.MANIFEST, paths.FLAGS)
+UNFINISHED = "-unfinished"  # the end of the name of an experiment that a study has not yet proved
+TESTED = (paths.CATALOG, paths.IMAGES)  # which say what was tested
+MADE = ("data/", "models/", "metrics/")  # what a stage made, or what is told by what it made
+MOST_OTHERS = 20  # runs that are read to learn how far runs lie apart
 SCORED = ("image_id", "patient_id", "diagnosis", "label")  # of the predictions, beside the probabilities
 SCORED_STAGES = ("catalog", "pull", "embed", "flag", "manifest", "train", "calibrate", "evaluate")
 
 
-def load_run(rev: str, repo: Path | str = ".") -> Run:
+@dataclass(frozen=True)
+class Ref:
+    """An experiment as git has it."""
+
+    name: str
+    commit: str
+    params: dict
+    lock: dict
+
+    @property
+    def recipe(self) -> str:
+        return recipe_of(_settings(self.params, self.lock), code_of(self.lock))
+
+
+def load_runs(names: Sequence[str], repo: Path | str = ".") -> tuple[list[Run], list[Run]]:
+    """The runs of the named recipes, each with all its seeds wherever their experiments started from: same params, code and data. And other
+    runs of this source and backbone that have several seeds and lie in the cache, where those named have too few to tell how far runs of
+    one recipe lie apart. Raises as `load_run`, for what is named."""
+    named = [load_run(name, repo) for name in names]
+    known = list(_refs(repo)) if any(run.code for run in named) else []  # predictions of elsewhere have no experiments
+    runs: list[Run] = []
+    for run in named:
+        runs.append(run)
+        seeds = {run.params.get("seed")} | {r.params.get("seed") for r in named if r.recipe == run.recipe}
+        for ref in known if run.code else ():
+            if ref.params.get("seed") not in seeds and ref.recipe == run.recipe:
+                seeds.add(ref.params.get("seed"))
+                runs.append(load_run(ref.commit, repo, ref.name))
+    first = named[0]
+    recipes = Counter(run.recipe for run in {(run.recipe, run.params.get("seed")): run for run in runs}.values())
+    if not first.code or sum(recipes.values()) - len(recipes) >= ENOUGH_DEGREES:
+        return runs, []
+    return runs, list(_others(first, set(recipes), known, Path(repo)))
+
+
+def _others(first: Run, recipes: set[str], known: Sequence["Ref"], repo: Path) -> Iterator[Run]:
+    by_recipe: dict[str, dict[int, Ref]] = {}
+    for ref in known:
+        alike = ref.params.get("backbone") == first.params.get("backbone") and _test_of(code_of(ref.lock)) == _test_of(first.code)
+        if alike and ref.recipe not in recipes:
+            by_recipe.setdefault(ref.recipe, {}).setdefault(ref.params.get("seed"), ref)
+    refs = [ref for seeds in by_recipe.values() if len(seeds) > 1 for ref in seeds.values()]
+    for ref in refs[:MOST_OTHERS]:
+        with suppress(DermlabError):  # not in the cache, and not worth a download
+            yield load_run(ref.commit, repo, ref.name, remote=False)
+
+
+def load_run(rev: str, repo: Path | str = ".", name: str = "", remote: bool = True) -> Run:
     """`rev`: an experiment's name, any git revision, `workspace` for the files as they are now, or a predictions table, FILE.parquet.
+    `name`: what it is called, `rev` unless told; `remote`: whether what the cache lacks is fetched.
 
     Raises DermlabError for an unknown name, with those that exist; ContractError where the run's files are not to be had, or
     where its params.yaml is not what its results were made with.
@@ -33,8 +93,49 @@ def load_run(rev: str, repo: Path | str = ".") -> Run:
     if rev.endswith(".parquet"):
         return load_predictions(Path(rev), Path(repo))
     with tempfile.TemporaryDirectory() as folder:
-        fetch(rev, Path(repo), Path(folder), FILES)
-        return _read(rev, Path(folder))
+        fetch(rev, Path(repo), Path(folder), FILES, remote)
+        return _read(name or rev, Path(folder))
+
+
+def _refs(repo: Path | str) -> Iterator[Ref]:
+    """Every experiment of this repository whose params and lock can be read, the newest first."""
+    form = "%(refname)%09%(objectname)"
+    told = git("-C", str(repo), "for-each-ref", f"--format={form}", "--sort=-committerdate", "refs/exps/", check=False)
+    listed = [line.split("\t") for line in told.splitlines()]
+    refs = [(ref.split("/", 4)[-1], commit) for ref, commit in listed if re.fullmatch(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/.+", ref)]
+    texts = objects([f"{commit}:{path}" for _, commit in refs for path in (paths.PARAMS, LOCK)], repo)
+    for name, commit in refs:
+        params, lock = (texts.get(f"{commit}:{path}") for path in (paths.PARAMS, LOCK))
+        if params and lock and not name.endswith(UNFINISHED):
+            with suppress(YAMLError, AttributeError, KeyError, TypeError):  # of another version, or cut off
+                yield Ref(name, commit, YAML(typ="safe").load(params) or {}, _lock_of(lock))
+
+
+def _lock_of(text: str) -> dict:
+    return YAML(typ="safe").load(text) or {}
+
+
+def code_of(lock: Mapping) -> dict[str, str]:
+    """What results depend on beside params, file -> digest: the code of the stages, the versions of libraries, the source and which images
+    are tested. Empty without a lock."""
+    stages = {stage: lock.get("stages", {}).get(stage, {}) for stage in SCORED_STAGES}
+    found = {}
+    for stage in stages.values():
+        found |= {dep["path"]: dep.get("md5", "") for dep in stage.get("deps", []) if not dep["path"].startswith(MADE)}
+        found |= {f"version of {name}": str(version) for name, version in stage.get("params", {}).get("versions.yaml", {}).items()}
+    outs = {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
+    return found | {str(path): outs[str(path)] for path in TESTED if str(path) in outs}
+
+
+def _test_of(code: Mapping[str, str]) -> tuple:
+    return tuple(code.get(str(path)) for path in TESTED)
+
+
+def _settings(params: dict, lock: Mapping) -> dict:
+    """Params, and which review was applied: two reviews are two recipes, though their params are the same."""
+    if "relabeled" in str(params.get("variant", "")).split("+") and params["manifest"]["ledger"] == str(paths.RELABELS):
+        return {**params, "ledger": _ledger_digest(lock)}
+    return params
 
 
 def load_predictions(path: Path, repo: Path | str = ".") -> Run:
@@ -52,10 +153,9 @@ def load_predictions(path: Path, repo: Path | str = ".") -> Run:
 def _read(name: str, folder: Path) -> Run:
     try:
         params = read_yaml(folder / paths.PARAMS)
-        lock = read_yaml(folder / LOCK) if (folder / LOCK).exists() else {}
+        lock = _lock_of((folder / LOCK).read_text(encoding="utf-8")) if (folder / LOCK).exists() else {}
         check_params_were_run(params, lock)
-        if "relabeled" in str(params.get("variant", "")).split("+") and params["manifest"]["ledger"] == str(paths.RELABELS):
-            params["ledger"] = _ledger_digest(lock)  # two reviews are two recipes, though their params are the same
+        params = _settings(params, lock)
         # Only what is used, and no schema: it is today's, and a run of an older version was checked when it was written.
         names = [name for name in pq.read_schema(folder / paths.PREDICTIONS).names if name in SCORED or name.startswith(PROB_PREFIX)]
         predictions = read_table(folder / paths.PREDICTIONS, PREDICTIONS, names)
@@ -68,7 +168,8 @@ def _read(name: str, folder: Path) -> Run:
     trained = manifest.loc[manifest["split"] == "train", "label"].value_counts()
     flagged = flags.groupby("given")["label_issue"].mean()
     known, used = ({label: int(count) for label, count in of.items() if label != OTHER} for of in (counts, trained))
-    return Run(name, predictions, params, known, used, {label: float(share) for label, share in flagged.items() if label != OTHER})
+    doubted = {label: float(share) for label, share in flagged.items() if label != OTHER}
+    return Run(name, predictions, params, known, used, doubted, code_of(lock))
 
 
 def train_labels(catalog: Path, images: Path) -> pd.Series:
@@ -94,14 +195,14 @@ def check_params_were_run(params: dict, lock: dict) -> None:
                 )
 
 
-def _ledger_digest(lock: dict) -> str:
+def _ledger_digest(lock: Mapping) -> str:
     deps = lock.get("stages", {}).get("manifest", {}).get("deps", [])
     return next((dep["md5"][:8] for dep in deps if dep["path"] == str(paths.RELABELS)), "unknown")
 
 
-def fetch(rev: str, repo: Path, folder: Path, files: Sequence[Path]) -> None:
-    """Copies the run's `files` from git and the DVC cache (from the remote where the cache lacks them) into `folder`. Raises DermlabError
-    for an unknown name, ContractError for a file that is not to be had."""
+def fetch(rev: str, repo: Path, folder: Path, files: Sequence[Path], remote: bool = True) -> None:
+    """Brings the run's `files` from git and the DVC cache (from the remote where the cache lacks them, and `remote` allows) into `folder`.
+    Raises DermlabError for an unknown name, ContractError for a file that is not to be had."""
     from dvc.api import DVCFileSystem
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -109,24 +210,35 @@ def fetch(rev: str, repo: Path, folder: Path, files: Sequence[Path]) -> None:
 
     try:
         with Repo(str(repo)) as opened:
-            resolve_rev(opened.scm, rev)
+            commit = resolve_rev(opened.scm, rev)
+            cached = opened.cache.local.oid_to_path
     except (DvcException, SCMError) as error:
         raise DermlabError(
             f"There is no experiment or revision {rev!r} ({_short(error)}). Experiments: {', '.join(_experiments(repo)) or 'none'}. For "
             f"the files as they are now say `{WORKSPACE}`."
         ) from error
-    there = DVCFileSystem(str(repo), rev=rev)
+    texts = {Path(name.partition(":")[2]): text for name, text in objects([f"{commit}:{path}" for path in files], repo).items()}
+    lock = _lock_of(texts.get(LOCK, ""))
+    outs = {Path(out["path"]): out["md5"] for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])}
+    there = None
     for path in files:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            if path != LOCK or there.exists(str(path)):
+        if path in texts:
+            target.write_text(texts[path], encoding="utf-8")
+        elif path in outs and (source := Path(cached(outs[path]))).exists():
+            target.symlink_to(source.resolve())
+        elif path != LOCK:
+            try:
+                if not remote:
+                    raise FileNotFoundError(path)
+                there = there or DVCFileSystem(str(repo), rev=rev)
                 there.get_file(str(path), str(target))
-        except Exception as error:  # whatever the remote's own library raises: no network, no credentials, no such object
-            raise ContractError(
-                f"{rev}: {path} is neither in the DVC cache nor to be had from the remote ({_short(error)}). Fetch it: `dvc exp pull` and "
-                f"`dvc fetch`, or run it again: `dvc exp run`."
-            ) from error
+            except Exception as error:  # whatever the remote's own library raises: no network, no credentials, no such object
+                raise ContractError(
+                    f"{rev}: {path} is neither in the DVC cache nor to be had from the remote ({_short(error)}). Fetch it: `dvc exp pull` "
+                    f"and `dvc fetch`, or run it again: `dvc exp run`."
+                ) from error
 
 
 def _experiments(repo: Path) -> list[str]:

@@ -1,0 +1,51 @@
+"""What each patient moves a score by: the empirical influence values behind every interval of a difference.
+
+P patients, M scores. A patient is added once more, or left out (the positive jackknife and the jackknife: Efron 1982, The Jackknife, the
+Bootstrap and Other Resampling Plans, chapter 6). The squares of the moves sum to the variance that other patients would bring, and the
+moves of a difference are differences of moves. Of a class of n patients the first makes a little too little, n / (n + 1), and nothing where
+n is 1; the second too much, n / (n - 1). Their mean is about right.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from dermlab.scores.headline import Tally
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Scores of one run on one test set."""
+
+    values: np.ndarray  # float [M], NaN where a score does not exist
+    # `added`, `left_out`: float32 [P, M], each column sums to zero, and its squares to the variance over patients
+    added: np.ndarray
+    left_out: np.ndarray
+
+
+def measure(by_patient: Tally, scores: Callable[[Tally], np.ndarray]) -> Measured:
+    """by_patient: tallies [P, ...], P > 1; scores: from a tally [...] to [..., M]."""
+    whole = by_patient.total()
+    values, patients = scores(whole), len(by_patient.rows)
+    moves = []
+    for sign in (1, -1):
+        other = type(whole)(*(getattr(whole, part.name) + sign * getattr(by_patient, part.name) for part in fields(whole)))
+        move = sign * np.nan_to_num(scores(other) - values)  # NaN where a class is gone
+        moves.append(((move - move.mean(0)) * (patients / max(patients - 1, 1)) ** 0.5).astype(np.float32))
+    return Measured(values, *moves)
+
+
+def variance(moves: np.ndarray) -> np.ndarray:
+    """float64 [M], of moves [P, M]."""
+    return np.square(moves, dtype=np.float64).sum(0)
+
+
+def degrees(moves: np.ndarray) -> np.ndarray:
+    """[M]: degrees of freedom of the variances of moves [P, M], at most P - 1: fewer where a few patients make most of it, by the kurtosis
+    of the moves (Satterthwaite 1946 for a sum of squares that are not normal)."""
+    squares = np.square(moves, dtype=np.float64)
+    patients, total, fourth = len(moves), squares.sum(0), np.square(squares).sum(0)
+    spread = fourth - total**2 / patients
+    most = max(patients - 1, 1)
+    return np.clip(np.divide(2 * total**2, spread, out=np.full_like(total, most), where=spread > 0), 1, most)

@@ -1,0 +1,173 @@
+"""Advice, by the rules in RULES and by nothing else: from the two scores that were asked for, decided before the result was known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dermlab.report.render import SCORE_LABELS, in_points, percent, points, points_bounds
+from dermlab.scores.differences import BETTER, NOT_APART, TOO_FEW, WORSE, Difference
+from dermlab.verdict.power import Plan
+from dermlab.verdict.question import Question
+
+TAKE, AS_GOOD, LEAVE, NOT_ENOUGH = "take it", "as good as", "leave it", "not enough to decide"
+
+
+def rules(question: Question) -> tuple[str, ...]:
+    primary, guarded, margin = SCORE_LABELS[question.primary], SCORE_LABELS[question.guarded], in_points(question.margin)
+    return (
+        f"Asked beforehand: `report.primary` is {primary}, `report.guarded` is {guarded}, `report.margin` is {margin}, the loss that would "
+        "not matter.",
+        f"Take it: {primary} is better, and the interval of {guarded} rules out a loss of more than {margin}.",
+        f"As good as: the intervals of both lie within {margin} of zero.",
+        f"Leave it: {primary} or {guarded} is worse.",
+        "Not enough to decide: anything else. What it would take is said with it.",
+        "Better: the interval of the difference lies above zero. Worse: below, and it holds for the two scores together (Holm). Where "
+        "nothing differs, one recipe in forty is advised for, and one in forty against.",
+        "Everything else is described: an arrow where it holds among all of what is described (other scores and single classes, Holm). "
+        "Without an arrow: not told apart.",
+        "Interval: over patients and over trainings together. The thick part of its line is patients alone.",
+    )
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of the test set and the baseline, which sentences need."""
+
+    rare: tuple[str, ...]
+    sink: str
+    flagged: Mapping[str, float]  # share of each class's rows whose label was doubted
+    trained: Mapping[str, int]  # rows of each class that the baseline trained on
+    patients: int
+    patients_behind: Mapping[str, int]  # each headline score
+    images_of: Mapping[str, int]
+    noise: str
+
+
+@dataclass(frozen=True)
+class Advice:
+    word: str  # TAKE, AS_GOOD, LEAVE or NOT_ENOUGH
+    sentence: str  # the recipe, the advice and the two scores that it rests on
+    reasons: tuple[str, ...]  # what else was seen, in sentences
+
+
+def decide(primary: Difference, guarded: Difference, margin: float) -> str:
+    """The word. A score of too few patients can be neither worse nor within the margin."""
+    if primary.verdict == BETTER and guarded.bounds is not None and guarded.bounds[0] >= -margin:
+        return TAKE
+    if all(d.bounds is not None and -margin <= d.bounds[0] and d.bounds[1] <= margin for d in (primary, guarded)):
+        return AS_GOOD
+    return LEAVE if WORSE in (primary.verdict, guarded.verdict) else NOT_ENOUGH
+
+
+def advise(
+    name: str,
+    changed: Mapping[str, tuple[Any, Any]],
+    trained: Mapping[str, int],
+    differences: Mapping[str, Difference],
+    classes: Mapping[str, Difference],
+    question: Question,
+    facts: Facts,
+    plans: Mapping[str, Plan],
+    seeds: int,
+) -> Advice:
+    """`plans`: of each score, what would tell a difference apart; `seeds`: of the recipe or of the baseline, whichever has fewer."""
+    asked = {score: differences[score] for score in dict.fromkeys((question.primary, question.guarded))}
+    primary, guarded = differences[question.primary], differences[question.guarded]
+    word = decide(primary, guarded, question.margin)
+    told = "; ".join(_told(SCORE_LABELS[score], d) for score, d in asked.items())
+    sentence = f"{name}: {word}{' the baseline' if word == AS_GOOD else ''}. {told[0].upper()}{told[1:]}."
+    reasons = []
+    if word == NOT_ENOUGH:
+        reasons.append(_what_is_missing(primary, guarded, question, plans, facts))
+    if word == LEAVE and "cleaned" in str(changed.get("variant", ("", ""))[1]):
+        reasons.append(
+            "Dropping flagged rows took good examples with the bad: have the doubtful ones looked at (`dermlab review`), drop what is no "
+            "photo of skin; for rare classes try more photos, `variant=rebalanced` or a loss for the long tail."
+        )
+    if word in (TAKE, LEAVE) and seeds == 1:
+        reasons.append(f"One run each: how far two trainings lie apart is known from {facts.noise} alone. Run two seeds more of both.")
+    noisy = [
+        SCORE_LABELS[score] for score, d in asked.items() if d.verdict == NOT_APART and d.of_patients and not _holds_zero(d.of_patients)
+    ]
+    if noisy:
+        reasons.append(
+            f"On these patients the runs differ in {' and '.join(noisy)}, but no more than runs of one recipe do: within run-to-run noise."
+        )
+    reasons += [*_arrows(differences, classes, asked), *_rare_classes(classes, facts), *_flagged(classes, facts), *_rows(trained, facts)]
+    reasons.append(_sink(facts.sink, differences["sink_ratio"]))
+    return Advice(word, sentence, tuple(reasons))
+
+
+def _told(label: str, d: Difference) -> str:
+    """What is not told apart has no word: its interval says so, and the advice."""
+    return f"{label} {_change(d)}" + (f", {d.verdict}" if d.verdict != NOT_APART else "")
+
+
+def _change(d: Difference) -> str:
+    return f"{points(d.delta)} points {points_bounds(d.bounds)}".strip()
+
+
+def _holds_zero(bounds: tuple[float, float]) -> bool:
+    return bounds[0] <= 0 <= bounds[1]
+
+
+def _what_is_missing(primary: Difference, guarded: Difference, question: Question, plans: Mapping[str, Plan], facts: Facts) -> str:
+    label = SCORE_LABELS[question.guarded]
+    if TOO_FEW in (primary.verdict, guarded.verdict):
+        score = question.primary if primary.verdict == TOO_FEW else question.guarded
+        return f"{SCORE_LABELS[score]} rests on {facts.patients_behind[score]} patients, too few for an interval."
+    if primary.verdict == BETTER:
+        room = guarded.delta + question.margin
+        lost = f"A loss of {in_points(-guarded.bounds[0])} of {label} is not ruled out"
+        return f"{lost}; {plans[question.guarded].needed(room)}." if room > 0 else f"{lost}, and it was lower than the margin allows."
+    size = max(abs(primary.delta), question.margin)
+    return f"Of {SCORE_LABELS[question.primary]}, {plans[question.primary].needed(size)}."
+
+
+def _arrows(differences: Mapping[str, Difference], classes: Mapping[str, Difference], asked: Mapping[str, Difference]) -> list[str]:
+    said = []
+    for word in (WORSE, BETTER):
+        scores = [
+            SCORE_LABELS[score] for score, d in differences.items() if d.verdict == word and score not in asked and score != "sink_ratio"
+        ]
+        found = sorted(((d.delta, name) for name, d in classes.items() if d.verdict == word), key=lambda pair: -abs(pair[0]))
+        more = [f"{len(found) - 5} more classes"] if len(found) > 5 else []
+        named = [*scores, *(f"{name} {points(delta)}" for delta, name in found[:5]), *more]
+        if named:
+            said.append(f"Also {word}: {', '.join(named)}.")
+    return said or ["No other score and no single class is told apart."]
+
+
+def _rare_classes(classes: Mapping[str, Difference], facts: Facts) -> list[str]:
+    names = [name for name in facts.rare if name in classes]
+    down, up = (sum(1 for name in names if sign * classes[name].delta > 0) for sign in (-1, 1))
+    return [f"F1 of the {len(names)} rare classes: {down} lower, {up} higher."] if names else []
+
+
+def _flagged(classes: Mapping[str, Difference], facts: Facts) -> list[str]:
+    """How the classes fared whose labels are doubted most: hard and rare looks like mislabelled."""
+    known = [name for name in classes if facts.flagged.get(name)]
+    if len(known) < 6:
+        return []
+    most = sorted(known, key=lambda name: -facts.flagged[name])[: len(known) // 3]
+    down = sum(classes[name].delta < 0 for name in most)
+    return [
+        f"Of the {len(most)} classes with the most doubted labels ({percent(facts.flagged[most[-1]])} to "
+        f"{percent(facts.flagged[most[0]])} of their rows) {down} have a lower F1."
+    ]
+
+
+def _rows(trained: Mapping[str, int], facts: Facts) -> list[str]:
+    if not trained:  # predictions that somebody else's model made
+        return []
+    ours, theirs = sum(facts.trained.values()), sum(trained.values())
+    if not ours or ours == theirs:
+        return []
+    left_out = {name: 1 - trained.get(name, 0) / count for name, count in facts.trained.items() if count}
+    most = sorted((name for name in left_out if left_out[name] > 0), key=lambda name: -left_out[name])[:3]
+    said = f"It trained on {abs(theirs - ours):,} rows {'fewer' if theirs < ours else 'more'} ({percent(abs(theirs - ours) / ours)})"
+    return [said + (f", most left out of {', '.join(f'{name} ({percent(left_out[name])})' for name in most)}" if most else "") + "."]
+
+
+def _sink(name: str, d: Difference) -> str:
+    return f"{name}, the commonest class, is predicted {d.value:.2f} times as often as it occurs (baseline {d.baseline:.2f})."

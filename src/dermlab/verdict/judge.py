@@ -1,0 +1,273 @@
+"""The one function that judges: runs in, verdict out. Every command shows what it found, and none adds a word of its own.
+
+Runs whose params differ in nothing but the seed are one recipe. M scores: the headline, then F1 of each of K classes.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dermlab.run.errors import ContractError
+from dermlab.run.params import changed_params, flat
+from dermlab.scores.bootstrap import MIN_PATIENTS
+from dermlab.scores.counts import f1
+from dermlab.scores.differences import NOT_APART, WORSE, Difference, better_sign, holm, verdict_of, with_correction
+from dermlab.scores.headline import HEADLINE, Tally, headline, patients_behind
+from dermlab.scores.influence import measure
+from dermlab.scores.predictions import UNKNOWN_PATIENTS, knows_patients, scored_rows, tally_by_patient, target_names
+from dermlab.scores.rare import commonest, rarest_third
+from dermlab.verdict.advice import Advice, Facts, advise
+from dermlab.verdict.power import Plan
+from dermlab.verdict.question import Question
+from dermlab.verdict.uncertainty import Estimate, Noise, Runs, estimate, noise_of
+
+
+@dataclass(frozen=True)
+class Run:
+    """One experiment."""
+
+    name: str
+    predictions: pd.DataFrame  # as `tables.PREDICTIONS`
+    params: dict  # params.yaml
+    train_counts: dict[str, int]  # the catalog's training rows of each target class
+    trained: dict[str, int] = field(default_factory=dict)  # those that the run trained on
+    flagged: dict[str, float] = field(default_factory=dict)  # share of each class's rows whose label was doubted
+    code: dict[str, str] = field(default_factory=dict)  # what its results depend on beside params, file -> digest
+
+    @property
+    def recipe(self) -> str:
+        return recipe_of(self.params, self.code)
+
+
+def recipe_of(params: Mapping, code: Mapping[str, str]) -> str:
+    """The same for runs that differ in nothing but the seed."""
+    return json.dumps([{key: value for key, value in flat(params).items() if key != "seed"}, code], sort_keys=True, default=str)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Runs that differ in nothing but the seed."""
+
+    name: str  # that of its first run
+    runs: tuple[str, ...]
+    seeds: tuple[Any, ...]
+    mean: dict[str, float]  # of each headline score over the runs
+    spread: dict[str, float]  # standard deviation over the runs, empty of one
+    classes: dict[str, float]  # mean F1 of each class that was tested
+    trained: dict[str, int]  # as of `Run`, the first run's
+    changed: dict[str, tuple[Any, Any]]  # param -> (baseline's, this recipe's)
+    # against the baseline, empty for the baseline itself
+    differences: dict[str, Difference]
+    class_differences: dict[str, Difference]
+    advice: Advice | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    question: Question
+    recipes: tuple[Recipe, ...]  # the baseline first
+    images: int
+    patients: int
+    # `images_of`, `patients_of`: of each class in the test split
+    images_of: dict[str, int]
+    patients_of: dict[str, int]
+    rare: tuple[str, ...]
+    sink: str
+    flagged: dict[str, float]  # as of `Run`, the baseline's
+    noise: str  # whose runs told how far two runs of one recipe lie apart
+    notes: tuple[str, ...]
+    warning: str = ""  # stands before everything else
+
+    @property
+    def baseline(self) -> Recipe:
+        return self.recipes[0]
+
+    @property
+    def judged(self) -> tuple[Recipe, ...]:
+        return self.recipes[1:]
+
+
+def judge(runs: Sequence[Run], question: Question, others: Sequence[Run] = ()) -> Verdict:
+    """runs: of all recipes, the baseline's first. A seed that comes twice counts once: `workspace` is often also an experiment. `others`:
+    further runs of this source and backbone, which only tell how far runs of one recipe lie apart.
+
+    Raises ContractError where the runs were not scored on the same test images with the same labels.
+    """
+    groups = _by_recipe(runs)
+    baseline = runs[0]
+    rows = scored_rows(baseline.predictions)
+    targets = target_names(rows)
+    counts = np.array([baseline.train_counts.get(name, 0) for name in targets])
+    rare, sink = rarest_third(counts), commonest(counts)
+
+    scores = all_scores(rare, sink)
+    first = tally_by_patient(rows)
+    measured = [{seed: measure(_tally(baseline, rows, run), scores) for seed, run in group.items()} for group in groups]
+    noise = noise_of(
+        measured, [{seed: measure(_tally(baseline, rows, run), scores) for seed, run in g.items()} for g in _by_recipe(others)]
+    )
+    patients_of = (first.true > 0).sum(0)
+    of_head = patients_behind(first, rare)
+    behind = np.array([*(of_head[name] for name in HEADLINE), *patients_of])
+    tested = {name: len(HEADLINE) + c for c, name in enumerate(targets) if patients_of[c]}
+    images_of = dict(zip(targets, first.total().true.astype(int).tolist(), strict=True))
+    facts = Facts(
+        tuple(targets[c] for c in rare),
+        targets[sink],
+        baseline.flagged,
+        baseline.trained,
+        len(first.rows),
+        of_head,
+        images_of,
+        noise.source,
+    )
+    recipes = []
+    for group, of in zip(groups, measured, strict=True):
+        values = np.stack([run.values for run in of.values()])
+        one = next(iter(group.values()))
+        recipe = Recipe(
+            name=one.name,
+            runs=tuple(run.name for run in group.values()),
+            seeds=tuple(group),
+            mean=dict(zip(HEADLINE, values.mean(0).tolist(), strict=False)),
+            spread=dict(zip(HEADLINE, values.std(0, ddof=1).tolist(), strict=False)) if len(group) > 1 else {},
+            classes={name: float(values[:, at].mean()) for name, at in tested.items()},
+            trained=one.trained,
+            changed=_changed(baseline, one),
+            differences={},
+            class_differences={},
+            advice=None,
+        )
+        recipes.append(recipe if one is baseline else _against(recipe, of, measured[0], noise, behind, tested, question, facts))
+    return Verdict(
+        question=question,
+        recipes=tuple(recipes),
+        images=len(rows),
+        patients=len(first.rows),
+        images_of=images_of,
+        patients_of=dict(zip(targets, patients_of.tolist(), strict=True)),
+        rare=facts.rare,
+        sink=facts.sink,
+        flagged=baseline.flagged,
+        noise=noise.source,
+        notes=_notes(len(first.rows), noise, recipes, question),
+        warning="" if knows_patients(rows) else UNKNOWN_PATIENTS,
+    )
+
+
+def all_scores(rare: np.ndarray, sink: int) -> Callable[[Tally], np.ndarray]:
+    """From a tally [...] to its M scores [..., M]."""
+
+    def scores(tally: Tally) -> np.ndarray:
+        heads = headline(tally, rare, sink)
+        return np.concatenate([np.stack([heads[name] for name in HEADLINE], -1), f1(tally)], -1)
+
+    return scores
+
+
+def _against(
+    recipe: Recipe,
+    runs: Runs,
+    baseline: Runs,
+    noise: Noise,
+    behind: np.ndarray,
+    tested: Mapping[str, int],
+    question: Question,
+    facts: Facts,
+) -> Recipe:
+    found = estimate(runs, baseline, noise)
+    differences, classes = told_apart(found, baseline, behind, tested, question)
+    parts = zip(found.shared, noise.total, noise.of_patients, strict=True)
+    plans = {name: Plan(*map(float, part), facts.patients, len(runs)) for name, part in zip(HEADLINE, parts, strict=False)}
+    advice = advise(
+        recipe.name, recipe.changed, recipe.trained, differences, classes, question, facts, plans, min(len(runs), len(baseline))
+    )
+    return replace(recipe, differences=differences, class_differences=classes, advice=advice)
+
+
+def told_apart(
+    found: Estimate, baseline: Runs, behind: np.ndarray, tested: Mapping[str, int], question: Question
+) -> tuple[dict[str, Difference], dict[str, Difference]]:
+    """Of the headline and of the F1 of each class in `tested`, name -> its place among the M scores. `behind`: int [M], the patients that a
+    score rests on."""
+    half, of_patients, p = found.half(question.alpha), found.patients_half(question.alpha), found.p
+    old = np.stack([run.values for run in baseline.values()]).mean(0)
+
+    def difference(name: str, at: int) -> Difference:
+        before, delta = float(old[at]), float(found.delta[at])
+        if behind[at] < MIN_PATIENTS or not np.isfinite(delta):
+            return Difference(before, before + delta, None, verdict_of(None))
+        ends, within = ((delta - float(by[at]), delta + float(by[at])) for by in (half, of_patients))
+        word = verdict_of(ends, better_sign(name, before, before + delta))
+        return Difference(before, before + delta, ends, word, float(p[at]), within)
+
+    heads = {name: difference(name, at) for at, name in enumerate(HEADLINE)}
+    judged = {name: heads.pop(name) for name in dict.fromkeys((question.primary, question.guarded))}
+    described = heads | {f"class {name}": difference(name, at) for name, at in tested.items()}
+    places = [HEADLINE.index(name) for name in heads] + list(tested.values())
+    described = with_correction(described, found.moves[:, places], question.alpha)  # one family, in which one false arrow is rare
+    judged = _decided(judged, question.alpha)
+    return {name: judged.get(name) or described[name] for name in HEADLINE}, {name: described[f"class {name}"] for name in tested}
+
+
+def _decided(judged: dict[str, Difference], alpha: float) -> dict[str, Difference]:
+    """What was asked: better by its own interval; worse where the chance that any of both is called so is still alpha / 2 (Holm), since
+    one that is worse is enough to leave a recipe."""
+    one_sided = holm(np.array([d.p / 2 if d.delta < 0 else 1.0 if np.isfinite(d.p) else np.nan for d in judged.values()]))
+    return {
+        name: replace(d, verdict=NOT_APART) if d.verdict == WORSE and not p <= alpha / 2 else d
+        for (name, d), p in zip(judged.items(), one_sided, strict=True)
+    }
+
+
+def _by_recipe(runs: Sequence[Run]) -> list[dict[Any, Run]]:
+    groups: dict[str, dict[Any, Run]] = {}
+    for run in runs:
+        groups.setdefault(run.recipe, {}).setdefault(run.params.get("seed"), run)
+    return list(groups.values())
+
+
+def _tally(baseline: Run, rows: pd.DataFrame, run: Run) -> Tally:
+    theirs = scored_rows(run.predictions)
+    _check_same_test(baseline.name, rows, run.name, theirs)
+    return tally_by_patient(theirs)
+
+
+def _changed(baseline: Run, run: Run) -> dict[str, tuple[Any, Any]]:
+    changed = {key: values for key, values in changed_params(baseline.params, run.params).items() if key != "seed"}
+    files = sorted({file for file, digest in (baseline.code.items() ^ run.code.items())}) if baseline.code and run.code else []
+    if files:
+        shown = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+        changed["code and data"] = ("as it was", shown)
+    return changed
+
+
+def _notes(patients: int, noise: Noise, recipes: Sequence[Recipe], question: Question) -> tuple[str, ...]:
+    seeds = ", ".join(f"{recipe.name} {len(recipe.runs)}" for recipe in recipes)
+    notes = [
+        f"Intervals: {100 * (1 - question.alpha):g} %, over patients ({patients:,}, the same for all) and over trainings (runs: {seeds}). "
+        f"How far two runs of one recipe lie apart: from {noise.source}."
+    ]
+    if patients < 30:
+        notes.append(f"Only {patients} patients were tested: intervals from so few are too narrow.")
+    return tuple(notes)
+
+
+def _check_same_test(first_name: str, first: pd.DataFrame, name: str, rows: pd.DataFrame) -> None:
+    where = f"{first_name} and {name} cannot be compared:"
+    todo = "Run both again from one data/source and one pull (`dvc exp run`)."
+    if target_names(first) != target_names(rows):
+        raise ContractError(f"{where} their classes differ. {todo}")
+    ours, theirs = set(first["image_id"]), set(rows["image_id"])
+    if ours != theirs:
+        raise ContractError(
+            f"{where} they were tested on different images ({len(ours - theirs)} only in {first_name}, {len(theirs - ours)} only in "
+            f"{name}). {todo}"
+        )
+    for column, what in (("label", "labels"), ("patient_id", "patients")):
+        if count := int((first[column].to_numpy() != rows[column].to_numpy()).sum()):
+            raise ContractError(f"{where} {count} of {len(rows)} test images have different {what}. Test labels are frozen. {todo}")

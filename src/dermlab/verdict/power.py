@@ -1,0 +1,69 @@
+"""How many patients and seeds tell a difference of some size apart."""
+
+import math
+from dataclasses import dataclass
+
+from dermlab.report.render import in_points
+
+POWER = 2.802  # z_.975 + z_.8: a difference so many standard errors large is told apart four times in five
+MOST_SEEDS, MOST_PATIENTS = 30, 1_000_000
+USUAL_SEEDS = (3, 5, 10)  # with which more patients are thought of
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The variance of a difference, in its parts, as `uncertainty` names them."""
+
+    shared: float  # over these patients
+    total: float  # S, of a run
+    of_patients: float  # I, the part of S that these patients explain
+    patients: int
+    seeds: int  # of the recipe, as yet
+
+    def error(self, seeds: int, patients: float) -> float:
+        """The standard error with so many seeds of each recipe, and so many patients."""
+        scale = self.patients / patients
+        trained = max(0.0, self.total - self.of_patients)
+        return (self.shared * scale + 2 / seeds * (trained + self.of_patients * scale)) ** 0.5
+
+    def tells(self, seeds: int, patients: float) -> float:
+        """The smallest difference that is told apart four times in five."""
+        return POWER * self.error(seeds, patients)
+
+    def needed(self, size: float) -> "Need":
+        for seeds in range(self.seeds + 1, MOST_SEEDS + 1):
+            if self.tells(seeds, self.patients) <= size:
+                return Need(size, seeds, None, seeds)
+        reaching = [seeds for seeds in (*USUAL_SEEDS, MOST_SEEDS) if seeds >= self.seeds and self.tells(seeds, MOST_PATIENTS) <= size]
+        if not reaching:
+            return Need(size, None, None, max(MOST_SEEDS, self.seeds))
+        seeds = reaching[0]
+        low, high = self.patients, MOST_PATIENTS
+        while high - low > max(1, low // 100):
+            middle = (low + high) // 2
+            low, high = (low, middle) if self.tells(seeds, middle) <= size else (middle, high)
+        return Need(size, None, _rounded(high), seeds)
+
+
+@dataclass(frozen=True)
+class Need:
+    """None where nothing within reach would do."""
+
+    size: float
+    seeds: int | None  # of each recipe, on these patients
+    patients: int | None  # with `patients_seeds` of each recipe
+    patients_seeds: int
+
+    def __str__(self) -> str:
+        size = f"a difference of {in_points(self.size)}"
+        if self.seeds is not None:
+            return f"about {self.seeds} seeds of each would tell {size} apart"
+        if self.patients is not None:
+            return f"{size} takes other patients: about {self.patients:,} to test on, with {self.patients_seeds} seeds of each"
+        return f"{size} is out of reach with {self.patients_seeds} seeds of each, whatever the patients"
+
+
+def _rounded(count: int) -> int:
+    """To two digits: it is a reckoning."""
+    step = 10 ** max(0, math.floor(math.log10(max(count, 1))) - 1)
+    return math.ceil(count / step) * step
