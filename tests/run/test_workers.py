@@ -20,7 +20,7 @@ from dermlab.run.params import read_params
 from dermlab.run.workers import executor_of
 
 KNOBS = read_params(Params, DEFAULTS).pull.model_copy(update={"max_quarantine": 0.1, "image_size": 48})
-IMAGES = 700
+IMAGES = 400
 
 
 @pytest.fixture

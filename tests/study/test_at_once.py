@@ -118,6 +118,29 @@ def stop(repository: Repository, study: subprocess.Popen) -> None:
     assert repository.run("git", "diff", "HEAD", "--name-only", "params.yaml") == ""
 
 
+def test_a_stop_while_one_trains_keeps_what_was_finished_and_what_is_not_committed_and_the_next_study_goes_on(repository):
+    """One after the other, in the workspace itself."""
+    params = repository.folder / "params.yaml"
+    edited = params.read_text().replace("loss: ce", "loss: bce")
+    params.write_text(edited)
+    alone = STUDY.replace("at_once=2", "at_once=1").replace('("ce", "focal", "bce")', '("ce", "focal")')
+    study = repository.start(alone)
+    repository.wait_for("focal runs")
+    study.send_signal(signal.SIGTERM)
+    assert study.wait(60) == 130, (repository.said / "log").read_text()
+    _, alive = psutil.wait_procs(repository.processes(), timeout=5)
+    assert not alive
+    assert repository.run("git", "symbolic-ref", "--short", "HEAD") == "main\n"
+    assert params.read_text() == edited
+    assert repository.run("dvc", "exp", "list", "--name-only").split() == ["ce"]
+    train = repository.folder / "train.py"
+    train.write_text(train.read_text().replace("else 200", "else 0"))
+    repository.run("git", "commit", "-qm", "all are quick", "train.py")
+    assert repository.start(alone).wait(60) == 0
+    assert repository.run("dvc", "exp", "list", "--name-only").split() == ["ce", "focal"]
+    assert params.read_text() == edited
+
+
 def test_a_stop_while_slots_open_ends_the_study_and_nothing_is_trained(repository):
     slow = repository.said / "bin" / "git"
     slow.parent.mkdir()

@@ -42,12 +42,13 @@ def test_slots_that_end_the_same_stage_at_once_do_not_break_each_others_run_cach
         subprocess.run(command, cwd=folder, env=environment(), check=True)
 
     slots = [tmp_path / f"slot{number}" for number in range(4)]
-    for slot in slots:
-        slot.mkdir()
-        (slot / "dvc.yaml").write_text(STAGES)
-        for command in ("git init -q", "dvc init -q", f"dvc config cache.dir {tmp_path}/cache", "dvc config cache.type hardlink,copy"):
-            run(slot, *command.split())
-    for _ in range(4):
+    slots[0].mkdir()
+    (slots[0] / "dvc.yaml").write_text(STAGES)
+    for command in ("git init -q", "dvc init -q", f"dvc config cache.dir {tmp_path}/cache", "dvc config cache.type hardlink,copy"):
+        run(slots[0], *command.split())
+    for slot in slots[1:]:
+        shutil.copytree(slots[0], slot)
+    for _ in range(2):
         shutil.rmtree(tmp_path / "cache", ignore_errors=True)
         for slot in slots:
             for name in ("a", "b", "flags", "dvc.lock"):

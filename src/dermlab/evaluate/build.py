@@ -17,7 +17,7 @@ from dermlab.scores.adjustment import TAUS, adjusted, two_aims
 from dermlab.scores.calibration import calibration_bins, expected_calibration_error
 from dermlab.scores.counts import confusion, f1, precision, recall
 from dermlab.scores.headline import Tally, headline, tally
-from dermlab.scores.one_vs_rest import one_vs_rest
+from dermlab.scores.one_vs_rest import auroc, one_vs_rest
 from dermlab.scores.ranking import over_targets
 from dermlab.scores.rare import commonest, rarest_third, rows_per_class
 
@@ -144,6 +144,4 @@ def _without_doubted(labels: np.ndarray, probs: np.ndarray, rare: np.ndarray, si
 
 def _auroc_of_other(is_target: np.ndarray, probs: np.ndarray) -> float:
     """How well p(other) tells `other` from the targets; both must be there."""
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(~is_target, probs[:, -1]))
+    return auroc(~is_target, probs[:, -1])

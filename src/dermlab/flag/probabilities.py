@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from dermlab.data.folds import patient_folds
+from dermlab.model.optimizers import eager
 from dermlab.model.runtime import main_device, multiplies_bfloat16
 from dermlab.run.progress import progress
 
@@ -268,9 +269,10 @@ def fit(
     blocks, parts_of = [rows.x[part] for part in parts], torch.split(targets, [part.stop - part.start for part in parts])
     v = torch.zeros(width + 1, classes, device=rows.x.device) if start is None else (upper @ start.double()).float()
     v.requires_grad_()
-    solver = torch.optim.LBFGS([v], max_iter=ITERATIONS, history_size=10, tolerance_grad=1e-5,
-                               tolerance_change=TOLERANCE[rows.x.dtype],
-                               line_search_fn="strong_wolfe")  # fmt: skip
+    solver = eager(torch.optim.LBFGS)(
+        [v], max_iter=ITERATIONS, history_size=10, tolerance_grad=1e-5, tolerance_change=TOLERANCE[rows.x.dtype],
+        line_search_fn="strong_wolfe",
+    )  # fmt: skip
 
     def for_x(standardised: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         weights = standardised[:-1] / deviation[:, None]

@@ -1,6 +1,7 @@
 """How a network is run: which attention kernel, what is compiled, which number format, how much arithmetic that is. None of it changes
 what is computed beyond rounding."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,6 +73,9 @@ def alike(blocks: list[nn.Module]) -> bool:
 @contextmanager
 def uncompiled() -> Iterator[None]:
     """For batches of other sizes and without gradients, for which every block would be compiled again."""
+    if "torch._dynamo" not in sys.modules:  # nothing has been compiled, and its import takes two seconds
+        yield
+        return
     with torch.compiler.set_stance("force_eager"):
         yield
 

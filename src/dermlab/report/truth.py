@@ -6,6 +6,7 @@ import pandas as pd
 from dermlab.data.classes import OTHER
 from dermlab.data.tables import TRUTH_KINDS
 from dermlab.scores.calibration import confidence_bin
+from dermlab.scores.one_vs_rest import average_precision
 
 GARBAGE = ("document", "no_skin", "wrong_part")
 SKINLESS = ("document", "no_skin")
@@ -125,6 +126,4 @@ def _share(name: str, part: np.ndarray, whole: np.ndarray) -> dict[str, float]:
 
 
 def _average_precision(name: str, positive: np.ndarray, score: np.ndarray) -> dict[str, float]:
-    from sklearn.metrics import average_precision_score
-
-    return {name: float(average_precision_score(positive, score))} if positive.any() else {}
+    return {name: average_precision(positive, score)} if positive.any() else {}

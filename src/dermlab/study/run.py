@@ -139,7 +139,8 @@ def _run(experiment: Experiment, params: str, started: Callable[[int], None], pu
             f"{experiment.name} ran with other params than its recipe's: {wrong}. Was params.yaml edited meanwhile? Run the study again."
         )
     check_params_were_run(_values(params), _values(git("show", f"{ref_of(unfinished)}:{LOCK}")))
-    dvc("exp", "rename", "--force", "--quiet", unfinished, experiment.name)
+    git("update-ref", ref_of(experiment.name), ref_of(unfinished))  # as `dvc exp rename` does, a second sooner
+    git("update-ref", "-d", ref_of(unfinished))
 
 
 def _committed_params() -> str:

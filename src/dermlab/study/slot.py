@@ -58,8 +58,10 @@ def _open_slot(slot: Path) -> None:
 
 
 def _share_cache(slot: Path) -> None:
-    for key, value in (("cache.dir", dvc_output("cache", "dir").strip()), ("cache.type", LINKS)):
-        dvc("--cd", str(slot), "config", "--local", key, value)
+    from dvc.config import Config
+
+    with Config(str(slot / ".dvc")).edit("local") as local:  # as `dvc config --local` does, which would start twice
+        local["cache"] = {"dir": dvc_output("cache", "dir").strip(), "type": LINKS}
     dvc("--cd", str(slot), "checkout", "--quiet", f"{paths.SOURCE}.dvc")
 
 

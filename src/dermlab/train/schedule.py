@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from dermlab.model.optimizers import eager
 from dermlab.train.params import TrainParams
 
 
@@ -26,7 +27,7 @@ def adamw(model: nn.Module, params: TrainParams, blocks: Sequence[str] = ()) -> 
         if parameter.requires_grad:
             decay = params.weight_decay if parameter.ndim > 1 else 0.0
             groups.setdefault((rates[name], decay), []).append(parameter)
-    return torch.optim.AdamW(
+    return eager(torch.optim.AdamW)(
         [{"params": members, "lr": peak, "peak": peak, "weight_decay": decay} for (peak, decay), members in groups.items()],
         fused=True,
     )
