@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 DVC = (sys.executable, "-m", "dvc")
-PARAMS = "loss: ce\nseed: 17\nevaluate:\n  ece_bins: 15\nreport: {examples: 1, primary: top1, guarded: rare_recall, margin: 0.01}\n"
+PARAMS = (
+    "loss: ce\nseed: 17\nevaluate:\n  ece_bins: 15\nreport: {examples: 1, primary: top1, guarded: rare_recall, margin: 0.01, looks: none}\n"
+)
 DVC_YAML = """
 stages:
   evaluate:

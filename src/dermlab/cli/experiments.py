@@ -79,21 +79,38 @@ def study(
     share: Annotated[bool, typer.Option("--share", help="pull what other machines ran, push what this one runs")] = False,
     seeds: Seeds = "",
     at_once: Annotated[int, typer.Option(help="run so many experiments at a time, each on a GPU of its own", min=1)] = 1,
+    until_decided: Annotated[
+        bool, typer.Option("--until-decided", help="more seeds until the question of params.yaml is answered")
+    ] = False,
+    max_hours: Annotated[
+        float | None, typer.Option(help="with --until-decided: no block of seeds beyond these; else machine.max_hours")
+    ] = None,
+    max_usd: Annotated[float | None, typer.Option(help="until decided: dollars at most; else machine.max_usd")] = None,
 ) -> None:
     """Run every experiment of a recipe, then compare them.
 
     Each is a real `dvc exp run`. Of experiments that hold a fold out it joins what they predict. Run it again to go on after a stop."""
-    from dermlab.cli.results import compare
+    from dermlab.cli.results import compare, judged
+    from dermlab.run.machine import read_machine
     from dermlab.study.recipe import read_recipe, read_seeds
     from dermlab.study.run import run_study
+    from dermlab.study.until import Budget
+    from dermlab.study.until import until_decided as go_on
 
-    planned = read_recipe(_recipe_file(recipe), read_seeds(seeds) if seeds else ())
-    if planned[0].holds_out:
-        say(f"study: {len(planned)} trainings, each without a fold; `dermlab preflight {recipe}` reckons the hours and dollars")
-    run_study(planned, replace, share, at_once)
-    if planned[0].holds_out:
-        out_of_fold(recipe, seeds)
-        return
+    if until_decided:
+        if seeds:
+            raise typer.BadParameter("--until-decided chooses the seeds itself: leave --seeds out")
+        machine = read_machine()
+        budget = Budget(max_hours or machine.max_hours or None, max_usd or machine.max_usd or None, machine.usd_per_hour)
+        planned = go_on(_recipe_file(recipe), lambda block: run_study(list(block), replace, share, at_once), judged, budget)
+    else:
+        planned = read_recipe(_recipe_file(recipe), read_seeds(seeds) if seeds else ())
+        if planned[0].holds_out:
+            say(f"study: {len(planned)} trainings, each without a fold; `dermlab preflight {recipe}` reckons the hours and dollars")
+        run_study(planned, replace, share, at_once)
+        if planned[0].holds_out:
+            out_of_fold(recipe, seeds)
+            return
     baseline, *others = [experiment.name for experiment in planned]
     compare(baseline, others)
 

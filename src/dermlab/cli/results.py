@@ -1,5 +1,6 @@
 """Verbs of results: scores, comparisons and pages."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,7 +52,7 @@ def table(
     if not names:
         say("No experiment starts from this commit. `dermlab runs` lists those of others, `dermlab study demo` runs some")
         raise typer.Exit(1)
-    verdict = _judged(names)
+    verdict = judged(names)
     if markdown or csv:
         print(card.as_markdown(verdict) if markdown else card.as_csv(verdict), end="" if csv else "\n")
         return
@@ -74,7 +75,7 @@ def compare(
     A name stands for all seeds of its recipe. Intervals are over patients and trainings."""
     from dermlab.verdict import card, views
 
-    verdict = _judged([baseline, *others])
+    verdict = judged([baseline, *others])
     views.write_html(verdict, out)
     views.write_json(verdict, out.with_suffix(".json"))
     if markdown:
@@ -94,7 +95,8 @@ def compare(
         say(f"This run's report: {paths.REPORT_HTML.resolve()}")
 
 
-def _judged(names: list[str]) -> "Verdict":
+def judged(names: Sequence[str]) -> "Verdict":
+    """Of recipes by the name of an experiment, the baseline first."""
     from dermlab.verdict.judge import judge
     from dermlab.verdict.question import asked
     from dermlab.verdict.runs import load_runs

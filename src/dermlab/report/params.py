@@ -19,6 +19,9 @@ class ReportParams(Block):
     """The score that it may not make worse by more than the margin."""
     margin: Annotated[float, Field(gt=0, lt=0.5)]
     """The loss that would not matter, of both: 0.01 is one point."""
+    looks: str
+    """Counts of seeds at which a study is looked at, the last one included, such as 2,3,5,8; none: only at its end. Each look is paid for
+    by wider intervals. `dermlab study NAME --until-decided` sets it in its experiments."""
 
 
 class Shown(BaseModel):

@@ -28,6 +28,7 @@ from dermlab.study.oracle import write_oracle_ledger
 from dermlab.study.recipe import Experiment, params_of
 from dermlab.study.share import pull_experiments, push_experiment
 from dermlab.study.workspace import LOCK, RESULTS, Before, alone, apply, mend, remember, tracked_but_results, write_before
+from dermlab.verdict.looks import looks_of
 from dermlab.verdict.runs import UNFINISHED, check_params_were_run
 
 
@@ -117,7 +118,10 @@ def _note(before: Before, group: int) -> None:
 def _is_done(experiment: Experiment, params: str) -> bool:
     """It ran on this very commit, with these params. With anything but results changed since, who knows: it runs, and what did not change
     comes out of the run cache."""
-    if experiment.name not in experiments() or differences(_params_in(ref_of(experiment.name)), _values(params)):
+    if experiment.name not in experiments():
+        return False
+    ran, wanted = _params_in(ref_of(experiment.name)), _values(params)
+    if differences(ran, wanted) or looks_of(ran) != looks_of(wanted):  # the looks cost no training, and say what a verdict may claim
         return False
     changed = git("status", "--porcelain", "--untracked-files=no", "-z").split("\0")
     return all(line[3:] in RESULTS for line in changed if line)

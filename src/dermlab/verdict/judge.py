@@ -15,12 +15,13 @@ from dermlab.run.errors import ContractError
 from dermlab.run.params import changed_params, flat
 from dermlab.scores.bootstrap import MIN_PATIENTS
 from dermlab.scores.counts import f1
-from dermlab.scores.differences import NOT_APART, WORSE, Difference, better_sign, holm, verdict_of, with_correction
+from dermlab.scores.differences import ALPHA, NOT_APART, WORSE, Difference, better_sign, holm, verdict_of, with_correction
 from dermlab.scores.headline import HEADLINE, Tally, headline, patients_behind
 from dermlab.scores.influence import measure
 from dermlab.scores.predictions import UNKNOWN_PATIENTS, knows_patients, scored_rows, tally_by_patient, target_names
 from dermlab.scores.rare import commonest, rarest_third
 from dermlab.verdict.advice import Advice, Facts, advise
+from dermlab.verdict.looks import chance_of_an_answer, level_at, looks_of
 from dermlab.verdict.power import Plan
 from dermlab.verdict.question import Question
 from dermlab.verdict.uncertainty import Estimate, Noise, Runs, estimate, noise_of
@@ -64,6 +65,8 @@ class Recipe:
     differences: dict[str, Difference]
     class_differences: dict[str, Difference]
     advice: Advice | None
+    alpha: float = ALPHA  # level of its intervals: less than what was asked for where a study is looked at before its end (report.looks)
+    chance: float | None = None  # that the last look gives an answer, where there are looks
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ def judge(runs: Sequence[Run], question: Question, others: Sequence[Run] = ()) -
     for group, of in zip(groups, measured, strict=True):
         values = np.stack([run.values for run in of.values()])
         one = next(iter(group.values()))
+        looks = max((looks_of(run.params) for run in group.values()), key=len)
         recipe = Recipe(
             name=one.name,
             runs=tuple(run.name for run in group.values()),
@@ -142,7 +146,21 @@ def judge(runs: Sequence[Run], question: Question, others: Sequence[Run] = ()) -
             class_differences={},
             advice=None,
         )
-        recipes.append(recipe if one is baseline else _against(recipe, of, measured[0], noise, behind, tested, question, facts))
+        recipes.append(
+            recipe
+            if one is baseline
+            else _against(
+                recipe,
+                of,
+                measured[0],
+                noise,
+                behind,
+                tested,
+                question,
+                facts,
+                looks,
+            )
+        )
     return Verdict(
         question=question,
         recipes=tuple(recipes),
@@ -178,15 +196,24 @@ def _against(
     tested: Mapping[str, int],
     question: Question,
     facts: Facts,
+    looks: Sequence[int],
 ) -> Recipe:
     found = estimate(runs, baseline, noise)
+    seeds = min(len(runs), len(baseline))
+    plans = plans_of(found, noise, facts.patients, seeds)
+    asked = question.alpha
+    question = replace(question, alpha=level_at(looks, seeds, plans[question.primary], question.alpha))
     differences, classes = told_apart(found, baseline, behind, tested, question)
-    parts = zip(found.shared, noise.total, noise.of_patients, strict=True)
-    plans = {name: Plan(*map(float, part), facts.patients, len(runs)) for name, part in zip(HEADLINE, parts, strict=False)}
-    advice = advise(
-        recipe.name, recipe.changed, recipe.trained, differences, classes, question, facts, plans, min(len(runs), len(baseline))
+    advice = advise(recipe.name, recipe.changed, recipe.trained, differences, classes, question, facts, plans, seeds)
+    chance = (
+        chance_of_an_answer(differences[question.primary].delta, plans[question.primary], looks, question.margin, asked) if looks else None
     )
-    return replace(recipe, differences=differences, class_differences=classes, advice=advice)
+    return replace(recipe, differences=differences, class_differences=classes, advice=advice, alpha=question.alpha, chance=chance)
+
+
+def plans_of(found: Estimate, noise: Noise, patients: int, seeds: int) -> dict[str, Plan]:
+    parts = zip(found.shared, noise.total, noise.of_patients, strict=True)
+    return {name: Plan(*map(float, part), patients, seeds) for name, part in zip(HEADLINE, parts, strict=False)}
 
 
 def told_apart(
@@ -252,6 +279,12 @@ def _notes(patients: int, noise: Noise, recipes: Sequence[Recipe], question: Que
         f"Intervals: {100 * (1 - question.alpha):g} %, over patients ({patients:,}, the same for all) and over trainings (runs: {seeds}). "
         f"How far two runs of one recipe lie apart: from {noise.source}."
     ]
+    early = [f"{recipe.name} {100 * (1 - recipe.alpha):.2f} %" for recipe in recipes[1:] if recipe.alpha < question.alpha]
+    if early:
+        notes.append(
+            f"The study may be looked at before its end (`report.looks`), and each look is paid for: the intervals are wider "
+            f"({', '.join(early)}), so that all looks together keep to {100 * (1 - question.alpha):g} %."
+        )
     if patients < 30:
         notes.append(f"Only {patients} patients were tested: intervals from so few are too narrow.")
     return tuple(notes)
