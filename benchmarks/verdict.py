@@ -175,6 +175,7 @@ def sequence(cell: Cell) -> dict:
             found = estimate(study[1], study[0], noise)
             plan = plans_of(found, noise, cell.patients, count)[QUESTION.primary]
             heads, _ = told_apart(found, study[0], behind, {}, replace(QUESTION, alpha=level_at(LOOKS, count, plan, QUESTION.alpha)))
+            gain = heads[QUESTION.primary].delta
             word = decide(heads[QUESTION.primary], heads[QUESTION.guarded], QUESTION.margin)
             if word != NOT_ENOUGH or chance_of_an_answer(gain, plan, LOOKS, QUESTION.margin, QUESTION.alpha) < LEAST_CHANCE:
                 break

@@ -50,7 +50,7 @@ def main() -> None:
     write_json(paths.HEADLINE, result.headline)
     write_json(paths.F1, result.f1)
     settings = {"temperature": chosen.temperature, "tta": params.tta, "photo_alone": answers}
-    taus = {"tau": chosen.tau, "chosen": chosen.chosen_tau}
+    taus = {"tau": chosen.tau, "chosen": chosen.chosen_tau, "holds": chosen.chosen_tau_holds}
     settings["adjustment"] = {**taus, "prior": model.prior.tolist(), "curve": curve(rows["label"], plain, model)}
     settings["selective"] = tiers_on_test(rows, probs, chosen.tiers, classes, bootstrap)
     settings["unfamiliar"] = unfamiliar_on_test(rows, probs, outputs.similarity, chosen.familiarity, classes)

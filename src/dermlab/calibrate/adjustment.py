@@ -1,8 +1,17 @@
-"""How much of the prior is taken out of the logits (scores/adjustment.py)."""
+"""How much of the prior is taken out of the logits (scores/adjustment.py), and whether validation can tell that it helps."""
 
 import numpy as np
 
+from dermlab.data.folds import patient_folds
+from dermlab.run.errors import ContractError
 from dermlab.scores.adjustment import TAUS, adjusted, two_aims
+from dermlab.scores.counts import Counts, balanced_accuracy, top1
+from dermlab.scores.differences import BETTER, patients_difference
+from dermlab.scores.headline import tally
+from dermlab.scores.influence import measure
+from dermlab.scores.ranking import over_targets
+
+FOLDS = 5
 
 
 def choose_tau(labels: np.ndarray, probs: np.ndarray, prior: np.ndarray, temperature: float) -> float:
@@ -11,3 +20,28 @@ def choose_tau(labels: np.ndarray, probs: np.ndarray, prior: np.ndarray, tempera
         return 0.0
     aims = [sum(two_aims(labels, adjusted(probs, prior, tau, temperature))) for tau in TAUS]
     return TAUS[int(np.argmax(aims))]
+
+
+def holds(labels: np.ndarray, probs: np.ndarray, prior: np.ndarray, temperature: float, patients: np.ndarray, seed: int) -> bool:
+    """Whether a tau chosen on four fifths of the validation patients is better for AIM on the others: a tau is chosen because it is best
+    where it is chosen, which says little. labels: int [N], 0..K; probs: float [N, K+1]; patients: str [N]."""
+    other = probs.shape[1] - 1
+    try:
+        fold = patient_folds(labels, patients, other + 1, FOLDS, seed)
+    except ContractError:  # too few patients to share out
+        return False
+    moved = probs.astype(np.float64)
+    for number in range(FOLDS):
+        inside = fold == number
+        tau = choose_tau(labels[~inside], probs[~inside], prior, temperature)
+        moved[inside] = adjusted(probs[inside], prior, tau, temperature)
+    kept = labels < other
+    people = np.unique(patients[kept], return_inverse=True)[1]
+    if people.max(initial=0) < 1:
+        return False
+
+    def aim(counts: Counts) -> np.ndarray:
+        return (top1(counts) + balanced_accuracy(counts))[..., None] / 2
+
+    plain, taken_out = (measure(tally(labels[kept], over_targets(each[kept]), people), aim) for each in (probs, moved))
+    return patients_difference(["aim"], plain, taken_out, [len(plain.added)])["aim"].verdict == BETTER

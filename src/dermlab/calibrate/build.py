@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dermlab.calibrate.adjustment import choose_tau
+from dermlab.calibrate.adjustment import choose_tau, holds
 from dermlab.calibrate.familiarity import choose_familiarity
 from dermlab.calibrate.params import Params
 from dermlab.calibrate.temperature import fit_temperature
@@ -21,7 +21,8 @@ def calibrate(validation: Validation, patients: np.ndarray, prior: np.ndarray, p
     knobs, labels = params.calibrate, validation.labels
     temperature = fit_temperature(validation.logits, labels)
     chosen = choose_tau(labels, probabilities(validation.logits, temperature), prior, temperature)
-    applied = Calibration(temperature, chosen if knobs.adjust == "validation" else 0.0, chosen)
+    chosen_holds = chosen > 0 and holds(labels, probabilities(validation.logits, temperature), prior, temperature, patients, params.seed)
+    applied = Calibration(temperature, chosen if knobs.adjust == "validation" else 0.0, chosen, chosen_tau_holds=chosen_holds)
     given = applied.probabilities(validation.logits, prior)
     return replace(
         applied,
@@ -40,6 +41,7 @@ def numbers(calibration: Calibration, validation: Validation) -> dict[str, Any]:
         "nll_after": negative_log_likelihood(logits / calibration.temperature, labels),
         "tau": calibration.tau,
         "chosen_tau": calibration.chosen_tau,
+        "chosen_tau_holds": calibration.chosen_tau_holds,
         "answer_threshold": calibration.tiers.answer,
         "top3_threshold": calibration.tiers.top3,
         "familiar_threshold": calibration.familiarity.threshold,

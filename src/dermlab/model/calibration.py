@@ -28,6 +28,7 @@ class Calibration:
     chosen_tau: float = 0.0  # the one that validation would choose, applied or not
     tiers: Tiers = field(default_factory=Tiers)  # when to answer
     familiarity: Familiarity = field(default_factory=Familiarity)  # what is like the photos of validation
+    chosen_tau_holds: bool = False  # it was better on validation patients that did not choose it, too
 
     def probabilities(self, logits: np.ndarray, prior: np.ndarray) -> np.ndarray:
         """[N, K+1], rows sum to 1. logits: float [N, K+1]; prior: [K+1], of the network."""

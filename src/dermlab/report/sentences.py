@@ -69,10 +69,14 @@ def balance(adjustment: Mapping, points: Sequence[Any]) -> str:
     )
     if not chosen.tau:
         return f"Validation chose tau 0: on {AIM}, taking out any of the prior gains nothing. {used}"
+    advised = (
+        "On validation patients that did not choose it, it was better too: `-S calibrate.adjust=validation` applies it, and trains nothing."
+        if adjustment.get("holds")
+        else "On validation patients that did not choose it, it was not told apart from none, so it is no advice."
+    )
     return (
         f"Validation chose tau {chosen.tau:g}, for {AIM}. On the test split that is top-1 {score(chosen.top1)} and balanced accuracy "
-        f"{score(chosen.balanced)}, against {score(plain.top1)} and {score(plain.balanced)} without it. {used} "
-        "`-S calibrate.adjust=validation` applies it, and trains nothing."
+        f"{score(chosen.balanced)}, against {score(plain.top1)} and {score(plain.balanced)} without it. {used} {advised}"
     )
 
 
