@@ -270,3 +270,14 @@ def test_the_numbers_name_the_variants_in_the_order_they_ran():
 
 def test_every_name_that_params_know_has_its_rule():
     assert tuple(VARIANTS) == knobs.VARIANTS
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("params", [PARAMS, UNGUARDED])
+def test_where_nothing_is_flagged_every_variant_keeps_every_row(variant, params):
+    """As on photos whose labels nothing doubts: no rule may stumble over a table without rows."""
+    catalog, flags = clinic()
+    certain = flags.assign(label_issue=False, suggested_prob=0.0)
+    manifest, _ = build(variant, params, tables=(catalog, certain))
+    plain, _ = build("baseline", params, tables=(catalog, certain))
+    assert train_counts(manifest) == train_counts(plain)

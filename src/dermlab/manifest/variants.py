@@ -67,7 +67,7 @@ def cleaned(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) ->
     place = asked.groupby("label").cumcount()
     if params.guard:
         allowed = sizes.map(lambda n: max(0, min(int(n * params.max_drop + 1e-9), int(n) - params.min_count)))
-        drop = asked.index[place < asked["label"].map(allowed)]
+        drop = asked.index[place.to_numpy() < allowed.reindex(asked["label"]).to_numpy()]  # a map of no rows would be of text
     else:
         drop = asked.index
     after = rows.drop(index=drop)
