@@ -115,6 +115,49 @@ def study(
     compare(baseline, others)
 
 
+@verb()
+def power(
+    experiments: Annotated[list[str] | None, typer.Argument(help="the baseline first; without names all that start from HEAD")] = None,
+) -> None:
+    """Say what difference so many patients and seeds tell apart.
+
+    From the experiments that there are; before the first one from the pin, as recipes differed elsewhere."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from dermlab.cli.results import judged
+    from dermlab.data.pin import read_pin
+    from dermlab.preflight.run import test_patients_of
+    from dermlab.report.render import SCORE_LABELS, points
+    from dermlab.study.dvc import experiments as of_head
+    from dermlab.verdict.power import SEEDS, expected, tables
+    from dermlab.verdict.question import asked
+
+    names = experiments or of_head()
+    if len(names) > 1:
+        verdict = judged(names)
+        recipes = sorted(verdict.judged, key=lambda recipe: recipe.plans[asked().primary].error(1, verdict.patients))
+        usual = recipes[len(recipes) // 2]
+        plans = {SCORE_LABELS[score]: usual.plans[score] for score in dict.fromkeys((asked().primary, asked().guarded))}
+        say(
+            f"As {usual.name} differs from {verdict.baseline.name} on {verdict.patients:,} test patients; how far runs lie apart: {verdict.noise}."
+        )
+    else:
+        patients = test_patients_of(read_pin(), paths.PARAMS.read_text(encoding="utf-8"))
+        plans = {SCORE_LABELS["top1"]: expected(patients)}
+        say(f"Nothing is trained yet: {patients:,} test patients, recipes that differ as on HAM10000, runs that lie apart as in the field.")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("")
+    table.add_column("test patients", justify="right")
+    for count in SEEDS:
+        table.add_column(f"{count} seed{'s' if count > 1 else ''}", justify="right")
+    for label, plan in plans.items():
+        for patients, told in tables(plan):
+            table.add_row(label, f"{patients:,}", *(points(size).lstrip("+") for size in told))
+    Console(width=None if Console().is_terminal else 120).print(table)
+    say("In points: the smallest difference that is told apart four times in five, with so many seeds of both recipes.")
+
+
 @verb("out-of-fold")
 def out_of_fold(
     recipe: Recipe = "oof-finetuned",

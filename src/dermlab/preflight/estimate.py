@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from dermlab.pull.budget import stored_bytes
+from dermlab.report.render import in_points
+from dermlab.verdict.power import expected
 
 # What the field measured: MedSigLIP at 448 px, bf16, batch 64, one H100; 118,785 images took 512 s forward and 1,735 s with training.
 FIELD = ("medsiglip", 448)
 FIELD_SPEEDS = (118785 / 512, 118785 / 1735)  # images/s without and with training
 # From the hours of the epochs to those of the bill: the field's 10,922 s of epochs became 5 hours with setup, transfers and evaluation.
 OVERHEAD = 5 / ((512 + 6 * 1735) / 3600)
-LEAST_TOLD = 0.017  # top-1 of two single runs, from the field's run-to-run spread
 GO, NO, LOOK = "go", "NO", "look"
 
 
@@ -29,6 +30,7 @@ class Work:
     train_rows: int
     test_rows: int
     originals: float  # bytes
+    test_patients: int = 0
     speeds: tuple[float, float] | None = None  # images/s without and with training on this machine, None where nobody measured
     measured: str = ""  # who did
 
@@ -91,17 +93,19 @@ def _size(of: float, digits: int = 0) -> str:
     return f"{of / 1e9:,.{digits}f} GB" if of >= 1e9 else f"{of / 1e6:,.1f} MB"
 
 
-def evidence(experiments: Sequence[Mapping[str, Any]]) -> Check:
+def evidence(experiments: Sequence[Mapping[str, Any]], test_patients: int) -> Check:
     """Whether what is bought can answer the question."""
     if folds := sum(values["manifest.held_out"] != "none" for values in experiments):
         return Check("evidence", GO, f"no recipes are compared: {folds} networks predict training rows that they have not seen")
     seeds = len({values["seed"] for values in experiments})
+    told = in_points(expected(test_patients).tells(seeds, test_patients))
+    said = f"on {test_patients:,} test patients that tells {told} of top-1 apart, four times in five (`dermlab power`)"
     if seeds > 1:
-        return Check("evidence", GO, f"{seeds} seeds a recipe")
+        return Check("evidence", GO, f"{seeds} seeds a recipe: {said}")
     return Check(
         "evidence", LOOK,
-        f"one seed each: top-1 must differ by about {100 * LEAST_TOLD:.1f} points to say anything of a recipe. `medsiglip-scout` compares "
-        "frozen heads over three seeds first, for the price of one embedding",
+        f"one seed each: {said}. `dermlab study NAME --until-decided` buys seeds until the question is answered, and `medsiglip-scout` "
+        "compares frozen heads over three seeds first, for the price of one embedding",
     )  # fmt: skip
 
 

@@ -29,13 +29,19 @@ def work_of(pin: Pin | None, values: Mapping[str, Any], images: int | None, orig
     test = values["catalog.test_fraction"]
     share = {"test": test, "train": (1 - test) * (1 - values["catalog.val_fraction"])}
     if images is None and pin is not None:
-        target = pin.manifest["diagnosis"].map(pin.classes.label_of) != OTHER
-        counts = pin.manifest.loc[target, "split"].value_counts()
+        target = pin.manifest[pin.manifest["diagnosis"].map(pin.classes.label_of) != OTHER]
+        counts, patients = target["split"].value_counts(), target["patient_id"].nunique()
         if len(counts):
-            return Work(total, int(counts.get("train", 0)), int(counts.get("test", 0)), originals)
-        total_targets = int(target.sum())
-        return Work(total, round(total_targets * share["train"]), round(total_targets * share["test"]), originals)
+            tested = target.loc[target["split"] == "test", "patient_id"].nunique()
+            return Work(total, int(counts.get("train", 0)), int(counts.get("test", 0)), originals, tested)
+        rows = len(target)
+        return Work(total, round(rows * share["train"]), round(rows * share["test"]), originals, round(patients * share["test"]))
     return Work(total, total, round(total * test), originals)  # said: the images that are trained on
+
+
+def test_patients_of(pin: Pin, params: str) -> int:
+    """params: the text of params.yaml."""
+    return work_of(pin, flat(YAML(typ="safe").load(params)), None, None).test_patients
 
 
 def preflight(
@@ -62,7 +68,7 @@ def preflight(
     checks = [
         disk(work, first["pull.image_size"], min(free, machine.disk_budget_gb * 1e9 or free)),
         *time_and_money(experiments, work, machine.usd_per_hour, machine.max_hours, machine.max_usd),
-        evidence(experiments),
+        evidence(experiments, work.test_patients or max(work.test_rows, 1)),
     ]
     checks += [found] if (found := deletion(experiments)) else []
     if images is None:

@@ -131,7 +131,7 @@ def _arrows(differences: Mapping[str, Difference], classes: Mapping[str, Differe
             SCORE_LABELS[score] for score, d in differences.items() if d.verdict == word and score not in asked and score != "sink_ratio"
         ]
         found = sorted(((d.delta, name) for name, d in classes.items() if d.verdict == word), key=lambda pair: -abs(pair[0]))
-        more = [f"{len(found) - 5} more classes"] if len(found) > 5 else []
+        more = [f"and {len(found) - 5} more class{'es' if len(found) > 6 else ''}"] if len(found) > 5 else []
         named = [*scores, *(f"{name} {points(delta)}" for delta, name in found[:5]), *more]
         if named:
             said.append(f"Also {word}: {', '.join(named)}.")

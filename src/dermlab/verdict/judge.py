@@ -67,6 +67,7 @@ class Recipe:
     advice: Advice | None
     alpha: float = ALPHA  # level of its intervals: less than what was asked for where a study is looked at before its end (report.looks)
     chance: float | None = None  # that the last look gives an answer, where there are looks
+    plans: dict[str, Plan] = field(default_factory=dict)  # of each headline score, in what parts its difference is uncertain
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,9 @@ def _against(
     chance = (
         chance_of_an_answer(differences[question.primary].delta, plans[question.primary], looks, question.margin, asked) if looks else None
     )
-    return replace(recipe, differences=differences, class_differences=classes, advice=advice, alpha=question.alpha, chance=chance)
+    return replace(
+        recipe, differences=differences, class_differences=classes, advice=advice, alpha=question.alpha, chance=chance, plans=plans
+    )
 
 
 def plans_of(found: Estimate, noise: Noise, patients: int, seeds: int) -> dict[str, Plan]:

@@ -4,9 +4,14 @@ import math
 from dataclasses import dataclass
 
 from dermlab.report.render import in_points
+from dermlab.verdict.uncertainty import FIELD_SIGMA
 
 POWER = 2.802  # z_.975 + z_.8: a difference so many standard errors large is told apart four times in five
 MOST_SEEDS, MOST_PATIENTS = 30, 1_000_000
+SEEDS = (1, 2, 3, 5, 8)
+# Variances of a difference in top-1 between two recipes, times the test patients, as measured by the studies in docs/results.md: what all
+# runs of a recipe share, and what each run has of its own.
+SHARED, LUCK = 0.05, 0.03
 USUAL_SEEDS = (3, 5, 10)  # with which more patients are thought of
 
 
@@ -61,6 +66,18 @@ class Need:
         if self.patients is not None:
             return f"{size} takes other patients: about {self.patients:,} to test on, with {self.patients_seeds} seeds of each"
         return f"{size} is out of reach with {self.patients_seeds} seeds of each, whatever the patients"
+
+
+def expected(patients: int) -> Plan:
+    """Of top-1, before anything has been trained here: two recipes of a head as they differed on HAM10000 (`recipes/scout.yaml`), and
+    trainings that lie apart as in the field."""
+    own = LUCK / patients
+    return Plan(SHARED / patients, FIELD_SIGMA**2 + own, own, patients, 1)
+
+
+def tables(plan: Plan) -> list[tuple[int, list[float]]]:
+    """Test patients, as they are and up to four times as many, and the smallest difference that SEEDS of each recipe tell apart."""
+    return [(of, [plan.tells(seeds, of) for seeds in SEEDS]) for of in (plan.patients, 2 * plan.patients, 4 * plan.patients)]
 
 
 def _rounded(count: int) -> int:
