@@ -19,7 +19,7 @@ def task(quick: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     As a network's features, they are correlated: the variance along the i-th of D random directions falls as 1 / i, within
     classes and between their centres. (Uncorrelated ones would be kind to a solver without preconditioning.)
     """
-    rows, width = (4_000, 128) if quick else (120_000, 1_152)
+    rows, width = (2_000, 64) if quick else (120_000, 1_152)
     rng = np.random.default_rng(17)
     share = np.geomspace(50, 1, CLASSES)
     labels = rng.choice(CLASSES, rows, p=share / share.sum())

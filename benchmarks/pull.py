@@ -129,7 +129,7 @@ def main() -> None:
     options = contestant(__doc__, memories)
     if options is None:
         return
-    small, large = (PHOTOS // 25, ORIGINALS // 32) if options.quick else (PHOTOS, ORIGINALS)
+    small, large = (PHOTOS // 25, ORIGINALS // 128) if options.quick else (PHOTOS, ORIGINALS)
     rounds = 1 if options.quick else options.rounds
     with tempfile.TemporaryDirectory() as scratch:
         photos, originals = Path(scratch) / "photos", Path(scratch) / "originals"

@@ -10,7 +10,7 @@ import pytest
 from clones import ROOT, environment
 
 KEYS = {"name", "ours", "peers", "unit", "ratio", "goal", "met", "versions", "machine"}
-QUICKEST = ("oof", "judge", "flags", "head_sweep", "compare", "pull")
+QUICKEST = ("flags", "compare", "pull")
 EVERY = bool(os.environ.get("DERMLAB_BENCHMARKS"))  # `make soak` asks for the others too
 
 

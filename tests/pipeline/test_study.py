@@ -9,7 +9,7 @@ import time
 
 import psutil
 import pytest
-from clones import Clone, copy_of, set_param
+from clones import Clone, copy_of, leave_out
 from ruamel.yaml import YAML
 
 RECIPE = """\
@@ -21,21 +21,33 @@ EXPECTED = {
     "baseline": {"variant": "baseline", "loss": "ce", "ledger": "data/relabels.csv"},
     "reviewed": {"variant": "relabeled", "loss": "focal", "ledger": "data/simulated/review-0.05.csv"},
 }
+SOAK = "DERMLAB_KILLS" in os.environ
 KILLS = int(os.environ.get("DERMLAB_KILLS", "1"))  # moments a signal; `make soak` asks for ten
-soak = pytest.mark.skipif("DERMLAB_KILLS" not in os.environ, reason="`make soak`; tests/study/test_at_once.py stops slots, too")
-LONGEST = 20  # seconds; about what the killed study takes
+soak = pytest.mark.skipif(not SOAK, reason="`make soak`; tests/study/test_at_once.py stops studies, too")
+LONGEST = 20 if SOAK else 12  # seconds; about what the killed study takes
+# But for `make soak`, a pipeline that ends with training, and nothing is compared: a study does not know one stage from another. With all
+# stages but the report, `dermlab study` runs in test_pod.py.
+AFTER_TRAINING = () if SOAK else ("calibrate", "evaluate", "report")
+COMMAND = """\
+import sys
+from pathlib import Path
+from dermlab.run.command import run_command
+from dermlab.study.recipe import read_recipe
+from dermlab.study.run import run_study
+run_command(lambda: run_study(read_recipe(Path(sys.argv[1])), at_once=int(sys.argv[2])))
+"""
 
 
 @pytest.fixture(scope="module")
 def clone(finished_clinic, tmp_path_factory) -> Clone:
-    """A clone in which the study has run once, with a line in the ledger that a reviewer has not committed yet. Heads alone are trained."""
+    """A clone in which the study has run once, with a line in the ledger that a reviewer has not committed yet."""
     clone = copy_of(finished_clinic, tmp_path_factory.mktemp("study"))
     clone.run("dvc", "exp", "remove", "--all-commits")
     clone.run("git", "checkout", "--", ".")
-    set_param(clone, "  finetune_epochs: 1", "  finetune_epochs: 0")
+    leave_out(clone, AFTER_TRAINING)
     (clone.folder / "recipes" / "small.yaml").write_text(RECIPE)
     clone.commit("a small study")
-    clone.said = clone.run("dermlab", "study", "small")
+    clone.said = clone.run(*study())
     clone.undisturbed = clone.metrics()
     clone.line = _line_of_a_reviewer(clone)
     with (clone.folder / "data" / "relabels.csv").open("a") as ledger:
@@ -52,9 +64,14 @@ def _line_of_a_reviewer(clone: Clone) -> str:
     return clone.run("python", "-c", code).stdout
 
 
-def params_in(clone: Clone, name: str) -> dict:
+def file_in(clone: Clone, name: str, path: str) -> str:
+    """Of an experiment."""
     head = clone.run("git", "rev-parse", "main").stdout.strip()
-    params = YAML(typ="safe").load(clone.run("git", "show", f"refs/exps/{head[:2]}/{head[2:]}/{name}:params.yaml").stdout)
+    return clone.run("git", "show", f"refs/exps/{head[:2]}/{head[2:]}/{name}:{path}").stdout
+
+
+def params_in(clone: Clone, name: str) -> dict:
+    params = YAML(typ="safe").load(file_in(clone, name, "params.yaml"))
     return {"variant": params["variant"], "loss": params["loss"], "ledger": params["manifest"]["ledger"]}
 
 
@@ -73,9 +90,15 @@ def check_all_is_well(clone: Clone) -> None:
     assert loss_of_the_workspace(clone) == "ce"
 
 
+def study(recipe: str = "small", at_once: int = 1) -> list[str]:
+    if SOAK:
+        return ["dermlab", "study", recipe, "--at-once", str(at_once)]
+    return ["python", "-c", COMMAND, f"recipes/{recipe}.yaml", str(at_once)]
+
+
 def start(clone: Clone) -> subprocess.Popen:
     return subprocess.Popen(
-        ["dermlab", "study", "small"], cwd=clone.folder, env=clone.environment, start_new_session=True,
+        study(), cwd=clone.folder, env=clone.environment, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
 
@@ -104,14 +127,13 @@ def test_between_its_lines_stands_no_advice_that_nobody_should_follow(clone):
 
 
 def test_the_answers_of_a_simulated_reviewer_are_in_his_experiment_alone(clone):
-    head = clone.run("git", "rev-parse", "HEAD").stdout.strip()
-    answers = clone.run("git", "show", f"refs/exps/{head[:2]}/{head[2:]}/reviewed:data/simulated/review-0.05.csv").stdout
+    answers = file_in(clone, "reviewed", "data/simulated/review-0.05.csv")
     rows = json.loads((clone.folder / "metrics" / "flag.json").read_text())["rows"]
     assert len(answers.splitlines()) == 1 + round(0.05 * rows)
     assert not (clone.folder / "data" / "simulated").exists()
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=soak)], ids=["SIGKILL", "SIGTERM"])
 @pytest.mark.parametrize("moment", range(KILLS))
 def test_a_study_killed_at_any_moment_ends_as_if_it_had_not_been(clone, how, moment):
     """Whatever params.yaml says that is not committed: it is kept, and no experiment runs with it."""
@@ -121,11 +143,11 @@ def test_a_study_killed_at_any_moment_ends_as_if_it_had_not_been(clone, how, mom
     committed = params.read_text()
     params.write_text(committed.replace("loss: ce", "loss: bce"))
     try:
-        study = start(clone)
+        killed = start(clone)
         time.sleep(random.Random(f"{how} {moment}").uniform(1, LONGEST))
-        study.send_signal(how)  # the study alone: with SIGKILL the dvc that it started works on
-        study.wait(120)
-        said = clone.run("dermlab", "study", "small").stdout
+        killed.send_signal(how)  # the study alone: with SIGKILL the dvc that it started works on
+        killed.wait(120)
+        said = clone.run(*study()).stdout
         assert "params.yaml is not as committed (loss=bce, not ce)" in said
         assert "loss: bce" in params.read_text()
     finally:
@@ -159,7 +181,7 @@ def test_after_a_killed_run_reset_brings_head_params_and_results_back(clone):
 def test_an_experiment_of_the_same_name_that_somebody_ran_by_hand_is_not_replaced(clone):
     clone.run("dvc", "exp", "rename", "reviewed", "kept")
     clone.run("dvc", "exp", "rename", "baseline", "reviewed")
-    refused = clone.run("dermlab", "study", "small", ok=False)
+    refused = clone.run(*study(), ok=False)
     said = " ".join(refused.stderr.split())
     assert "There is an experiment reviewed already, with other params than this recipe's (variant=baseline, not relabeled; loss=ce" in said
     clone.run("dvc", "exp", "rename", "reviewed", "baseline")
@@ -193,7 +215,7 @@ def in_slots(clone: Clone) -> list[psutil.Process]:
 def test_experiments_beside_each_other_end_as_one_after_the_other_and_one_that_fails_is_shown(clone):
     (clone.folder / "recipes" / "broken.yaml").write_text(RECIPE + "  broken: {train.batch_size: 100000}\n")
     start_anew(clone)
-    failed = clone.run("dermlab", "study", "broken", "--at-once", "2", ok=False)
+    failed = clone.run(*study("broken", at_once=2), ok=False)
     assert failed.returncode == 1
     for said in ("baseline: runs", "reviewed: runs", "broken: failed", "train.batch_size"):
         assert said in failed.stdout
@@ -209,19 +231,19 @@ def test_experiments_beside_each_other_end_as_one_after_the_other_and_one_that_f
 @soak
 def test_killed_while_some_run_beside_each_other_none_of_them_goes_on_and_the_next_start_ends_them(clone):
     start_anew(clone)
-    study = subprocess.Popen(["dermlab", "study", "small", "--at-once", "2"], cwd=clone.folder, env=clone.environment, text=True,
+    killed = subprocess.Popen(study(at_once=2), cwd=clone.folder, env=clone.environment, text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
-    for line in study.stdout:
+    for line in killed.stdout:
         if "reviewed: runs" in line:
             break
     while not in_slots(clone):
-        assert study.poll() is None
+        assert killed.poll() is None
         time.sleep(0.1)
     time.sleep(3)
-    study.kill()
-    study.wait()
+    killed.kill()
+    killed.wait()
     psutil.wait_procs(in_slots(clone), timeout=60)
     assert not in_slots(clone)
-    clone.run("dermlab", "study", "small", "--at-once", "2")
+    clone.run(*study(at_once=2))
     check_all_is_well(clone)
     assert clone.metrics() == clone.undisturbed

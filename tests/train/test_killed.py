@@ -13,7 +13,7 @@ from trained_files import files_of
 
 from dermlab.train import checkpoint, loop, state
 
-KILLS = int(os.environ.get("DERMLAB_KILLS", 2))
+KILLS = int(os.environ.get("DERMLAB_KILLS", 1))
 # In which step a signal comes, which one, and the decay of an average of the weights; `make soak` tries all.
 STOPS = [(step, number, ema) for step in (1, 7, 16, 18, 21, 25) for number in (signal.SIGTERM, signal.SIGINT) for ema in (0.0, 0.9)]
 KILLED = """
