@@ -60,7 +60,7 @@ class Source:
     """A locked source with its features. A phantom is drawn anew for each seed; of any other, a seed changes split and noise."""
 
     def __init__(self, options: argparse.Namespace, seed: int, folder: Path) -> None:
-        self.pin = lock(options.source, Options(images=400 if options.quick else 4800, seed=seed), folder / "source", folder / "location")
+        self.pin = lock(options.source, Options(images=200 if options.quick else 4800, seed=seed), folder / "source", folder / "location")
         made = build_catalog(self.pin, _catalog(options, seed))
         pixels = read_params(PullPart, PARAMS).pull.model_copy(update={"max_quarantine": 0.1, **_given(image_size=options.pixels)})
         with ProcessPoolExecutor(read_machine(PARAMS).processes, multiprocessing.get_context("spawn")) as executor:

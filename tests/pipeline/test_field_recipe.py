@@ -35,8 +35,8 @@ def recipe_and_clone(tmp_path_factory) -> tuple[dict, Clone]:
     clone = clone_of_working_tree(tmp_path_factory.mktemp("field"), "phantom", "--images", "200")
     path = clone.folder / "recipes" / "medsiglip-h100.yaml"
     recipe = YAML(typ="safe").load(path.read_text())
-    # But for the weights, and prompts, which need a tokenizer.
-    recipe["set"] |= {"backbone": f"hf:{weights}", "flag.garbage": "distance"}
+    # But for the weights, prompts, which need a tokenizer, and epochs, which are alike.
+    recipe["set"] |= {"backbone": f"hf:{weights}", "flag.garbage": "distance", "train.finetune_epochs": 2}
     with path.open("w") as file:
         YAML().dump(recipe, file)
     options = clone.run("dermlab", "recipe", "medsiglip-h100").stdout.split()

@@ -8,7 +8,7 @@ import pytest
 from clones import Clone, copy_of, leave_out
 
 RECIPE = """\
-set: {flag.probs: oof, flag.repeats: 1, manifest.other_ratio: 0.99, train.frozen_epochs: 2, train.finetune_epochs: 1}
+set: {flag.probs: oof, flag.repeats: 1, manifest.other_ratio: 0.99, train.frozen_epochs: 2}
 experiments:
   fold-1: {manifest.held_out: 1/2}
   fold-2: {manifest.held_out: 2/2}

@@ -25,7 +25,7 @@ FLOORS["predict"] |= {"pull", "report"}  # from bytes to pixels as there; figure
 FLOORS["verdict"] |= {"report"}  # numbers and pages are written as there
 FLOORS["study"] |= {"verdict", "report"}  # it reads runs as the comparison does
 FLOORS["comment"] |= {"verdict", "study"}  # it says what `compare` says, of two revisions
-FLOORS["preflight"] |= {"pull", "verdict", "study"}  # what it reckons with is theirs
+FLOORS["preflight"] |= {"pull", "report", "verdict", "study"}  # what it reckons with is theirs
 
 
 def imported(path: Path) -> set[str]:

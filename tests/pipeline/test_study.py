@@ -75,6 +75,11 @@ def params_in(clone: Clone, name: str) -> dict:
     return {"variant": params["variant"], "loss": params["loss"], "ledger": params["manifest"]["ledger"]}
 
 
+def outs_in(clone: Clone, name: str) -> dict[str, list[dict]]:
+    lock = YAML(typ="safe").load(file_in(clone, name, "dvc.lock"))
+    return {stage: entry["outs"] for stage, entry in lock["stages"].items()}
+
+
 def loss_of_the_workspace(clone: Clone) -> str:
     lock = YAML(typ="safe").load((clone.folder / "dvc.lock").read_text())
     return lock["stages"]["train"]["params"]["params.yaml"]["loss"]
@@ -195,9 +200,9 @@ def test_apply_keeps_the_lines_that_a_reviewer_wrote_since(clone):
     assert loss_of_the_workspace(clone) == "focal"
 
 
-def start_anew(clone: Clone) -> None:
+def start_anew(clone: Clone, *experiments: str) -> None:
     forget_runs(clone)
-    clone.run("dvc", "exp", "remove", "--all-commits")
+    clone.run("dvc", "exp", "remove", *experiments)
     clone.run("git", "checkout", "-q", "params.yaml")
 
 
@@ -213,16 +218,20 @@ def in_slots(clone: Clone) -> list[psutil.Process]:
 
 
 def test_experiments_beside_each_other_end_as_one_after_the_other_and_one_that_fails_is_shown(clone):
-    (clone.folder / "recipes" / "broken.yaml").write_text(RECIPE + "  broken: {train.batch_size: 100000}\n")
-    start_anew(clone)
+    before = outs_in(clone, "reviewed")
+    recipe = "\n".join(line for line in RECIPE.splitlines() if "baseline:" not in line)
+    (clone.folder / "recipes" / "broken.yaml").write_text(f"{recipe}\n  broken: {{train.batch_size: 100000}}\n")
+    start_anew(clone, "reviewed")
     failed = clone.run(*study("broken", at_once=2), ok=False)
     assert failed.returncode == 1
-    for said in ("baseline: runs", "reviewed: runs", "broken: failed", "train.batch_size"):
+    for said in ("reviewed: runs", "broken: failed", "train.batch_size"):
         assert said in failed.stdout
     assert "Failed: broken; what each said stands above" in " ".join(failed.stderr.split())
     (clone.folder / "recipes" / "broken.yaml").unlink()
+    assert outs_in(clone, "reviewed") == before
+    assert loss_of_the_workspace(clone) == "focal"
+    clone.run("dermlab", "apply", "baseline")
     check_all_is_well(clone)
-    assert clone.metrics() == clone.undisturbed
     assert {slot.name for slot in (clone.folder / ".dvc" / "tmp" / "at-once").glob("*/")} <= {"broken"}
     told = (clone.folder / "data" / "train-log.jsonl").read_text().splitlines()
     assert {"baseline-unfinished", "reviewed-unfinished"} <= {json.loads(line)["experiment"] for line in told}
@@ -230,7 +239,7 @@ def test_experiments_beside_each_other_end_as_one_after_the_other_and_one_that_f
 
 @soak
 def test_killed_while_some_run_beside_each_other_none_of_them_goes_on_and_the_next_start_ends_them(clone):
-    start_anew(clone)
+    start_anew(clone, *EXPECTED)
     killed = subprocess.Popen(study(at_once=2), cwd=clone.folder, env=clone.environment, text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
     for line in killed.stdout:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dermlab.verdict.power import Plan
+from dermlab.verdict.power import SEEDS, Plan, expected, tables
 
 
 def test_with_the_seeds_said_to_be_needed_four_studies_in_five_tell_the_difference():
@@ -28,3 +28,11 @@ def test_what_nothing_in_reach_tells_is_said():
     need = Plan(shared=0.0, total=0.5**2, of_patients=0.0, patients=300, seeds=3).needed(0.001)
     assert (need.seeds, need.patients) == (None, None)
     assert "out of reach" in str(need)
+
+
+def test_more_patients_and_more_seeds_tell_smaller_differences():
+    found = tables(expected(1_000))
+    assert [patients for patients, _ in found] == [1_000, 2_000, 4_000]
+    for (_, fewer), (_, more) in zip(found, found[1:], strict=False):
+        assert all(b < a for a, b in zip(fewer, more, strict=True))
+    assert all(len(told) == len(SEEDS) and told == sorted(told, reverse=True) for _, told in found)

@@ -139,13 +139,12 @@ def power(
         recipes = sorted(verdict.judged, key=lambda recipe: recipe.plans[asked().primary].error(1, verdict.patients))
         usual = recipes[len(recipes) // 2]
         plans = {SCORE_LABELS[score]: usual.plans[score] for score in dict.fromkeys((asked().primary, asked().guarded))}
-        say(
-            f"As {usual.name} differs from {verdict.baseline.name} on {verdict.patients:,} test patients; how far runs lie apart: {verdict.noise}."
-        )
+        against = f"{verdict.baseline.name} on {verdict.patients:,} test patients"
+        say(f"As {usual.name} differs from {against}; how far runs lie apart: {verdict.noise}.")
     else:
         patients = test_patients_of(read_pin(), paths.PARAMS.read_text(encoding="utf-8"))
         plans = {SCORE_LABELS["top1"]: expected(patients)}
-        say(f"Nothing is trained yet: {patients:,} test patients, recipes that differ as on HAM10000, runs that lie apart as in the field.")
+        say(f"Nothing to compare yet: {patients:,} test patients, recipes that differ as on HAM10000, runs that lie apart as in the field.")
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("")
     table.add_column("test patients", justify="right")
