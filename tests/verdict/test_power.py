@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,6 @@ def test_what_nothing_in_reach_tells_is_said():
 def test_more_patients_and_more_seeds_tell_smaller_differences():
     found = tables(expected(1_000))
     assert [patients for patients, _ in found] == [1_000, 2_000, 4_000]
-    for (_, fewer), (_, more) in zip(found, found[1:], strict=False):
+    for (_, fewer), (_, more) in itertools.pairwise(found):
         assert all(b < a for a, b in zip(fewer, more, strict=True))
     assert all(len(told) == len(SEEDS) and told == sorted(told, reverse=True) for _, told in found)
