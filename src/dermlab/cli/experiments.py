@@ -36,6 +36,29 @@ def recipe(name: Recipe) -> None:
     print(" ".join(f"-S {key}={value}" for key, value in first.overrides.items()))
 
 
+@verb("new-recipe")
+def new_recipe(
+    name: Annotated[str, typer.Argument(help="of the recipe: the file is recipes/NAME.yaml")],
+    experiments: Annotated[list[str], typer.Argument(help="the baseline, then the others; each a NAME or NAME:key=value,key=value")],
+    settings: Annotated[
+        list[str] | None, typer.Option("-S", metavar="KEY=VALUE", help="a param of every experiment; may be repeated")
+    ] = None,
+    seeds: Annotated[str, typer.Option("--seeds", help="run each experiment with these seeds: 17,18,19 or 17-24")] = "",
+    replace: Annotated[bool, typer.Option("--replace", help="write over a recipe of this name")] = False,
+) -> None:
+    """Write a recipe: the baseline, and what is set against it.
+
+    What an experiment does not name is as params.yaml is committed. Such as:
+    dermlab new-recipe losses base focal:loss=focal,train.focal_gamma=3 --seeds 17-21"""
+    from dermlab.study.new_recipe import write_recipe
+    from dermlab.study.recipe import read_seeds
+
+    planned = write_recipe(RECIPES, name, experiments, settings or (), read_seeds(seeds) if seeds else (), replace)
+    say(f"{RECIPES / name}.yaml: {planned[0].name} is the baseline; runs: {len(planned)}")
+    say(f"Next: dermlab preflight {name}    # can it run here, and what will it cost?")
+    say(f"      dermlab study {name}")
+
+
 @verb()
 def preflight(
     recipe: Recipe,

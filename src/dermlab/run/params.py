@@ -72,6 +72,13 @@ def check_params(path: Path = paths.PARAMS) -> dict[str, Any]:
     return raw
 
 
+def check_params_text(text: str) -> dict[str, Any]:
+    """As `check_params`, of what is to become params.yaml or once was. Raises ParamsError."""
+    raw = parsed(text, paths.PARAMS)
+    _check_all(raw, paths.PARAMS)
+    return raw
+
+
 def models() -> dict[str, type[StageParams]]:
     """Stage -> the model of what it reads. Looked up by name, not imported: a refusal is no result, so that a stage which checks the
     whole file does not depend on the knobs of the others."""
@@ -80,9 +87,16 @@ def models() -> dict[str, type[StageParams]]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        raw = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))  # YAML 1.2, as DVC reads it: `off` is a word
+        text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ParamsError(f"{path} does not exist. Run from the repository's root, or restore it: `git checkout {path}`.") from error
+    return parsed(text, path)
+
+
+def parsed(text: str, path: Path | str) -> dict[str, Any]:
+    """Keys and values of a YAML text. `path`: what an error calls it. Raises ParamsError."""
+    try:
+        raw = YAML(typ="safe").load(text)  # YAML 1.2, as DVC reads it: `off` is a word
     except YAMLError as error:
         raise ParamsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(raw, dict):
