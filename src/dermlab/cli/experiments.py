@@ -15,14 +15,29 @@ verb = verbs_of("Experiments")
 
 
 @verb()
-def check() -> None:
-    """Say whether params.yaml is valid, before any stage spends time."""
-    from dermlab.run.machine import read_machine
-    from dermlab.run.params import check_params
+def check(
+    staged: Annotated[bool, typer.Option("--staged", help="look at what the next commit would hold, as .githooks/pre-commit does")] = False,
+) -> None:
+    """Say whether params.yaml is valid and the results are of it.
 
-    params = check_params()
-    read_machine()
+    Exit code 1: it is not, or the results that are committed were made with other params. Other code is told, and no mistake."""
+    from dermlab.run.errors import DermlabError
+    from dermlab.run.machine import check_machine, read_machine
+    from dermlab.run.params import check_params, check_params_text
+    from dermlab.verdict.committed import look, staged_params
+
+    if staged:
+        params = check_params_text(staged_params())
+        check_machine(params)
+    else:
+        params = check_params()
+        read_machine()
+    found = look(staged)
     say("params.yaml is valid: " + " ".join(f"{key}={params[key]}" for key in ("variant", "loss", "backbone", "seed")))
+    for notice in found.notices:
+        say(notice)
+    if found.mistake:
+        raise DermlabError(found.mistake)
 
 
 @verb()

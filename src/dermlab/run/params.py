@@ -62,7 +62,7 @@ def choice_of(valid: Sequence[str]) -> AfterValidator:
 
 def read_params(model: type[AnyParams], path: Path = paths.PARAMS) -> AnyParams:
     """The part of params.yaml that `model` names. Raises ParamsError naming the first wrong key or value and what is valid there."""
-    return _validated(model, _read(path), path)
+    return validated(model, _read(path), path)
 
 
 def check_params(path: Path = paths.PARAMS) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def parsed(text: str, path: Path | str) -> dict[str, Any]:
 def _check_all(raw: dict[str, Any], path: Path) -> None:
     known: set[str] = {"machine"}
     for model in models().values():
-        _validated(model, raw, path)
+        validated(model, raw, path)
         known |= set(model.model_fields)
     if unknown := [key for key in raw if key not in known]:
         raise ParamsError(f"{path}: {unknown[0]} is not a param{nearest(str(unknown[0]), known)} Valid here: {', '.join(sorted(known))}")
@@ -120,7 +120,8 @@ def _check_all(raw: dict[str, Any], path: Path) -> None:
             raise ParamsError(f"{path}: {error}.") from None
 
 
-def _validated(model: type[AnyParams], raw: dict[str, Any], path: Path) -> AnyParams:
+def validated(model: type[AnyParams], raw: dict[str, Any], path: Path) -> AnyParams:
+    """The part of `raw` that `model` names. `path`: what an error calls it. Raises ParamsError."""
     try:
         return model.model_validate(raw)
     except ValidationError as error:
