@@ -16,6 +16,7 @@ setup: .venv/.ready ## the virtual environment of requirements.lock, with what t
 	@bash pod/install.sh $(PYTHON)
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-test.lock
 	@touch $@
+	@echo "To have each commit checked for results of other params: git config core.hooksPath .githooks"
 
 run: setup ## the study on the embedded default; SOURCE=ham10000:PATH for real data, RECIPE=name for another study
 	@dermlab lock $(SOURCE)

@@ -56,6 +56,22 @@ def test_an_unknown_key_of_a_recipe_is_refused(tmp_path):
         read_recipe(recipe)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("experiments:\n  focal: loss=focal\n", "focal holds 'loss=focal', which are no params"),
+        ("set: 3\nexperiments:\n  baseline: {}\n", "set holds 3"),
+        ("experiments:\n  a: {review: lots}\n", "a: review: 'lots' is not valid"),
+        ("experiments: [", "is not valid YAML"),
+        ("loss: ce\n", "must hold `experiments:`"),
+    ],
+)
+def test_a_recipe_that_is_none_is_refused_in_words(text, message, tmp_path):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=message):
+        read_recipe(tmp_path / "mine.yaml")
+
+
 def test_an_experiment_is_the_committed_params_but_for_its_own():
     text = params_of(Experiment("focal", {"loss": "focal"}), COMMITTED)
     assert text == COMMITTED.replace("loss: ce", "loss: focal")

@@ -15,14 +15,29 @@ verb = verbs_of("Experiments")
 
 
 @verb()
-def check() -> None:
-    """Say whether params.yaml is valid, before any stage spends time."""
-    from dermlab.run.machine import read_machine
-    from dermlab.run.params import check_params
+def check(
+    staged: Annotated[bool, typer.Option("--staged", help="look at what the next commit would hold, as .githooks/pre-commit does")] = False,
+) -> None:
+    """Say whether params.yaml is valid and the results are of it.
 
-    params = check_params()
-    read_machine()
+    Exit code 1: it is not, or the results that are committed were made with other params. Other code is told, and no mistake."""
+    from dermlab.run.errors import DermlabError
+    from dermlab.run.machine import check_machine, read_machine
+    from dermlab.run.params import check_params, check_params_text
+    from dermlab.verdict.committed import look, staged_params
+
+    if staged:
+        params = check_params_text(staged_params())
+        check_machine(params)
+    else:
+        params = check_params()
+        read_machine()
+    found = look(staged)
     say("params.yaml is valid: " + " ".join(f"{key}={params[key]}" for key in ("variant", "loss", "backbone", "seed")))
+    for notice in found.notices:
+        say(notice)
+    if found.mistake:
+        raise DermlabError(found.mistake)
 
 
 @verb()
@@ -34,6 +49,29 @@ def recipe(name: Recipe) -> None:
 
     first, *_ = read_recipe(_recipe_file(name))
     print(" ".join(f"-S {key}={value}" for key, value in first.overrides.items()))
+
+
+@verb("new-recipe")
+def new_recipe(
+    name: Annotated[str, typer.Argument(help="of the recipe: the file is recipes/NAME.yaml")],
+    experiments: Annotated[list[str], typer.Argument(help="the baseline, then the others; each a NAME or NAME:key=value,key=value")],
+    settings: Annotated[
+        list[str] | None, typer.Option("-S", metavar="KEY=VALUE", help="a param of every experiment; may be repeated")
+    ] = None,
+    seeds: Annotated[str, typer.Option("--seeds", help="run each experiment with these seeds: 17,18,19 or 17-24")] = "",
+    replace: Annotated[bool, typer.Option("--replace", help="write over a recipe of this name")] = False,
+) -> None:
+    """Write a recipe: the baseline, and what is set against it.
+
+    What an experiment does not name is as params.yaml is committed. Such as:
+    dermlab new-recipe losses base focal:loss=focal,train.focal_gamma=3 --seeds 17-21"""
+    from dermlab.study.new_recipe import write_recipe
+    from dermlab.study.recipe import read_seeds
+
+    planned = write_recipe(RECIPES, name, experiments, settings or (), read_seeds(seeds) if seeds else (), replace)
+    say(f"{RECIPES / name}.yaml: {planned[0].name} is the baseline; runs: {len(planned)}")
+    say(f"Next: dermlab preflight {name}    # can it run here, and what will it cost?")
+    say(f"      dermlab study {name}")
 
 
 @verb()

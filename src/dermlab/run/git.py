@@ -19,7 +19,12 @@ def git(*arguments: str, check: bool = True) -> str:
 
 
 def objects(names: Sequence[str], repo: Path | str = ".") -> dict[str, str]:
-    """`COMMIT:PATH`, in the repository that `repo` lies in -> its text; what is not there is left out. One process for all of them."""
+    """`COMMIT:PATH` (`:PATH`, as it is staged), in the repository that `repo` lies in -> its text; what is not there is left out."""
+    return {name: content.decode("utf-8", "replace") for name, content in blobs(names, repo).items()}
+
+
+def blobs(names: Sequence[str], repo: Path | str = ".") -> dict[str, bytes]:
+    """As `objects`, the bytes. One process for all of them."""
     if not names:
         return {}
     done = subprocess.run(
@@ -31,7 +36,7 @@ def objects(names: Sequence[str], repo: Path | str = ".") -> dict[str, str]:
         if head.endswith((b" missing", b" ambiguous")) or not head:
             continue
         size = int(head.rsplit(b" ", 1)[1])
-        found[name], rest = rest[:size].decode("utf-8", "replace"), rest[size + 1 :]
+        found[name], rest = rest[:size], rest[size + 1 :]
     return found
 
 

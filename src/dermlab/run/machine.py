@@ -2,13 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
 from dermlab.run import paths
 from dermlab.run.errors import ParamsError
-from dermlab.run.params import Block, Count, Positive, StageParams, read_params
+from dermlab.run.params import Block, Count, Positive, StageParams, read_params, validated
 
 
 class Machine(Block):
@@ -48,6 +48,11 @@ class Machine(Block):
 
 class _Params(StageParams):
     machine: Machine
+
+
+def check_machine(raw: dict[str, Any]) -> None:
+    """Of what is to become params.yaml. Raises ParamsError."""
+    validated(_Params, raw, paths.PARAMS)
 
 
 def read_machine(path: Path = paths.PARAMS) -> Machine:

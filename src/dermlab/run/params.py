@@ -62,13 +62,20 @@ def choice_of(valid: Sequence[str]) -> AfterValidator:
 
 def read_params(model: type[AnyParams], path: Path = paths.PARAMS) -> AnyParams:
     """The part of params.yaml that `model` names. Raises ParamsError naming the first wrong key or value and what is valid there."""
-    return _validated(model, _read(path), path)
+    return validated(model, _read(path), path)
 
 
 def check_params(path: Path = paths.PARAMS) -> dict[str, Any]:
     """The whole of params.yaml as plain values, every stage's part checked. Raises ParamsError."""
     raw = _read(path)
     _check_all(raw, path)
+    return raw
+
+
+def check_params_text(text: str) -> dict[str, Any]:
+    """As `check_params`, of what is to become params.yaml or once was. Raises ParamsError."""
+    raw = parsed(text, paths.PARAMS)
+    _check_all(raw, paths.PARAMS)
     return raw
 
 
@@ -80,9 +87,16 @@ def models() -> dict[str, type[StageParams]]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        raw = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))  # YAML 1.2, as DVC reads it: `off` is a word
+        text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ParamsError(f"{path} does not exist. Run from the repository's root, or restore it: `git checkout {path}`.") from error
+    return parsed(text, path)
+
+
+def parsed(text: str, path: Path | str) -> dict[str, Any]:
+    """Keys and values of a YAML text. `path`: what an error calls it. Raises ParamsError."""
+    try:
+        raw = YAML(typ="safe").load(text)  # YAML 1.2, as DVC reads it: `off` is a word
     except YAMLError as error:
         raise ParamsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(raw, dict):
@@ -93,7 +107,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _check_all(raw: dict[str, Any], path: Path) -> None:
     known: set[str] = {"machine"}
     for model in models().values():
-        _validated(model, raw, path)
+        validated(model, raw, path)
         known |= set(model.model_fields)
     if unknown := [key for key in raw if key not in known]:
         raise ParamsError(f"{path}: {unknown[0]} is not a param{nearest(str(unknown[0]), known)} Valid here: {', '.join(sorted(known))}")
@@ -106,7 +120,8 @@ def _check_all(raw: dict[str, Any], path: Path) -> None:
             raise ParamsError(f"{path}: {error}.") from None
 
 
-def _validated(model: type[AnyParams], raw: dict[str, Any], path: Path) -> AnyParams:
+def validated(model: type[AnyParams], raw: dict[str, Any], path: Path) -> AnyParams:
+    """The part of `raw` that `model` names. `path`: what an error calls it. Raises ParamsError."""
     try:
         return model.model_validate(raw)
     except ValidationError as error:

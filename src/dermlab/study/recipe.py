@@ -8,8 +8,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from dermlab.run.errors import ParamsError
-from dermlab.run.params import nearest
+from dermlab.run import paths
+from dermlab.run.errors import DermlabError, ParamsError
+from dermlab.run.git import git
+from dermlab.run.params import check_params_text, nearest, parsed
 
 BUDGET = "review"  # the one key of an experiment that is no param: the share of the training rows that a simulated reviewer looks at
 LEDGER = "manifest.ledger"  # the param that names his answers
@@ -39,13 +41,21 @@ def read_recipe(path: Path, seeds: Sequence[int] = ()) -> list[Experiment]:
     if not path.exists():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise ParamsError(f"There is no recipe {path}. Recipes there: {known}.")
-    recipe = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    experiments = recipe.get("experiments") if isinstance(recipe, dict) else None
+    return parse_recipe(path.read_text(encoding="utf-8"), path, seeds)
+
+
+def parse_recipe(text: str, path: Path, seeds: Sequence[int] = ()) -> list[Experiment]:
+    """What stands in a recipe or is to stand there. `path`: what an error calls it. Raises ParamsError."""
+    recipe = parsed(text, path)
+    experiments = recipe.get("experiments")
     if not isinstance(experiments, dict) or not experiments:
         raise ParamsError(f"{path} must hold `experiments:`, a name and its overrides a line, the baseline first.")
     unknown = set(recipe) - {"experiments", "set", "seeds"}
     if unknown:
         raise ParamsError(f"{path}: {', '.join(sorted(unknown))} is not known. Valid: experiments, set, seeds.")
+    for name, values in [("set", recipe.get("set")), *experiments.items()]:
+        if not isinstance(values, Mapping | None):
+            raise ParamsError(f"{path}: {name} holds {values!r}, which are no params. Write them as {{loss: focal, train.lr: 0.0003}}.")
     planned = {str(name): {**(recipe.get("set") or {}), **(overrides or {})} for name, overrides in experiments.items()}
     first, *others = seeds or recipe.get("seeds") or [None]
     if first is not None:
@@ -70,6 +80,8 @@ def read_seeds(text: str) -> list[int]:
 
 def _experiment(name: str, values: dict[str, Any]) -> Experiment:
     budget = values.pop(BUDGET, None)
+    if budget is not None and not (isinstance(budget, int | float) and 0 < budget <= 1):
+        raise ParamsError(f"{name}: {BUDGET}: {budget!r} is not valid. Valid: a share of the training rows, above 0 and up to 1")
     experiment = Experiment(name, values, None if budget is None else float(budget))
     return experiment if budget is None else Experiment(name, {**values, LEDGER: experiment.ledger.as_posix()}, float(budget))
 
@@ -85,10 +97,32 @@ def params_of(experiment: Experiment, committed: str) -> str:
         *blocks, name = key.split(".")
         block = values
         for part in blocks:
-            block = block.get(part, {})
+            block = block.get(part, {}) if isinstance(block, Mapping) else {}
+        block = block if isinstance(block, Mapping) else {}
         if name not in block:
             raise ParamsError(f"{experiment.name}: {key} is not a param{nearest(name, block)} Valid there: {', '.join(block) or 'nothing'}")
         block[name] = value
     with io.StringIO() as buffer:
         yaml.dump(values, buffer)
         return buffer.getvalue()
+
+
+def checked_params(planned: Sequence[Experiment], committed: str) -> dict[str, str]:
+    """The whole params.yaml of each by its name, all valid: nothing is to run, or to be written, before the last is. Raises ParamsError."""
+    texts = {experiment.name: params_of(experiment, committed) for experiment in planned}
+    for name, text in texts.items():
+        try:
+            check_params_text(text)
+        except ParamsError as error:
+            raise ParamsError(f"{name}: {error}") from None
+    return texts
+
+
+def committed_params() -> str:
+    """The text of params.yaml from which every experiment of a study starts. Raises DermlabError."""
+    text = git("show", f"HEAD:{paths.PARAMS}", check=False) if paths.PARAMS.exists() else ""
+    if not text:
+        raise DermlabError(
+            f"HEAD holds no {paths.PARAMS}. A study starts from what is committed: run from the repository's root, and commit."
+        )
+    return text + "\n"

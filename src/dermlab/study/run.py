@@ -5,27 +5,25 @@ stages that have already run come back from DVC's run cache in seconds.
 """
 
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from dermlab.run import paths
-from dermlab.run.errors import DermlabError, ParamsError
+from dermlab.run.errors import DermlabError
 from dermlab.run.files import write_text
 from dermlab.run.git import git
-from dermlab.run.params import changed_params, check_params
+from dermlab.run.params import changed_params
 from dermlab.run.progress import say
 from dermlab.study.at_once import SLOTS, Slots
 from dermlab.study.dvc import dvc, experiments, ref_of
 from dermlab.study.oracle import write_oracle_ledger
-from dermlab.study.recipe import Experiment, params_of
+from dermlab.study.recipe import Experiment, checked_params, committed_params
 from dermlab.study.share import pull_experiments, push_experiment
 from dermlab.study.workspace import LOCK, RESULTS, Before, alone, apply, mend, remember, tracked_but_results, write_before
 from dermlab.verdict.looks import looks_of
@@ -44,9 +42,8 @@ def run_study(planned: Sequence[Experiment], replace_others: bool = False, share
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: a pod that is taken away leaves a workspace fit to go on
     with alone():
         mend()
-        committed = _committed_params()
-        texts = {experiment.name: params_of(experiment, committed) for experiment in planned}
-        _check(texts)
+        committed = committed_params()
+        texts = checked_params(planned, committed)
         if share:
             pull_experiments(list(texts))
         if not replace_others:
@@ -145,26 +142,6 @@ def _run(experiment: Experiment, params: str, started: Callable[[int], None], pu
     check_params_were_run(_values(params), _values(git("show", f"{ref_of(unfinished)}:{LOCK}")))
     git("update-ref", ref_of(experiment.name), ref_of(unfinished))  # as `dvc exp rename` does, a second sooner
     git("update-ref", "-d", ref_of(unfinished))
-
-
-def _committed_params() -> str:
-    text = git("show", f"HEAD:{paths.PARAMS}", check=False)
-    if not text:
-        raise DermlabError(
-            f"HEAD holds no {paths.PARAMS}. A study starts from what is committed: run from the repository's root, and commit."
-        )
-    return text + "\n"
-
-
-def _check(texts: Mapping[str, str]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        for name, text in texts.items():
-            path = Path(folder) / paths.PARAMS.name
-            path.write_text(text, encoding="utf-8")
-            try:
-                check_params(path)
-            except ParamsError as error:
-                raise ParamsError(f"{name}: {str(error).replace(str(path), str(paths.PARAMS))}") from None
 
 
 def _refuse_others(texts: Mapping[str, str]) -> None:

@@ -19,19 +19,17 @@ from dermlab.data.tables import CATALOG, FLAGS, IMAGES, MANIFEST, PREDICTIONS, P
 from dermlab.run import paths
 from dermlab.run.errors import ContractError, DermlabError
 from dermlab.run.git import git, objects
-from dermlab.run.params import flat
+from dermlab.verdict.committed import LOCK, SCORED_STAGES, other_params
 from dermlab.verdict.judge import Run, recipe_of
 from dermlab.verdict.uncertainty import ENOUGH_DEGREES
 
 WORKSPACE = "workspace"
-LOCK = Path("dvc.lock")
 FILES = (paths.PARAMS, LOCK, paths.PREDICTIONS, paths.CATALOG, paths.IMAGES, paths.MANIFEST, paths.FLAGS)
 UNFINISHED = "-unfinished"  # the end of the name of an experiment that a study has not yet proved
 TESTED = (paths.CATALOG, paths.IMAGES)  # which say what was tested
 MADE = ("data/", "models/", "metrics/")  # what a stage made, or what is told by what it made
 MOST_OTHERS = 20  # runs that are read to learn how far runs lie apart
 SCORED = ("image_id", "patient_id", "diagnosis", "label")  # of the predictions, beside the probabilities
-SCORED_STAGES = ("catalog", "pull", "embed", "flag", "manifest", "train", "calibrate", "evaluate")
 
 
 @dataclass(frozen=True)
@@ -185,14 +183,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def check_params_were_run(params: dict, lock: dict) -> None:
     """A commit can hold a params.yaml that nobody ran; its results would then be credited to the wrong recipe."""
-    now = flat(params)
-    for stage in SCORED_STAGES:
-        then = flat(lock.get("stages", {}).get(stage, {}).get("params", {}).get(str(paths.PARAMS), {}))
-        for key, value in then.items():
-            if key in now and now[key] != value:
-                raise ContractError(
-                    f"params.yaml says {key}={now[key]}, but its results were made with {key}={value}. Run it first: `dvc exp run`."
-                )
+    for it in other_params(params, lock):
+        raise ContractError(
+            f"params.yaml says {it.key}={it.now}, but its results were made with {it.key}={it.then}. Run it first: `dvc exp run`."
+        )
 
 
 def _ledger_digest(lock: Mapping) -> str:
