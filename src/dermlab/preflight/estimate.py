@@ -30,7 +30,7 @@ class Work:
     train_rows: int
     test_rows: int
     originals: float  # bytes
-    test_patients: int = 0
+    test_patients: int = 0  # 0: not known
     speeds: tuple[float, float] | None = None  # images/s without and with training on this machine, None where nobody measured
     measured: str = ""  # who did
 
@@ -93,13 +93,15 @@ def _size(of: float, digits: int = 0) -> str:
     return f"{of / 1e9:,.{digits}f} GB" if of >= 1e9 else f"{of / 1e6:,.1f} MB"
 
 
-def evidence(experiments: Sequence[Mapping[str, Any]], test_patients: int) -> Check:
+def evidence(experiments: Sequence[Mapping[str, Any]], work: Work) -> Check:
     """Whether what is bought can answer the question."""
     if folds := sum(values["manifest.held_out"] != "none" for values in experiments):
         return Check("evidence", GO, f"no recipes are compared: {folds} networks predict training rows that they have not seen")
     seeds = len({values["seed"] for values in experiments})
-    told = in_points(expected(test_patients).tells(seeds, test_patients))
-    said = f"on {test_patients:,} test patients that tells {told} of top-1 apart, four times in five (`dermlab power`)"
+    tested = max(work.test_patients or work.test_rows, 1)
+    told = in_points(expected(tested).tells(seeds, tested))
+    whom = f"{tested:,} test patients" if work.test_patients else f"{tested:,} test photos, each of another patient,"
+    said = f"on {whom} that tells {told} of top-1 apart, four times in five (`dermlab power`)"
     if seeds > 1:
         return Check("evidence", GO, f"{seeds} seeds a recipe: {said}")
     return Check(

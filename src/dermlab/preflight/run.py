@@ -68,7 +68,7 @@ def preflight(
     checks = [
         disk(work, first["pull.image_size"], min(free, machine.disk_budget_gb * 1e9 or free)),
         *time_and_money(experiments, work, machine.usd_per_hour, machine.max_hours, machine.max_usd),
-        evidence(experiments, work.test_patients or max(work.test_rows, 1)),
+        evidence(experiments, work),
     ]
     checks += [found] if (found := deletion(experiments)) else []
     if images is None:
