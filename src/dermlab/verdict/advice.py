@@ -31,16 +31,15 @@ def rules(question: Question) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Facts:
-    """Of the test set and the baseline, which sentences need."""
+    """Of the test set, the baseline and the runs, which sentences need."""
 
     rare: tuple[str, ...]
     sink: str
     flagged: Mapping[str, float]  # share of each class's rows whose label was doubted
     trained: Mapping[str, int]  # rows of each class that the baseline trained on
-    patients: int
-    patients_behind: Mapping[str, int]  # each headline score
-    images_of: Mapping[str, int]
-    noise: str
+    behind: Mapping[str, int]  # the patients that each headline score rests on
+    noise: str  # whose runs told how far two runs of one recipe lie apart
+    seeds: int  # of the recipe or of the baseline, whichever has fewer
 
 
 @dataclass(frozen=True)
@@ -68,9 +67,8 @@ def advise(
     question: Question,
     facts: Facts,
     plans: Mapping[str, Plan],
-    seeds: int,
 ) -> Advice:
-    """`plans`: of each score, what would tell a difference apart; `seeds`: of the recipe or of the baseline, whichever has fewer."""
+    """`plans`: of each score, what would tell a difference apart."""
     asked = {score: differences[score] for score in dict.fromkeys((question.primary, question.guarded))}
     primary, guarded = differences[question.primary], differences[question.guarded]
     word = decide(primary, guarded, question.margin)
@@ -84,7 +82,7 @@ def advise(
             "Dropping flagged rows took good examples with the bad: have the doubtful ones looked at (`dermlab review`), drop what is no "
             "photo of skin; for rare classes try more photos, `variant=rebalanced` or a loss for the long tail."
         )
-    if word in (TAKE, LEAVE) and seeds == 1:
+    if word in (TAKE, LEAVE) and facts.seeds == 1:
         reasons.append(f"One run each: how far two trainings lie apart is known from {facts.noise} alone. Run two seeds more of both.")
     noisy = [
         SCORE_LABELS[score] for score, d in asked.items() if d.verdict == NOT_APART and d.of_patients and not _holds_zero(d.of_patients)
@@ -115,7 +113,7 @@ def _what_is_missing(primary: Difference, guarded: Difference, question: Questio
     label = SCORE_LABELS[question.guarded]
     if TOO_FEW in (primary.verdict, guarded.verdict):
         score = question.primary if primary.verdict == TOO_FEW else question.guarded
-        return f"{SCORE_LABELS[score]} rests on {facts.patients_behind[score]} patients, too few for an interval."
+        return f"{SCORE_LABELS[score]} rests on {facts.behind[score]} patients, too few for an interval."
     if primary.verdict == BETTER:
         room = guarded.delta + question.margin
         lost = f"A loss of {in_points(-guarded.bounds[0])} of {label} is not ruled out"

@@ -6,7 +6,7 @@ Runs whose params differ in nothing but the seed are one recipe. M scores: the h
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from dermlab.scores.bootstrap import MIN_PATIENTS
 from dermlab.scores.counts import f1
 from dermlab.scores.differences import ALPHA, NOT_APART, WORSE, Difference, better_sign, holm, verdict_of, with_correction
 from dermlab.scores.headline import HEADLINE, Tally, headline, patients_behind
-from dermlab.scores.influence import measure
+from dermlab.scores.influence import Measured, measure
 from dermlab.scores.predictions import UNKNOWN_PATIENTS, knows_patients, scored_rows, tally_by_patient, target_names
 from dermlab.scores.rare import commonest, rarest_third
 from dermlab.verdict.advice import Advice, Facts, advise
@@ -62,9 +62,9 @@ class Recipe:
     trained: dict[str, int]  # as of `Run`, the first run's
     changed: dict[str, tuple[Any, Any]]  # param -> (baseline's, this recipe's)
     # against the baseline, empty for the baseline itself
-    differences: dict[str, Difference]
-    class_differences: dict[str, Difference]
-    advice: Advice | None
+    differences: dict[str, Difference] = field(default_factory=dict)
+    class_differences: dict[str, Difference] = field(default_factory=dict)
+    advice: Advice | None = None
     alpha: float = ALPHA  # level of its intervals: less than what was asked for where a study is looked at before its end (report.looks)
     chance: float | None = None  # that the last look gives an answer, where there are looks
     plans: dict[str, Plan] = field(default_factory=dict)  # of each headline score, in what parts its difference is uncertain
@@ -101,80 +101,107 @@ def judge(runs: Sequence[Run], question: Question, others: Sequence[Run] = ()) -
 
     Raises ContractError where the runs were not scored on the same test images with the same labels.
     """
-    groups = _by_recipe(runs)
-    baseline = runs[0]
-    rows = scored_rows(baseline.predictions)
-    targets = target_names(rows)
-    counts = np.array([baseline.train_counts.get(name, 0) for name in targets])
-    rare, sink = rarest_third(counts), commonest(counts)
-
-    scores = all_scores(rare, sink)
-    first = tally_by_patient(rows)
-    measured = [{seed: measure(_tally(baseline, rows, run), scores) for seed, run in group.items()} for group in groups]
-    noise = noise_of(
-        measured, [{seed: measure(_tally(baseline, rows, run), scores) for seed, run in g.items()} for g in _by_recipe(others)]
-    )
-    patients_of = (first.true > 0).sum(0)
-    of_head = patients_behind(first, rare)
-    behind = np.array([*(of_head[name] for name in HEADLINE), *patients_of])
-    tested = {name: len(HEADLINE) + c for c, name in enumerate(targets) if patients_of[c]}
-    images_of = dict(zip(targets, first.total().true.astype(int).tolist(), strict=True))
-    facts = Facts(
-        tuple(targets[c] for c in rare),
-        targets[sink],
-        baseline.flagged,
-        baseline.trained,
-        len(first.rows),
-        of_head,
-        images_of,
-        noise.source,
-    )
-    recipes = []
-    for group, of in zip(groups, measured, strict=True):
-        values = np.stack([run.values for run in of.values()])
-        one = next(iter(group.values()))
-        looks = max((looks_of(run.params) for run in group.values()), key=len)
-        recipe = Recipe(
-            name=one.name,
-            runs=tuple(run.name for run in group.values()),
-            seeds=tuple(group),
-            mean=dict(zip(HEADLINE, values.mean(0).tolist(), strict=False)),
-            spread=dict(zip(HEADLINE, values.std(0, ddof=1).tolist(), strict=False)) if len(group) > 1 else {},
-            classes={name: float(values[:, at].mean()) for name, at in tested.items()},
-            trained=one.trained,
-            changed=_changed(baseline, one),
-            differences={},
-            class_differences={},
-            advice=None,
-        )
-        recipes.append(
-            recipe
-            if one is baseline
-            else _against(
-                recipe,
-                of,
-                measured[0],
-                noise,
-                behind,
-                tested,
-                question,
-                facts,
-                looks,
-            )
-        )
+    baseline, groups = runs[0], _by_recipe(runs)
+    test = TestSet.of(baseline)
+    measured = [{seed: test.measure(run) for seed, run in group.items()} for group in groups]
+    noise = noise_of(measured, [{seed: test.measure(run) for seed, run in group.items()} for group in _by_recipe(others)])
+    recipes = [_described(list(group.values()), list(of), list(of.values()), test) for group, of in zip(groups, measured, strict=True)]
+    looks = [max((looks_of(run.params) for run in group.values()), key=len) for group in groups]
+    judged = [_against(*each, measured[0], noise, test, question) for each in zip(recipes[1:], measured[1:], looks[1:], strict=True)]
     return Verdict(
         question=question,
-        recipes=tuple(recipes),
-        images=len(rows),
-        patients=len(first.rows),
-        images_of=images_of,
-        patients_of=dict(zip(targets, patients_of.tolist(), strict=True)),
-        rare=facts.rare,
-        sink=facts.sink,
+        recipes=(recipes[0], *judged),
+        images=len(test.rows),
+        patients=test.patients,
+        images_of=test.images_of,
+        patients_of=test.patients_of,
+        rare=test.rare,
+        sink=test.sink,
         flagged=baseline.flagged,
         noise=noise.source,
-        notes=_notes(len(first.rows), noise, recipes, question),
-        warning="" if knows_patients(rows) else UNKNOWN_PATIENTS,
+        notes=_notes(test.patients, noise, [recipes[0], *judged], question),
+        warning="" if knows_patients(test.rows) else UNKNOWN_PATIENTS,
+    )
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """What the baseline was tested on, and every other run has to be."""
+
+    __test__ = False  # for pytest, which takes the name for that of tests
+
+    baseline: Run
+    rows: pd.DataFrame  # of target classes, by image
+    scores: Callable[[Tally], np.ndarray]  # from a tally [...] to its M scores [..., M]
+    behind: np.ndarray  # int [M]: the patients that each score rests on
+    tested: dict[str, int]  # each class with a test row -> its place among the M
+    patients: int
+    # `images_of`, `patients_of`: of each class
+    images_of: dict[str, int]
+    patients_of: dict[str, int]
+    rare: tuple[str, ...]
+    sink: str
+
+    @classmethod
+    def of(cls, baseline: Run) -> Self:
+        rows = scored_rows(baseline.predictions)
+        targets, by_patient = target_names(rows), tally_by_patient(rows)
+        counts = np.array([baseline.train_counts.get(name, 0) for name in targets])
+        rare, sink, patients_of = rarest_third(counts), commonest(counts), (by_patient.true > 0).sum(0)
+        of_head = patients_behind(by_patient, rare)
+        return cls(
+            baseline=baseline,
+            rows=rows,
+            scores=all_scores(rare, sink),
+            behind=np.array([*(of_head[name] for name in HEADLINE), *patients_of]),
+            tested={name: len(HEADLINE) + c for c, name in enumerate(targets) if patients_of[c]},
+            patients=len(by_patient.rows),
+            images_of=dict(zip(targets, by_patient.total().true.astype(int).tolist(), strict=True)),
+            patients_of=dict(zip(targets, patients_of.tolist(), strict=True)),
+            rare=tuple(targets[c] for c in rare),
+            sink=targets[sink],
+        )
+
+    def measure(self, run: Run) -> Measured:
+        """Raises ContractError where it was tested on something else."""
+        theirs = scored_rows(run.predictions)
+        _check_same_test(self.baseline.name, self.rows, run.name, theirs)
+        return measure(tally_by_patient(theirs), self.scores)
+
+
+def _described(runs: Sequence[Run], seeds: Sequence[Any], measured: Sequence[Measured], test: TestSet) -> Recipe:
+    """A recipe by itself."""
+    first, values = runs[0], np.stack([run.values for run in measured])
+    return Recipe(
+        name=first.name,
+        runs=tuple(run.name for run in runs),
+        seeds=tuple(seeds),
+        mean=dict(zip(HEADLINE, values.mean(0).tolist(), strict=False)),
+        spread=dict(zip(HEADLINE, values.std(0, ddof=1).tolist(), strict=False)) if len(runs) > 1 else {},
+        classes={name: float(values[:, at].mean()) for name, at in test.tested.items()},
+        trained=first.trained,
+        changed=_changed(test.baseline, first),
+    )
+
+
+def _against(recipe: Recipe, runs: Runs, looks: Sequence[int], baseline: Runs, noise: Noise, test: TestSet, question: Question) -> Recipe:
+    """The recipe with its differences and the advice."""
+    found, seeds = estimate(runs, baseline, noise), min(len(runs), len(baseline))
+    plans = plans_of(found, noise, test.patients, seeds)
+    plan = plans[question.primary]
+    paid = replace(question, alpha=level_at(looks, seeds, plan, question.alpha))
+    differences, classes = told_apart(found, baseline, test.behind, test.tested, paid)
+    behind = dict(zip(HEADLINE, test.behind.tolist(), strict=False))
+    facts = Facts(test.rare, test.sink, test.baseline.flagged, test.baseline.trained, behind, noise.source, seeds)
+    gain = differences[question.primary].delta
+    return replace(
+        recipe,
+        differences=differences,
+        class_differences=classes,
+        advice=advise(recipe.name, recipe.changed, recipe.trained, differences, classes, question, facts, plans),
+        alpha=paid.alpha,
+        chance=chance_of_an_answer(gain, plan, looks, question.margin, question.alpha) if looks else None,
+        plans=plans,
     )
 
 
@@ -186,32 +213,6 @@ def all_scores(rare: np.ndarray, sink: int) -> Callable[[Tally], np.ndarray]:
         return np.concatenate([np.stack([heads[name] for name in HEADLINE], -1), f1(tally)], -1)
 
     return scores
-
-
-def _against(
-    recipe: Recipe,
-    runs: Runs,
-    baseline: Runs,
-    noise: Noise,
-    behind: np.ndarray,
-    tested: Mapping[str, int],
-    question: Question,
-    facts: Facts,
-    looks: Sequence[int],
-) -> Recipe:
-    found = estimate(runs, baseline, noise)
-    seeds = min(len(runs), len(baseline))
-    plans = plans_of(found, noise, facts.patients, seeds)
-    asked = question.alpha
-    question = replace(question, alpha=level_at(looks, seeds, plans[question.primary], question.alpha))
-    differences, classes = told_apart(found, baseline, behind, tested, question)
-    advice = advise(recipe.name, recipe.changed, recipe.trained, differences, classes, question, facts, plans, seeds)
-    chance = (
-        chance_of_an_answer(differences[question.primary].delta, plans[question.primary], looks, question.margin, asked) if looks else None
-    )
-    return replace(
-        recipe, differences=differences, class_differences=classes, advice=advice, alpha=question.alpha, chance=chance, plans=plans
-    )
 
 
 def plans_of(found: Estimate, noise: Noise, patients: int, seeds: int) -> dict[str, Plan]:
@@ -259,12 +260,6 @@ def _by_recipe(runs: Sequence[Run]) -> list[dict[Any, Run]]:
     for run in runs:
         groups.setdefault(run.recipe, {}).setdefault(run.params.get("seed"), run)
     return list(groups.values())
-
-
-def _tally(baseline: Run, rows: pd.DataFrame, run: Run) -> Tally:
-    theirs = scored_rows(run.predictions)
-    _check_same_test(baseline.name, rows, run.name, theirs)
-    return tally_by_patient(theirs)
 
 
 def _changed(baseline: Run, run: Run) -> dict[str, tuple[Any, Any]]:
