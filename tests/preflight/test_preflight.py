@@ -37,7 +37,7 @@ def test_on_the_fields_figures_it_says_what_the_field_found_out(reachable):
     assert "(3.1 h the first" in found["hours"].said
     assert found["dollars"].said == "$39 to $64 at $3.3 an hour"
     assert found["evidence"].result == LOOK
-    assert "one seed each: on 23,757 test photos, each of another patient, that tells 2.5 points of top-1 apart" in found["evidence"].said
+    assert "one seed each: on 23,757 test photos, each of another patient, that tells 2.4 points of top-1 apart" in found["evidence"].said
     assert is_go(list(found.values()))
 
 

@@ -27,6 +27,7 @@ def test_a_model_against_itself_differs_by_nothing_but_what_trainings_differ():
     assert top1.of_patients == (0, 0)
     assert top1.bounds == pytest.approx((-1.96 * 0.006 * 2**0.5, 1.96 * 0.006 * 2**0.5), rel=0.01)  # of two single runs, as the field found
     assert twin.advice.word == "not enough to decide"
+    assert twin.advice.reasons[0].startswith("Its runs predict what the baseline's do")
 
 
 def test_a_run_that_is_better_on_every_patient_is_better_and_the_other_way_round_worse():

@@ -75,7 +75,9 @@ def advise(
     told = "; ".join(_told(SCORE_LABELS[score], d) for score, d in asked.items())
     sentence = f"{name}: {word}{' the baseline' if word == AS_GOOD else ''}. {told[0].upper()}{told[1:]}."
     reasons = []
-    if word == NOT_ENOUGH:
+    if all(d.delta == 0 and d.of_patients == (0, 0) for d in (*asked.values(), differences["nll"])):
+        reasons.append("Its runs predict what the baseline's do: what differs in its params changed nothing here.")
+    elif word == NOT_ENOUGH:
         reasons.append(_what_is_missing(primary, guarded, question, plans, facts))
     if word == LEAVE and "cleaned" in str(changed.get("variant", ("", ""))[1]):
         reasons.append(
