@@ -79,6 +79,11 @@ def advise(
         reasons.append("Its runs predict what the baseline's do: what differs in its params changed nothing here.")
     elif word == NOT_ENOUGH:
         reasons.append(_what_is_missing(primary, guarded, question, plans, facts))
+    if word == NOT_ENOUGH and guarded.verdict == BETTER and primary.verdict != BETTER:
+        label = SCORE_LABELS[question.guarded]
+        reasons.append(
+            f"{label[0].upper()}{label[1:]}, which was only guarded, is better. Where it is the aim, say so beforehand: `report.primary`."
+        )
     if word == LEAVE and "cleaned" in str(changed.get("variant", ("", ""))[1]):
         reasons.append(
             "Dropping flagged rows took good examples with the bad: have the doubtful ones looked at (`dermlab review`), drop what is no "
