@@ -55,6 +55,7 @@ class Cell:
     differs: bool
     trials: int
     seed: int
+    sigma_of_new: float = 0.0  # of the recipe that is judged, where it is another's
 
 
 def cells(trials: int) -> Iterator[Cell]:
@@ -73,6 +74,9 @@ def cells(trials: int) -> Iterator[Cell]:
             trials,
             turn,
         )
+    for patients, seeds in product((300, 1_500), (3, 5)):
+        turn += 1
+        yield Cell(patients, 4, 7, seeds, 0.5, False, trials, turn, 2.0)
     for patients, seeds in product((300, 1_500), (2, 3, 5)):
         turn += 1
         yield Cell(patients, 4, 7, seeds, 0.5, True, trials // 2, turn)
@@ -93,8 +97,8 @@ def world(cell: Cell, random: np.random.Generator, studies: int) -> tuple[np.nda
     shared += 0.35 * np.log(odds)
     shared[own] += SKILL[cell.classes] + random.normal(size=cell.patients)[patient] + 0.7 * random.normal(size=rows)
 
-    def run(gain: float) -> np.ndarray:
-        skill, taste = RUN_TO_RUN[cell.sigma]
+    def run(gain: float, sigma: float) -> np.ndarray:
+        skill, taste = RUN_TO_RUN[sigma]
         logits = shared + 0.5 * random.normal(size=shared.shape) + taste * random.normal(size=cell.classes)
         logits[own] += gain + skill * random.normal()
         probs = np.exp(logits - logits.max(1, keepdims=True))
@@ -103,7 +107,9 @@ def world(cell: Cell, random: np.random.Generator, studies: int) -> tuple[np.nda
     found = []
     for study in range(studies):
         seeds = 3 if study else cell.seeds
-        found.append([[run(GAIN * (cell.differs and not study and recipe == 1)) for _ in range(seeds)] for recipe in range(RECIPES)])
+        gains = [GAIN * (cell.differs and not study and recipe == 1) for recipe in range(RECIPES)]
+        sigmas = [cell.sigma_of_new or cell.sigma if recipe == 1 else cell.sigma for recipe in range(RECIPES)]
+        found.append([[run(gain, sigma) for _ in range(seeds)] for gain, sigma in zip(gains, sigmas, strict=True)])
     return labels, patient, np.round(TRAINED * odds).astype(int), found
 
 
@@ -133,8 +139,8 @@ def simulate(cell: Cell) -> dict:
         tallies = [[[tally(labels, run, patient) for run in runs] for runs in recipes] for recipes in studies]
         scores = all_scores(rare, sink)
         measured = [[{seed: measure(of, scores) for seed, of in enumerate(runs)} for runs in recipes] for recipes in tallies]
-        noise = noise_of(measured[0], [runs for recipes in measured[1:] for runs in recipes])
-        found = estimate(measured[0][1], measured[0][0], noise)
+        of_base, of_new, *_ = noise_of(measured[0], [runs for recipes in measured[1:] for runs in recipes])
+        found = estimate(measured[0][1], measured[0][0], of_new, of_base)
         first = tallies[0][0][0]
         with_class = (first.true > 0).sum(0)
         with_rare = int((first.true[:, rare].sum(1) > 0).sum())
@@ -171,9 +177,9 @@ def sequence(cell: Cell) -> dict:
         behind = np.array([*(with_rare if name == "rare_recall" else cell.patients for name in HEADLINE), *with_class])
         for count in LOOKS:
             study = [dict(enumerate(of[:count])) for of in measured]
-            noise = noise_of(study)
-            found = estimate(study[1], study[0], noise)
-            plan = plans_of(found, noise, cell.patients, count)[QUESTION.primary]
+            of_base, of_new, *_ = noise_of(study)
+            found = estimate(study[1], study[0], of_new, of_base)
+            plan = plans_of(found, of_new, of_base, cell.patients, count, RECIPES, QUESTION.alpha)[QUESTION.primary]
             heads, _ = told_apart(found, study[0], behind, {}, replace(QUESTION, alpha=level_at(LOOKS, count, plan, QUESTION.alpha)))
             gain = heads[QUESTION.primary].delta
             word = decide(heads[QUESTION.primary], heads[QUESTION.guarded], QUESTION.margin)
@@ -206,14 +212,17 @@ def share(results: list[dict], count, of) -> float:
 
 def main() -> None:
     options = parser_of(__doc__).parse_args()
-    planned = list(cells(20 if options.quick else 500))
+    planned = list(cells(20 if options.quick else 400))
     with ProcessPoolExecutor() as pool:
-        looked_at = [replace(cell, seeds=1) for cell in planned if cell.patients in (100, 300, 1_500) and cell.seeds == 2]
+        looked_at = [
+            replace(cell, seeds=1) for cell in planned if cell.patients in (100, 300, 1_500) and cell.seeds == 2 and not cell.sigma_of_new
+        ]
         sequences = list(pool.map(sequence, looked_at))
         results = list(pool.map(simulate, sorted(planned, key=lambda cell: -cell.patients * cell.seeds * cell.classes)))
     results.sort(key=lambda result: (result["cell"].differs, result["cell"].patients, result["cell"].seeds, result["cell"].most_photos))
-    null = [result for result in results if not result["cell"].differs]
-    Console(width=120, stderr=True).print(table(null))
+    null = [result for result in results if not result["cell"].differs and not result["cell"].sigma_of_new]
+    uneven = [result for result in results if result["cell"].sigma_of_new]
+    Console(width=120, stderr=True).print(table([*null, *uneven]))
     goals, covered = {}, {}
     for patients in (40, 100, 300, 1_500):
         of = [result for result in null if result["cell"].patients == patients]
@@ -230,6 +239,8 @@ def main() -> None:
     spent = share(sequences, lambda r: r["runs"], lambda r: 2 * LOOKS[-1] * r["cell"].trials)
     looked = share([r for r in sequences if not r["cell"].differs], lambda r: r["advised"], trials)
     found_by_looks = share([r for r in sequences if r["cell"].differs], lambda r: r["advised"], trials)
+    of_uneven = share(uneven, lambda r: r["advised"], trials)
+    goals |= {"advice where the spread differs": of_uneven <= 5}
     goals |= {"advice over all looks": looked <= 5, "arrows": 3.5 <= arrows <= 6, "advice": advised <= 5}
     differs = [result for result in results if result["cell"].differs]
     power = {judge: share(differs, lambda r, judge=judge: r["told"].get(judge, 0), trials) for judge in JUDGES}
@@ -242,6 +253,7 @@ def main() -> None:
         ratio=power["dermlab"] / max(valid.values(), default=power["dermlab"]), keep=not options.quick, met=all(goals.values()),
         missed=[goal for goal, is_met in goals.items() if not is_met], covered={name: round(value, 1) for name, value in covered.items()},
         false_arrows=round(arrows, 1), false_advice=round(advised, 1), most_false_advice=round(worst, 1),
+        false_advice_uneven=round(of_uneven, 1),
         false_advice_over_looks=round(looked, 1), told_over_looks=round(found_by_looks, 1),
         runs_over_looks=f"{spent:.0f} % of {LOOKS[-1]} seeds each",
         power={judge: round(value, 1) for judge, value in power.items()},
@@ -265,7 +277,16 @@ def table(results: list[dict]) -> Table:
         cell = result["cell"]
         cells = [f"{100 * result['held'].get(name, 0) / asked:.1f}" if (asked := result["asked"].get(name, 0)) else "–" for name in SCORES]
         rates = [f"{100 * result[what] / cell.trials:.1f}" for what in ("arrows", "advised")]
-        found.add_row(str(cell.patients), f"1-{cell.most_photos}", str(cell.classes), str(cell.seeds), f"{cell.sigma:g}", *cells, *rates)
+        sigma = f"{cell.sigma:g}" + (f", {cell.sigma_of_new:g}" if cell.sigma_of_new else "")
+        found.add_row(
+            str(cell.patients),
+            f"1-{cell.most_photos}",
+            str(cell.classes),
+            str(cell.seeds),
+            sigma,
+            *cells,
+            *rates,
+        )
     return found
 
 

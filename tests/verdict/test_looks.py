@@ -30,7 +30,7 @@ def test_over_all_looks_one_study_in_twenty_finds_what_is_not_there(fractions):
 def test_the_level_rises_with_the_seeds_and_the_last_look_has_most_of_it():
     plan = Plan(shared=1e-6, total=1e-4, of_patients=1e-5, patients=1000, seeds=2)
     levels = [level_at((2, 3, 5, 8), seeds, plan, 0.05) for seeds in (1, 2, 3, 4, 5, 8, 20)]
-    assert levels[0] == levels[1] < levels[2] == levels[3] < levels[4] < levels[5] == levels[6]
+    assert levels[0] < levels[1] < levels[2] == levels[3] < levels[4] < levels[5] == levels[6]
     assert 0.04 < levels[-1] < 0.05
     assert level_at((), 3, plan, 0.05) == 0.05
 

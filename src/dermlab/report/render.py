@@ -49,7 +49,7 @@ def points(value: float | None, digits: int = 1) -> str:
 
 def in_points(size: float) -> str:
     """A size in hundredths: `1 point`, `1.5 points`."""
-    number = f"{100 * size:.1f}".removesuffix(".0")
+    number = f"{100 * size:.1f}".removesuffix(".0") if size >= 0.001 else f"{100 * size:.1g}"
     return f"{number} point{'' if number == '1' else 's'}"
 
 

@@ -22,7 +22,7 @@ from dermlab.run.files import write_text
 from dermlab.run.git import git
 from dermlab.run.progress import say
 from dermlab.study.dvc import dvc, experiments, ref_of
-from dermlab.verdict.runs import UNFINISHED
+from dermlab.verdict.runs import UNFINISHED, commit_of
 
 TEMPORARY = Path(".dvc/tmp")
 JOURNAL, RUNNING = TEMPORARY / "study.json", TEMPORARY / "study.lock"
@@ -114,7 +114,7 @@ def apply(name: str, keep: list[str]) -> None:
     """Params and results of an experiment in the workspace, with the files `keep` as they are here: `dvc exp apply` alone would also bring
     back the ledger of that day. Raises DermlabError."""
     kept = {Path(path): Path(path).read_bytes() for path in keep if Path(path).is_file()}
-    dvc("exp", "apply", name, "--quiet")
+    dvc("exp", "apply", commit_of(name) or name, "--quiet")  # a name may stand under several commits
     for path, content in kept.items():
         if not path.is_file() or path.read_bytes() != content:
             path.parent.mkdir(parents=True, exist_ok=True)

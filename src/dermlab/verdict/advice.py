@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from dermlab.report.render import SCORE_LABELS, in_points, percent, points, points_bounds
+from dermlab.scores.bootstrap import MIN_PATIENTS
 from dermlab.scores.differences import BETTER, NOT_APART, TOO_FEW, WORSE, Difference
 from dermlab.verdict.power import Plan
 from dermlab.verdict.question import Question
@@ -39,7 +41,10 @@ class Facts:
     trained: Mapping[str, int]  # rows of each class that the baseline trained on
     behind: Mapping[str, int]  # the patients that each headline score rests on
     noise: str  # whose runs told how far two runs of one recipe lie apart
-    seeds: int  # of the recipe or of the baseline, whichever has fewer
+    # `runs`, `baseline_runs`: how many there are of the recipe and of the baseline
+    runs: int
+    baseline_runs: int
+    is_file: bool  # one of them is a file of predictions, which has no seeds
 
 
 @dataclass(frozen=True)
@@ -89,8 +94,9 @@ def advise(
             "Dropping flagged rows took good examples with the bad: have the doubtful ones looked at (`dermlab review`), drop what is no "
             "photo of skin; for rare classes try more photos, `variant=rebalanced` or a loss for the long tail."
         )
-    if word in (TAKE, LEAVE) and facts.seeds == 1:
-        reasons.append(f"One run each: how far two trainings lie apart is known from {facts.noise} alone. Run two seeds more of both.")
+    if word in (TAKE, LEAVE) and not facts.is_file and 1 in (facts.runs, facts.baseline_runs):
+        who = "One run each" if facts.runs == facts.baseline_runs else f"One run of {name if facts.runs == 1 else 'the baseline'}"
+        reasons.append(f"{who}: how far its trainings lie apart is known from {facts.noise} alone. Run two seeds more.")
     noisy = [
         SCORE_LABELS[score] for score, d in asked.items() if d.verdict == NOT_APART and d.of_patients and not _holds_zero(d.of_patients)
     ]
@@ -117,16 +123,22 @@ def _holds_zero(bounds: tuple[float, float]) -> bool:
 
 
 def _what_is_missing(primary: Difference, guarded: Difference, question: Question, plans: Mapping[str, Plan], facts: Facts) -> str:
-    label = SCORE_LABELS[question.guarded]
-    if TOO_FEW in (primary.verdict, guarded.verdict):
-        score = question.primary if primary.verdict == TOO_FEW else question.guarded
-        return f"{SCORE_LABELS[score]} rests on {facts.behind[score]} patients, too few for an interval."
-    if primary.verdict == BETTER:
-        room = guarded.delta + question.margin
-        lost = f"A loss of {in_points(-guarded.bounds[0])} of {label} is not ruled out"
-        return f"{lost}; {plans[question.guarded].needed(room)}." if room > 0 else f"{lost}, and it was lower than the margin allows."
-    size = max(abs(primary.delta), question.margin)
-    return f"Of {SCORE_LABELS[question.primary]}, {plans[question.primary].needed(size)}."
+    """Of the score that stands in the way."""
+    labels = {score: SCORE_LABELS[score] for score in (question.primary, question.guarded)}
+    for score, d in ((question.primary, primary), (question.guarded, guarded)):
+        if d.verdict == TOO_FEW:
+            return (
+                f"{labels[score][0].upper()}{labels[score][1:]} rests on {facts.behind[score]} of the test patients, and {MIN_PATIENTS} "
+                f"are the least for an interval. More of them, or another score for `report.{'primary' if score == question.primary else 'guarded'}`."
+            )
+    if facts.is_file:
+        return "A file of predictions has no seeds: more test patients, or the runs that made it, would tell more."
+    size, plan = max(abs(primary.delta), question.margin), plans[question.primary]
+    if primary.verdict != BETTER and plan.tells(plan.seeds, plan.patients) > size:
+        return f"Of {labels[question.primary]}, {plan.needed(size)}."
+    room = guarded.delta + question.margin
+    lost = f"A loss of {in_points(max(0.0, -guarded.bounds[0]))} of {labels[question.guarded]} is not ruled out"
+    return f"{lost}: {plans[question.guarded].needed(room)}." if room > 0 else f"{lost}, and it was lower by more than the margin allows."
 
 
 def _arrows(differences: Mapping[str, Difference], classes: Mapping[str, Difference], asked: Mapping[str, Difference]) -> list[str]:
@@ -146,7 +158,7 @@ def _arrows(differences: Mapping[str, Difference], classes: Mapping[str, Differe
 def _rare_classes(classes: Mapping[str, Difference], facts: Facts) -> list[str]:
     names = [name for name in facts.rare if name in classes]
     down, up = (sum(1 for name in names if sign * classes[name].delta > 0) for sign in (-1, 1))
-    return [f"F1 of the {len(names)} rare classes: {down} lower, {up} higher."] if names else []
+    return [f"F1 of the {len(names)} rare class{'es' if len(names) > 1 else ''}: {down} lower, {up} higher."] if names else []
 
 
 def _flagged(classes: Mapping[str, Difference], facts: Facts) -> list[str]:
@@ -175,4 +187,6 @@ def _rows(trained: Mapping[str, int], facts: Facts) -> list[str]:
 
 
 def _sink(name: str, d: Difference) -> str:
+    if not isfinite(d.value):
+        return f"{name}, the commonest class in training, has no test row."
     return f"{name}, the commonest class, is predicted {d.value:.2f} times as often as it occurs (baseline {d.baseline:.2f})."

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from dermlab.data.tables import PROB_PREFIX
 from dermlab.run.errors import ContractError
 from dermlab.run.params import changed_params, flat
 from dermlab.scores.bootstrap import MIN_PATIENTS
@@ -21,10 +22,13 @@ from dermlab.scores.influence import Measured, measure
 from dermlab.scores.predictions import UNKNOWN_PATIENTS, knows_patients, scored_rows, tally_by_patient, target_names
 from dermlab.scores.rare import commonest, rarest_third
 from dermlab.verdict.advice import Advice, Facts, advise
-from dermlab.verdict.looks import chance_of_an_answer, level_at, looks_of
+from dermlab.verdict.looks import chance_of_both, level_at, looks_of
 from dermlab.verdict.power import Plan
 from dermlab.verdict.question import Question
 from dermlab.verdict.uncertainty import Estimate, Noise, Runs, estimate, noise_of
+
+UNBOUNDED = ("sink_ratio", "brier", "nll")
+FILE = "predictions"  # the one param of a run that somebody's file of predictions is
 
 
 @dataclass(frozen=True)
@@ -104,10 +108,12 @@ def judge(runs: Sequence[Run], question: Question, others: Sequence[Run] = ()) -
     baseline, groups = runs[0], _by_recipe(runs)
     test = TestSet.of(baseline)
     measured = [{seed: test.measure(run) for seed, run in group.items()} for group in groups]
-    noise = noise_of(measured, [{seed: test.measure(run) for seed, run in group.items()} for group in _by_recipe(others)])
+    noises = noise_of(measured, [{seed: test.measure(run) for seed, run in group.items()} for group in _by_recipe(others)])
     recipes = [_described(list(group.values()), list(of), list(of.values()), test) for group, of in zip(groups, measured, strict=True)]
-    looks = [max((looks_of(run.params) for run in group.values()), key=len) for group in groups]
-    judged = [_against(*each, measured[0], noise, test, question) for each in zip(recipes[1:], measured[1:], looks[1:], strict=True)]
+    of_baseline = [looks_of(run.params) for run in groups[0].values()]
+    looks = [max([*of_baseline, *(looks_of(run.params) for run in group.values())], key=len) for group in groups]
+    parts = zip(recipes[1:], measured[1:], noises[1:], looks[1:], strict=True)
+    judged = [_against(*each, measured[0], noises[0], test, question, len(groups)) for each in parts]
     return Verdict(
         question=question,
         recipes=(recipes[0], *judged),
@@ -118,9 +124,9 @@ def judge(runs: Sequence[Run], question: Question, others: Sequence[Run] = ()) -
         rare=test.rare,
         sink=test.sink,
         flagged=baseline.flagged,
-        noise=noise.source,
-        notes=_notes(test.patients, noise, [recipes[0], *judged], question),
-        warning="" if knows_patients(test.rows) else UNKNOWN_PATIENTS,
+        noise=noises[0].source,
+        notes=_notes(test.patients, noises, [recipes[0], *judged], question),
+        warning=" ".join(filter(None, ["" if knows_patients(test.rows) else UNKNOWN_PATIENTS, _asked_otherwise(runs, question)])),
     )
 
 
@@ -166,7 +172,8 @@ class TestSet:
         """Raises ContractError where it was tested on something else."""
         theirs = scored_rows(run.predictions)
         _check_same_test(self.baseline.name, self.rows, run.name, theirs)
-        return measure(tally_by_patient(theirs), self.scores)
+        probs = [name for name in self.rows.columns if name.startswith(PROB_PREFIX)]  # in the order of the baseline's
+        return measure(tally_by_patient(theirs[[*(name for name in theirs.columns if name not in probs), *probs]]), self.scores)
 
 
 def _described(runs: Sequence[Run], seeds: Sequence[Any], measured: Sequence[Measured], test: TestSet) -> Recipe:
@@ -184,23 +191,35 @@ def _described(runs: Sequence[Run], seeds: Sequence[Any], measured: Sequence[Mea
     )
 
 
-def _against(recipe: Recipe, runs: Runs, looks: Sequence[int], baseline: Runs, noise: Noise, test: TestSet, question: Question) -> Recipe:
+def _against(
+    recipe: Recipe,
+    runs: Runs,
+    noise: Noise,
+    looks: Sequence[int],
+    baseline: Runs,
+    of_baseline: Noise,
+    test: TestSet,
+    question: Question,
+    recipes: int,
+) -> Recipe:
     """The recipe with its differences and the advice."""
-    found, seeds = estimate(runs, baseline, noise), min(len(runs), len(baseline))
-    plans = plans_of(found, noise, test.patients, seeds)
+    found, seeds = estimate(runs, baseline, noise, of_baseline), min(len(runs), len(baseline))
+    plans = plans_of(found, noise, of_baseline, test.patients, seeds, recipes, question.alpha)
     plan = plans[question.primary]
     paid = replace(question, alpha=level_at(looks, seeds, plan, question.alpha))
     differences, classes = told_apart(found, baseline, test.behind, test.tested, paid)
+    is_file = FILE in (*recipe.changed, *test.baseline.params)
     behind = dict(zip(HEADLINE, test.behind.tolist(), strict=False))
-    facts = Facts(test.rare, test.sink, test.baseline.flagged, test.baseline.trained, behind, noise.source, seeds)
-    gain = differences[question.primary].delta
+    facts = Facts(
+        test.rare, test.sink, test.baseline.flagged, test.baseline.trained, behind, noise.source, len(runs), len(baseline), is_file
+    )
     return replace(
         recipe,
         differences=differences,
         class_differences=classes,
         advice=advise(recipe.name, recipe.changed, recipe.trained, differences, classes, question, facts, plans),
         alpha=paid.alpha,
-        chance=chance_of_an_answer(gain, plan, looks, question.margin, question.alpha) if looks else None,
+        chance=chance_of_both(differences, plans, looks, question) if looks else None,
         plans=plans,
     )
 
@@ -215,9 +234,10 @@ def all_scores(rare: np.ndarray, sink: int) -> Callable[[Tally], np.ndarray]:
     return scores
 
 
-def plans_of(found: Estimate, noise: Noise, patients: int, seeds: int) -> dict[str, Plan]:
-    parts = zip(found.shared, noise.total, noise.of_patients, strict=True)
-    return {name: Plan(*map(float, part), patients, seeds) for name, part in zip(HEADLINE, parts, strict=False)}
+def plans_of(found: Estimate, noise: Noise, of_baseline: Noise, patients: int, seeds: int, recipes: int, alpha: float) -> dict[str, Plan]:
+    total, of_patients = (noise.total + of_baseline.total) / 2, (noise.of_patients + of_baseline.of_patients) / 2
+    parts = zip(found.shared, total, of_patients, strict=True)
+    return {name: Plan(*map(float, part), patients, seeds, recipes, noise.pool, alpha) for name, part in zip(HEADLINE, parts, strict=False)}
 
 
 def told_apart(
@@ -232,8 +252,10 @@ def told_apart(
         before, delta = float(old[at]), float(found.delta[at])
         if behind[at] < MIN_PATIENTS or not np.isfinite(delta):
             return Difference(before, before + delta, None, verdict_of(None))
-        ends, within = ((delta - float(by[at]), delta + float(by[at])) for by in (half, of_patients))
-        word = verdict_of(ends, better_sign(name, before, before + delta))
+        least, most = (-before, 1 - before) if name not in UNBOUNDED else (-np.inf, np.inf)
+        ends = max(delta - float(half[at]), least), min(delta + float(half[at]), most)
+        within = max(delta - float(of_patients[at]), ends[0]), min(delta + float(of_patients[at]), ends[1])
+        word = NOT_APART if name == "sink_ratio" else verdict_of(ends, better_sign(name, before, before + delta))
         return Difference(before, before + delta, ends, word, float(p[at]), within)
 
     heads = {name: difference(name, at) for at, name in enumerate(HEADLINE)}
@@ -263,6 +285,8 @@ def _by_recipe(runs: Sequence[Run]) -> list[dict[Any, Run]]:
 
 
 def _changed(baseline: Run, run: Run) -> dict[str, tuple[Any, Any]]:
+    if FILE in baseline.params or FILE in run.params:
+        return {} if run is baseline else {FILE: (baseline.params.get(FILE, "a run"), run.params.get(FILE, "a run"))}
     changed = {key: values for key, values in changed_params(baseline.params, run.params).items() if key != "seed"}
     files = sorted({file for file, digest in (baseline.code.items() ^ run.code.items())}) if baseline.code and run.code else []
     if files:
@@ -271,12 +295,15 @@ def _changed(baseline: Run, run: Run) -> dict[str, tuple[Any, Any]]:
     return changed
 
 
-def _notes(patients: int, noise: Noise, recipes: Sequence[Recipe], question: Question) -> tuple[str, ...]:
+def _notes(patients: int, noises: Sequence[Noise], recipes: Sequence[Recipe], question: Question) -> tuple[str, ...]:
     seeds = ", ".join(f"{recipe.name} {len(recipe.runs)}" for recipe in recipes)
     notes = [
         f"Intervals: {100 * (1 - question.alpha):g} %, over patients ({patients:,}, the same for all) and over trainings (runs: {seeds}). "
-        f"How far two runs of one recipe lie apart: from {noise.source}."
+        f"How far two runs of one recipe lie apart: from {noises[0].source}."
     ]
+    wide = [recipe.name for recipe, noise in zip(recipes, noises, strict=True) if _lies_apart(noise, noises)]
+    if wide:
+        notes.append(f"The runs of {', '.join(wide)} lie much farther apart than the others', which widens every interval here.")
     early = [f"{recipe.name} {100 * (1 - recipe.alpha):.2f} %" for recipe in recipes[1:] if recipe.alpha < question.alpha]
     if early:
         notes.append(
@@ -288,12 +315,32 @@ def _notes(patients: int, noise: Noise, recipes: Sequence[Recipe], question: Que
     return tuple(notes)
 
 
+def _asked_otherwise(runs: Sequence[Run], question: Question) -> str:
+    """A question that is put after the results are known gets the answer that somebody wants."""
+    other = {}
+    for run in runs:
+        report = run.params.get("report") if isinstance(run.params.get("report"), Mapping) else {}
+        now = {"primary": question.primary, "guarded": question.guarded, "margin": question.margin}
+        if then := {key: report[key] for key, value in now.items() if key in report and report[key] != value}:
+            other.setdefault(", ".join(f"report.{key}={value}" for key, value in then.items()), []).append(run.name)
+    said = "; ".join(f"{', '.join(names[:3])}{' and others' if len(names) > 3 else ''} with {asked}" for asked, names in other.items())
+    return f"Asked otherwise when it was run: {said}. The advice answers the question that is asked now." if said else ""
+
+
+def _lies_apart(noise: Noise, noises: Sequence[Noise]) -> bool:
+    """By top-1: four times the standard deviation that the others have."""
+    others = [float(other.total[0]) for other in noises if other is not noise]
+    return bool(others) and float(noise.total[0]) > 16 * max(np.median(others), 1e-12)
+
+
 def _check_same_test(first_name: str, first: pd.DataFrame, name: str, rows: pd.DataFrame) -> None:
     where = f"{first_name} and {name} cannot be compared:"
     todo = "Run both again from one data/source and one pull (`dvc exp run`)."
-    if target_names(first) != target_names(rows):
+    if set(target_names(first)) != set(target_names(rows)):
         raise ContractError(f"{where} their classes differ. {todo}")
     ours, theirs = set(first["image_id"]), set(rows["image_id"])
+    if len(first) != len(rows) and ours == theirs:
+        raise ContractError(f"{where} one of them holds an image twice. {todo}")
     if ours != theirs:
         raise ContractError(
             f"{where} they were tested on different images ({len(ours - theirs)} only in {first_name}, {len(theirs - ours)} only in "

@@ -14,7 +14,9 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 from dermlab.run.errors import ParamsError
+from dermlab.scores.differences import Difference
 from dermlab.verdict.power import Plan
+from dermlab.verdict.question import Question
 
 NO_LOOKS = "none"
 POINTS = 400  # of the density of those that go on
@@ -22,7 +24,8 @@ POINTS = 400  # of the density of those that go on
 
 def looks_of(params: Mapping) -> tuple[int, ...]:
     """Counts of seeds at which a study is looked at, the last one included, as `report.looks` has them. Empty: only at its end."""
-    text = str(params.get("report", {}).get("looks", NO_LOOKS))
+    report = params.get("report")
+    text = str(report.get("looks", NO_LOOKS)) if isinstance(report, Mapping) else NO_LOOKS
     return () if text == NO_LOOKS else read_looks(text)
 
 
@@ -39,7 +42,7 @@ def level_at(looks: Sequence[int], seeds: int, plan: Plan, alpha: float) -> floa
     """Of the look after so many seeds of each recipe, the earlier ones paid for. `plan`: of the score that was asked for."""
     if not looks:
         return alpha
-    done = [count for count in looks if count <= seeds] or looks[:1]
+    done = [count for count in looks if count <= seeds] or [seeds]
     last = plan.error(looks[-1], plan.patients)
     return level([min(1.0, (last / plan.error(count, plan.patients)) ** 2) if last else 1.0 for count in done], alpha)
 
@@ -76,4 +79,12 @@ def chance_of_an_answer(delta: float, now: Plan, looks: Sequence[int], margin: f
     told = ndtr((delta - reach) / spread) + ndtr((-reach - delta) / spread)
     room = margin - reach
     alike = ndtr((room - delta) / spread) - ndtr((-room - delta) / spread) if room > 0 else 0.0
-    return float(told + alike)
+    return float(min(1.0, max(told, alike)))
+
+
+def chance_of_both(differences: Mapping[str, Difference], plans: Mapping[str, Plan], looks: Sequence[int], question: Question) -> float:
+    """Of an answer at the last look, from both scores that were asked for; 0 where one rests on too few patients to be judged."""
+    asked = (question.primary, question.guarded)
+    if any(differences[name].bounds is None for name in asked):
+        return 0.0
+    return min(chance_of_an_answer(differences[name].delta, plans[name], looks, question.margin, question.alpha) for name in asked)

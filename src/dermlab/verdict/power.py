@@ -4,9 +4,10 @@ import math
 from dataclasses import dataclass
 
 from dermlab.report.render import in_points
+from dermlab.scores.differences import ALPHA
 from dermlab.verdict.uncertainty import FIELD_SIGMA
 
-POWER = 2.802  # z_.975 + z_.8: a difference so many standard errors large is told apart four times in five
+POWER = 0.8  # a difference is to be told apart four times in five
 MOST_SEEDS, MOST_PATIENTS = 30, 1_000_000
 SEEDS = (1, 2, 3, 5, 8)
 # Variances of a difference in top-1 between two recipes, times the test patients, as measured by the studies in docs/results.md: what all
@@ -24,6 +25,9 @@ class Plan:
     of_patients: float  # I, the part of S that these patients explain
     patients: int
     seeds: int  # of the recipe, as yet
+    recipes: int = 2  # whose runs tell how far runs lie apart
+    pool: float = math.inf  # degrees of freedom that they tell it with, as yet; infinite where the field tells it
+    alpha: float = ALPHA
 
     def error(self, seeds: int, patients: float) -> float:
         """The standard error with so many seeds of each recipe, and so many patients."""
@@ -33,7 +37,14 @@ class Plan:
 
     def tells(self, seeds: int, patients: float) -> float:
         """The smallest difference that is told apart four times in five."""
-        return POWER * self.error(seeds, patients)
+        from scipy.stats import t
+
+        scale = self.patients / patients
+        shared, between = self.shared * scale, self.error(seeds, patients) ** 2 - self.shared * scale
+        trained = max(self.pool, self.recipes * (seeds - 1), 1)
+        below = shared**2 / max(patients - 1, 1) + between**2 / trained
+        freedom = (shared + between) ** 2 / below if below > 0 else math.inf
+        return self.error(seeds, patients) * float(t.ppf(1 - self.alpha / 2, freedom) + t.ppf(POWER, freedom))
 
     def needed(self, size: float) -> "Need":
         for seeds in range(self.seeds + 1, MOST_SEEDS + 1):

@@ -1,11 +1,12 @@
 """Reading an experiment's predictions out of DVC, without checking it out; and all seeds of a recipe by the name of one."""
 
 import re
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from dermlab.data.classes import OTHER
 from dermlab.data.tables import CATALOG, FLAGS, IMAGES, MANIFEST, PREDICTIONS, PROB_PREFIX, read_table
 from dermlab.run import paths
 from dermlab.run.errors import ContractError, DermlabError
+from dermlab.run.files import sha256_file
 from dermlab.run.git import git, objects
 from dermlab.verdict.committed import LOCK, SCORED_STAGES, other_params
 from dermlab.verdict.judge import Run, recipe_of
@@ -39,18 +41,15 @@ class Ref:
     name: str
     commit: str
     params: dict
-    lock: dict
-
-    @property
-    def recipe(self) -> str:
-        return recipe_of(_settings(self.params, self.lock), code_of(self.lock))
+    code: dict[str, str]
+    recipe: str
 
 
 def load_runs(names: Sequence[str], repo: Path | str = ".") -> tuple[list[Run], list[Run]]:
     """The runs of the named recipes, each with all its seeds wherever their experiments started from: same params, code and data. And other
     runs of this source and backbone that have several seeds and lie in the cache, where those named have too few to tell how far runs of
     one recipe lie apart. Raises as `load_run`, for what is named."""
-    named = [load_run(name, repo) for name in names]
+    named = _told_apart([load_run(name, repo) for name in names], names)
     known = list(_refs(repo)) if any(run.code for run in named) else []  # predictions of elsewhere have no experiments
     runs: list[Run] = []
     for run in named:
@@ -59,7 +58,10 @@ def load_runs(names: Sequence[str], repo: Path | str = ".") -> tuple[list[Run], 
         for ref in known if run.code else ():
             if ref.params.get("seed") not in seeds and ref.recipe == run.recipe:
                 seeds.add(ref.params.get("seed"))
-                runs.append(load_run(ref.commit, repo, ref.name))
+                try:
+                    runs.append(load_run(ref.commit, repo, ref.name))
+                except DermlabError as error:  # nobody named it
+                    print(f"{ref.name} is left out, though it is a seed of {run.name}: {error}", file=sys.stderr)
     first = named[0]
     recipes = Counter(run.recipe for run in {(run.recipe, run.params.get("seed")): run for run in runs}.values())
     if not first.code or sum(recipes.values()) - len(recipes) >= ENOUGH_DEGREES:
@@ -67,10 +69,16 @@ def load_runs(names: Sequence[str], repo: Path | str = ".") -> tuple[list[Run], 
     return runs, list(_others(first, set(recipes), known, Path(repo)))
 
 
+def _told_apart(runs: Sequence[Run], names: Sequence[str]) -> list[Run]:
+    """Files of one name in two folders bear their paths."""
+    twice = {run.name for run in runs if sum(other.name == run.name for other in runs) > 1}
+    return [replace(run, name=name) if run.name in twice else run for run, name in zip(runs, names, strict=True)]
+
+
 def _others(first: Run, recipes: set[str], known: Sequence["Ref"], repo: Path) -> Iterator[Run]:
     by_recipe: dict[str, dict[int, Ref]] = {}
     for ref in known:
-        alike = ref.params.get("backbone") == first.params.get("backbone") and _test_of(code_of(ref.lock)) == _test_of(first.code)
+        alike = ref.params.get("backbone") == first.params.get("backbone") and _test_of(ref.code) == _test_of(first.code)
         if alike and ref.recipe not in recipes:
             by_recipe.setdefault(ref.recipe, {}).setdefault(ref.params.get("seed"), ref)
     refs = [ref for seeds in by_recipe.values() if len(seeds) > 1 for ref in seeds.values()]
@@ -95,6 +103,15 @@ def load_run(rev: str, repo: Path | str = ".", name: str = "", remote: bool = Tr
         return _read(name or rev, Path(folder))
 
 
+def commit_of(name: str, repo: Path | str = ".") -> str:
+    """Of an experiment by its name, where several commits have one so called: HEAD's own, else the newest. Empty: there is none."""
+    head = git("-C", str(repo), "rev-parse", "-q", "--verify", "HEAD", check=False)
+    told = git("-C", str(repo), "for-each-ref", "--format=%(refname)%09%(objectname)", "--sort=-committerdate", "refs/exps/", check=False)
+    found = [line.split("\t") for line in told.splitlines() if line.split("\t")[0].split("/", 4)[-1] == name]
+    own = [commit for ref, commit in found if ref == f"refs/exps/{head[:2]}/{head[2:]}/{name}"]
+    return next(iter([*own, *(commit for _, commit in found)]), "")
+
+
 def _refs(repo: Path | str) -> Iterator[Ref]:
     """Every experiment of this repository whose params and lock can be read, the newest first."""
     form = "%(refname)%09%(objectname)"
@@ -105,8 +122,10 @@ def _refs(repo: Path | str) -> Iterator[Ref]:
     for name, commit in refs:
         params, lock = (texts.get(f"{commit}:{path}") for path in (paths.PARAMS, LOCK))
         if params and lock and not name.endswith(UNFINISHED):
-            with suppress(YAMLError, AttributeError, KeyError, TypeError):  # of another version, or cut off
-                yield Ref(name, commit, YAML(typ="safe").load(params) or {}, _lock_of(lock))
+            with suppress(YAMLError, AttributeError, KeyError, TypeError, ValueError):  # of another version, or cut off
+                read, locked = YAML(typ="safe").load(params), _lock_of(lock)
+                code = code_of(locked)
+                yield Ref(name, commit, read, code, recipe_of(_settings(read, locked), code))
 
 
 def _lock_of(text: str) -> dict:
@@ -116,12 +135,12 @@ def _lock_of(text: str) -> dict:
 def code_of(lock: Mapping) -> dict[str, str]:
     """What results depend on beside params, file -> digest: the code of the stages, the versions of libraries, the source and which images
     are tested. Empty without a lock."""
-    stages = {stage: lock.get("stages", {}).get(stage, {}) for stage in SCORED_STAGES}
+    stages = {stage: (lock.get("stages") or {}).get(stage) or {} for stage in SCORED_STAGES}
     found = {}
     for stage in stages.values():
         found |= {dep["path"]: dep.get("md5", "") for dep in stage.get("deps", []) if not dep["path"].startswith(MADE)}
         found |= {f"version of {name}": str(version) for name, version in stage.get("params", {}).get("versions.yaml", {}).items()}
-    outs = {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
+    outs = {out["path"]: out.get("md5", "") for stage in stages.values() for out in stage.get("outs", [])}
     return found | {str(path): outs[str(path)] for path in TESTED if str(path) in outs}
 
 
@@ -145,7 +164,7 @@ def load_predictions(path: Path, repo: Path | str = ".") -> Run:
     if catalog.exists() and images.exists():
         labels = train_labels(catalog, images)
     counts = {label: int(count) for label, count in labels.value_counts().items() if label != OTHER}
-    return Run(path.stem, predictions, {"predictions": path.name}, counts)
+    return Run(path.stem, predictions, {"predictions": path.name, "digest": sha256_file(path)[:12]}, counts)
 
 
 def _read(name: str, folder: Path) -> Run:
@@ -204,7 +223,7 @@ def fetch(rev: str, repo: Path, folder: Path, files: Sequence[Path], remote: boo
 
     try:
         with Repo(str(repo)) as opened:
-            commit = resolve_rev(opened.scm, rev)
+            commit = commit_of(rev, repo) or resolve_rev(opened.scm, rev)
             cached = opened.cache.local.oid_to_path
     except (DvcException, SCMError) as error:
         raise DermlabError(
