@@ -37,3 +37,12 @@ def test_predictions_without_target_rows_are_an_error_that_says_what_to_run():
         tally_by_patient(scored_rows(table(["other"], ["p"])))
     with pytest.raises(ContractError, match="label 'mole' has no probability column"):
         tally_by_patient(scored_rows(table(["mole"], ["p"])))
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), -1.0])
+def test_what_is_no_probability_is_refused(wrong):
+    frame = pd.DataFrame({"image_id": ["a", "b"], "patient_id": ["p", "q"], "label": ["x", "y"], "prob_x": [0.5, wrong], "prob_y": 0.5})
+    with pytest.raises(ContractError, match="1 of 2 rows of the predictions hold no probabilities, first that of image b"):
+        labels_and_probs(frame.assign(prob_other=0.0))
+    with pytest.raises(ContractError, match="no column prob_other"):
+        labels_and_probs(frame)

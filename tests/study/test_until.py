@@ -27,13 +27,14 @@ class Lab:
         self.path.write_text(text)
         self.runs, self.blocks = {}, []
 
-    def run(self, block) -> None:
+    def run(self, block) -> int:
         self.blocks.append([each.name for each in block if each.name not in self.runs])
         for each in block:
             recipe, seed = each.name.split("-s")[0], each.overrides["seed"]
             assert each.overrides["report.looks"] == "2,3,5,8"
             made = run(each.name, SKILL[recipe], 10 * seed + len(recipe), rows=1200, seed=seed, loss=each.overrides.get("loss", "ce"))
             self.runs.setdefault(each.name, replace(made, params={**made.params, "report": {"looks": "2,3,5,8"}}))
+        return len(self.blocks[-1])
 
     def judged(self, names):
         order = sorted(self.runs.values(), key=lambda run: names.index(run.name.split("-s")[0]))
@@ -65,13 +66,37 @@ def test_a_budget_ends_it_before_a_block_that_would_be_beyond(tmp_path, capsys, 
     lab, clock = Lab(tmp_path, "experiments:\n  base: {}\n  same: {loss: focal}\n"), [0.0]
     monkeypatch.setattr("dermlab.study.until.time.monotonic", lambda: clock[0])
 
-    def run_for_an_hour(block) -> None:
+    def run_for_an_hour(block) -> int:
         clock[0] += 3600 * sum(each.name not in lab.runs for each in block)
-        lab.run(block)
+        return lab.run(block)
 
     until_decided(lab.path, run_for_an_hour, lab.judged, Budget(None, 20.0, 4.0))  # 4 runs are 16 dollars, 2 more would be 24
     assert len(lab.blocks) == 1
     assert "the budget ends here: 4.0 hours for 4 runs, and 2 more would be needed" in capsys.readouterr().out
+
+
+def test_what_ran_before_costs_nothing_and_does_not_make_the_next_block_seem_cheap(tmp_path, monkeypatch):
+    lab, clock = Lab(tmp_path, "experiments:\n  base: {}\n  same: {loss: focal}\n"), [0.0]
+    monkeypatch.setattr("dermlab.study.until.time.monotonic", lambda: clock[0])
+
+    def run_for_an_hour(block) -> int:
+        clock[0] += 3600 * sum(each.name not in lab.runs for each in block)
+        return lab.run(block)
+
+    until_decided(lab.path, run_for_an_hour, lab.judged, Budget(4.0, None, 0))
+    until_decided(lab.path, run_for_an_hour, lab.judged, Budget(3.0, None, 0))
+    assert [len(block) for block in lab.blocks] == [4, 0, 2]  # 2 hours; 4 more would be 6
+
+
+def test_a_score_of_too_few_patients_is_given_up_at_the_first_look(tmp_path):
+    lab = Lab(tmp_path, "experiments:\n  base: {}\n  same: {loss: focal}\n")
+
+    def judged(names):
+        found = lab.judged(names)
+        few = replace(found.judged[0], chance=0.0)
+        return replace(found, recipes=(found.baseline, few))
+
+    assert len(until_decided(lab.path, lab.run, judged, Budget(None, None, 0))) == 4
 
 
 def test_a_recipe_without_anything_to_compare_is_refused(tmp_path):

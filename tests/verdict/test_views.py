@@ -79,9 +79,15 @@ def test_the_words_stand_first_in_the_terminal_the_pull_request_and_the_page(ver
     assert written["recipes"][1]["differences"]["top1"]["value"] == pytest.approx(verdict.judged[0].differences["top1"].value)
 
 
-def test_csv_and_markdown_hold_the_cells_of_the_card_and_no_formula(verdict):
+def test_csv_holds_numbers_and_markdown_the_cells_of_the_card_and_neither_a_formula(verdict):
     header, rows = card.rows_of(verdict)
-    assert list(csv.reader(io.StringIO(card.as_csv(verdict)))) == [header, *rows]
+    written = list(csv.DictReader(io.StringIO(card.as_csv(verdict))))
+    assert [(row["recipe"], row["seeds"], row["advice"]) for row in written] == [(row[0], row[2], row[-1]) for row in rows]
+    top1 = verdict.judged[1].differences["top1"]
+    told = [float(written[2][f"top1 {part}"]) for part in ("difference", "low", "high")]
+    assert told == pytest.approx([top1.delta, *top1.bounds])
+    assert len(set(written[0])) == len(written[0])
+    assert header[-1] == "advice"
     assert (rows[0][0], rows[0][-1], rows[0][2]) == ("base", "baseline", "2")
     assert rows[2][1] == "loss=focal (ce)"
     assert rows[1][1].endswith("†")
@@ -111,6 +117,19 @@ def test_the_page_fetches_nothing_and_names_no_patient(verdict, tmp_path):
     assert page.count('class="strip"') == 2 * (len(HEADLINE) + len(TARGETS))  # each score and each class of a recipe once
     assert "None" not in page
     assert "nan" not in re.sub(r"[a-z]nan|nan[a-z]", "", page)
+
+
+def test_names_are_shown_as_they_are_and_json_is_json(tmp_path):
+    """Not read as markup, and without the NaN that JSON does not know."""
+    frame = BASE.predictions.rename(columns={"prob_wart": "prob_wart [/mild]"}).replace({"label": {"wart": "wart [/mild]"}})
+    few = frame.drop(frame.index[frame["label"] == TARGETS[-1]][3:]).reset_index(drop=True)
+    base = replace(BASE, predictions=few, train_counts={})
+    found = judged(replace(base, name="base [/x]"), replace(base, name="m [v2]", params={**BASE.params, "loss": "focal"}))
+    assert "wart [/mild]" in printed(classes_table(found))
+    assert "m [v2]" in printed(card.as_table(found))
+    write_json(found, tmp_path / "page.json")
+    assert "NaN" not in (tmp_path / "page.json").read_text()
+    assert json.loads((tmp_path / "page.json").read_text())["recipes"][1]["differences"]["top1"]["delta"] == 0
 
 
 def test_a_study_of_four_hundred_classes_is_a_comment_that_can_be_taken():

@@ -139,7 +139,9 @@ def study(
         if seeds:
             raise typer.BadParameter("--until-decided chooses the seeds itself: leave --seeds out")
         machine = read_machine()
-        budget = Budget(max_hours or machine.max_hours or None, max_usd or machine.max_usd or None, machine.usd_per_hour)
+        hours = max_hours if max_hours is not None else machine.max_hours or None
+        usd = max_usd if max_usd is not None else machine.max_usd or None
+        budget = Budget(hours, usd, machine.usd_per_hour)
         planned = go_on(_recipe_file(recipe), lambda block: run_study(list(block), replace, share, at_once), judged, budget)
     else:
         planned = read_recipe(_recipe_file(recipe), read_seeds(seeds) if seeds else ())
@@ -170,13 +172,17 @@ def power(
     from dermlab.study.dvc import experiments as of_head
     from dermlab.verdict.power import SEEDS, expected, tables
     from dermlab.verdict.question import asked
+    from dermlab.verdict.runs import UNFINISHED
 
-    names = experiments or of_head()
-    if len(names) > 1:
-        verdict = judged(names)
+    names = experiments or [name for name in of_head() if not name.endswith(UNFINISHED)]
+    verdict = judged(names) if names else None
+    if verdict and verdict.judged:
         recipes = sorted(verdict.judged, key=lambda recipe: recipe.plans[asked().primary].error(1, verdict.patients))
         usual = recipes[len(recipes) // 2]
-        plans = {SCORE_LABELS[score]: usual.plans[score] for score in dict.fromkeys((asked().primary, asked().guarded))}
+        asked_for = dict.fromkeys((asked().primary, asked().guarded))
+        plans = {SCORE_LABELS[score]: usual.plans[score] for score in asked_for if usual.differences[score].bounds}
+        for score in (score for score in asked_for if not usual.differences[score].bounds):
+            say(f"{SCORE_LABELS[score]} rests on too few test patients for an interval: nothing can be told of it.")
         against = f"{verdict.baseline.name} on {verdict.patients:,} test patients"
         say(f"As {usual.name} differs from {against}; how far runs lie apart: {verdict.noise}.")
     else:

@@ -10,7 +10,7 @@ import typer
 from dermlab.cli.app import verbs_of
 from dermlab.cli.options import Markdown, PageOut
 from dermlab.run import paths
-from dermlab.run.errors import SourceError
+from dermlab.run.errors import DermlabError, SourceError
 from dermlab.run.progress import say
 
 if TYPE_CHECKING:  # a terminal that asks for help waits for neither
@@ -47,19 +47,23 @@ def table(
     Fits 120 columns, where `dvc exp show` has a column a param."""
     from dermlab.study.dvc import experiments as of_head
     from dermlab.verdict import card
+    from dermlab.verdict.runs import UNFINISHED
 
-    names = experiments or of_head()
+    names = experiments or [name for name in of_head() if not name.endswith(UNFINISHED)]
     if not names:
-        say("No experiment starts from this commit. `dermlab runs` lists those of others, `dermlab study demo` runs some")
+        say("No experiment starts from this commit: a study run again takes what ran before from the cache. `dermlab runs` lists all")
         raise typer.Exit(1)
     verdict = judged(names)
-    if markdown or csv:
-        print(card.as_markdown(verdict) if markdown else card.as_csv(verdict), end="" if csv else "\n")
+    if csv:
+        print(card.as_csv(verdict), end="")
+        return
+    if markdown:
+        print("\n\n".join([*([verdict.warning] if verdict.warning else []), card.asked_for(verdict.question), card.as_markdown(verdict)]))
         return
     console = _console()
     if verdict.warning:
-        console.print(verdict.warning)
-    console.print(card.asked_for(verdict.question))
+        console.print(verdict.warning, markup=False)
+    console.print(card.asked_for(verdict.question), markup=False)
     console.print(card.as_table(verdict))
 
 
@@ -76,6 +80,10 @@ def compare(
     from dermlab.verdict import card, views
 
     verdict = judged([baseline, *others])
+    if not verdict.judged:
+        raise DermlabError(
+            f"{', '.join(verdict.baseline.runs)} are one recipe: they differ in nothing but the seed. Name another beside it."
+        )
     views.write_html(verdict, out)
     views.write_json(verdict, out.with_suffix(".json"))
     if markdown:
@@ -84,12 +92,12 @@ def compare(
     console = _console()
     for line in views.as_text(verdict):
         console.print(line, highlight=False)
-    for shown in (card.as_table(verdict), views.scores_table(verdict)):
-        console.print(shown)
+    console.print(card.as_table(verdict))
     if len(verdict.judged) <= 4:  # a column a recipe; the page has them all
+        console.print(views.scores_table(verdict))
         console.print(views.classes_table(verdict))
     for note in verdict.notes:
-        console.print(note)
+        console.print(note, markup=False)
     say(f"Comparison: {out.resolve()}")
     if paths.REPORT_HTML.exists():
         say(f"This run's report: {paths.REPORT_HTML.resolve()}")

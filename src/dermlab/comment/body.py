@@ -1,5 +1,6 @@
 """The comment's text: the verdict where both sides have results that can be had, and always what Git and DVC know."""
 
+from dermlab.run import paths
 from dermlab.run.errors import DermlabError
 from dermlab.run.git import git
 from dermlab.study.dvc import dvc_output
@@ -30,7 +31,9 @@ def _verdict(base: str, head: str, old: str, new: str) -> str:
         return f"`dvc.lock` is that of `{base}`: this branch brings no other results."
     try:
         runs, others = load_runs([old, new])
-        verdict = judge(runs, asked(), others)
+        verdict = judge(runs, asked(git("show", f"{old}:{paths.PARAMS}", check=False)), others)  # as it was asked where this is to go
+        if not verdict.judged:
+            return f"This branch and `{base}` have one recipe: they differ in nothing but the seed."
     except DermlabError as error:
         said = str(error).replace(old, base).replace(new, head)
         return (

@@ -1,25 +1,34 @@
 """The knobs of `report`, and the settings of the stages before it, which it shows as they stand."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dermlab.model.names import reads_text
-from dermlab.run.params import Block, Count, StageParams, choice_of
+from dermlab.run.params import Block, Count, StageParams
 
 JUDGED = ("top1", "top3", "macro_f1", "balanced_accuracy", "rare_recall")  # scores of which more is better
+
+
+def _looks(text: str) -> str:
+    counts = [int(word) if word.isdecimal() else 0 for word in text.replace(" ", "").split(",")]
+    if text != "none" and (counts[0] < 1 or any(later <= earlier for earlier, later in pairwise(counts))):
+        raise ValueError(f"{text!r} is not valid. Valid: none, or rising counts of seeds such as 2,3,5,8")
+    return text
 
 
 class ReportParams(Block):
     examples: Count
     """Flagged photos, and surest errors, that the page shows."""
-    primary: Annotated[str, choice_of(JUDGED)]
-    """The score that an experiment is to make better: top1, top3, macro_f1, balanced_accuracy or rare_recall. Said before it is run."""
-    guarded: Annotated[str, choice_of(JUDGED)]
+    primary: Literal[JUDGED]
+    """The score that an experiment is to make better. Said before it is run."""
+    guarded: Literal[JUDGED]
     """The score that it may not make worse by more than the margin."""
     margin: Annotated[float, Field(gt=0, lt=0.5)]
     """The loss that would not matter, of both: 0.01 is one point."""
-    looks: str
+    looks: Annotated[str, AfterValidator(_looks)]
     """Counts of seeds at which a study is looked at, the last one included, such as 2,3,5,8; none: only at its end. Each look is paid for
     by wider intervals. `dermlab study NAME --until-decided` sets it in its experiments."""
 
@@ -67,3 +76,9 @@ class Params(StageParams):
     def prompts_may_be_used(self) -> bool:
         """For an `hf` backbone on `auto`, the model's configuration decides."""
         return self.flag.garbage != "distance" and reads_text(self.backbone)
+
+
+def check_across(raw: Mapping[str, Any]) -> None:
+    """Raises ValueError."""
+    if raw["report"]["primary"] == raw["report"]["guarded"]:
+        raise ValueError(f"report.primary and report.guarded are both {raw['report']['primary']}: nothing guards what is to become better")

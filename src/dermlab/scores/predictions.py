@@ -35,13 +35,23 @@ UNKNOWN_PATIENTS = (
 def labels_and_probs(scored: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """int [N] 0..K-1, and float64 [N, K] over the targets, rows sum to 1. Raises ContractError where there is nothing to score."""
     targets = target_names(scored)
+    if PROB_PREFIX + OTHER not in scored:
+        raise ContractError(f"The predictions have no column {PROB_PREFIX}{OTHER}. Where a model knows no such class, it is 0.")
     labels = pd.Categorical(scored["label"], categories=targets).codes.astype(np.int64)
     if not len(scored):
         raise ContractError("data/predictions.parquet holds no row of a target class. Run `dvc repro evaluate`.")
     if (labels < 0).any():
         unknown = scored["label"].iloc[int(np.argmax(labels < 0))]
         raise ContractError(f"data/predictions.parquet: label {unknown!r} has no probability column. Run `dvc repro evaluate`.")
-    return labels, over_targets(scored[[PROB_PREFIX + name for name in (*targets, OTHER)]].to_numpy())
+    probs = scored[[PROB_PREFIX + name for name in (*targets, OTHER)]].to_numpy()
+    wrong = ~np.isfinite(probs).all(1) | (probs < 0).any(1) | (probs.sum(1) <= 0)
+    if wrong.any():
+        who = scored["image_id"].iloc[int(np.argmax(wrong))]
+        raise ContractError(
+            f"{int(wrong.sum())} of {len(scored)} rows of the predictions hold no probabilities, first that of image {who}: they are at "
+            "least 0 and some of them more. Logits go through a softmax first."
+        )
+    return labels, over_targets(probs)
 
 
 def tally_by_patient(scored: pd.DataFrame) -> Tally:

@@ -30,14 +30,14 @@ from dermlab.verdict.looks import looks_of
 from dermlab.verdict.runs import UNFINISHED, check_params_were_run
 
 
-def run_study(planned: Sequence[Experiment], replace_others: bool = False, share: bool = False, at_once: int = 1) -> None:
+def run_study(planned: Sequence[Experiment], replace_others: bool = False, share: bool = False, at_once: int = 1) -> int:
     """Each experiment with every param as committed but for its own; afterwards params.yaml and ledger are as they were and the results of
     the first experiment are in the workspace. Nothing runs before all params are checked, and nothing that has run on this commit.
 
     `replace_others`: also experiments of these names that have other params, which somebody may have run by hand. `share`: experiments
     of this commit that another machine has pushed are pulled first, and each is pushed when it is done. `at_once`: so many at a time, each
-    beside the workspace on a GPU of its own, once what they share has been made on all of them. Raises ParamsError, DermlabError where one
-    fails; those before it, and those beside it, are kept.
+    beside the workspace on a GPU of its own, once what they share has been made on all of them. Returns how many ran. Raises ParamsError,
+    DermlabError where one fails; those before it, and those beside it, are kept.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: a pod that is taken away leaves a workspace fit to go on
     with alone():
@@ -74,6 +74,7 @@ def run_study(planned: Sequence[Experiment], replace_others: bool = False, share
                     f"Failed: {', '.join(failed)}; what each said stands above and in {SLOTS}. The others were kept: mend the cause and "
                     "run the study again: it goes on from there."
                 )
+            return len(missing)
         finally:
             mend()
 
@@ -118,8 +119,8 @@ def _is_done(experiment: Experiment, params: str) -> bool:
     if experiment.name not in experiments():
         return False
     ran, wanted = _params_in(ref_of(experiment.name)), _values(params)
-    if differences(ran, wanted) or looks_of(ran) != looks_of(wanted):  # the looks cost no training, and say what a verdict may claim
-        return False
+    if differences(ran, wanted) or (looks_of(wanted) and looks_of(ran) != looks_of(wanted)):
+        return False  # looks cost no training, and say what a verdict may claim; once paid for they stay
     changed = git("status", "--porcelain", "--untracked-files=no", "-z").split("\0")
     return all(line[3:] in RESULTS for line in changed if line)
 

@@ -34,13 +34,14 @@ class Budget:
 
 def until_decided(
     recipe: Path,
-    run: Callable[[Sequence[Experiment]], None],
+    run: Callable[[Sequence[Experiment]], int],
     judged: Callable[[Sequence[str]], Verdict],
     budget: Budget,
     looks: Sequence[int] = LOOKS,
 ) -> list[Experiment]:
-    """run: trains what has not been trained; judged: the verdict of recipes by name, the baseline first. Returns the experiments that there
-    are at the end. Raises DermlabError for a recipe without anything to compare, and where the first block is beyond the budget already."""
+    """run: trains what has not been trained, and says how many that were; judged: the verdict of recipes by name, the baseline first. The
+    budget is that of this call, and is kept before each block but the first, of which nobody knows what it takes. Returns the experiments
+    that there are at the end. Raises DermlabError for a recipe without anything to compare."""
     first = read_recipe(recipe, (FIRST_SEED,))
     if len(first) < 2 or first[0].holds_out:
         raise DermlabError(f"{recipe} has nothing to compare: a baseline and one experiment or more are needed to decide between.")
@@ -57,9 +58,10 @@ def until_decided(
         if trained and not budget.left(hours + len(new) * hours / trained):
             say(f"until decided: the budget ends here: {hours:.1f} hours for {trained} runs, and {len(new)} more would be needed")
             break
-        say(f"until decided: look {block + 1} of {len(looks)}, after {count} seeds of {', '.join(open_names)}")
-        run([*done, *new])
-        done, trained = [*done, *new], trained + len(new)
+        early = ", which tells large differences only" if block == 0 else ""
+        say(f"until decided: look {block + 1} of {len(looks)}, after {count} seeds of {', '.join(open_names)}{early}")
+        trained += run([*done, *new])
+        done = [*done, *new]
         verdict = judged([experiment.name for experiment in first])
         still = []
         for found in verdict.judged:

@@ -129,7 +129,7 @@ def _what_is_missing(primary: Difference, guarded: Difference, question: Questio
         if d.verdict == TOO_FEW:
             return (
                 f"{labels[score][0].upper()}{labels[score][1:]} rests on {facts.behind[score]} of the test patients, and {MIN_PATIENTS} "
-                f"are the least for an interval. More of them, or another score for `report.{'primary' if score == question.primary else 'guarded'}`."
+                f"are the least for an interval. More of them, or another `report.{'primary' if score == question.primary else 'guarded'}`."
             )
     if facts.is_file:
         return "A file of predictions has no seeds: more test patients, or the runs that made it, would tell more."

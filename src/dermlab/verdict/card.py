@@ -81,12 +81,23 @@ def as_markdown(verdict: Verdict) -> str:
 
 
 def as_csv(verdict: Verdict) -> str:
-    """Cells that a spreadsheet would take for a formula begin with an apostrophe."""
-    header, rows = rows_of(verdict)
+    """A number a cell, shares and their differences as they are, not in points. Cells that a spreadsheet would take for a formula begin
+    with an apostrophe."""
+    names = shown(verdict.question)
+    header = ["recipe", "what differs", "seeds", "advice"]
+    for name in names:
+        header += [name, f"{name} sd", f"{name} difference", f"{name} low", f"{name} high", f"{name} verdict"]
     with io.StringIO() as buffer:
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows([_no_formula(cell) for cell in row] for row in rows)
+        for recipe in verdict.recipes:
+            told = (changes(recipe), recipe.advice.word) if recipe.advice else ("", "baseline")
+            row: list[object] = [_no_formula(recipe.name), _no_formula(told[0]), len(recipe.runs), told[1]]
+            for name in names:
+                d = recipe.differences.get(name)
+                low, high = d.bounds if d and d.bounds else ("", "")
+                row += [recipe.mean[name], recipe.spread.get(name, ""), *((d.delta, low, high, d.verdict) if d else [""] * 4)]
+            writer.writerow(row)
         return buffer.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 
 from rich import box
@@ -50,7 +51,7 @@ def classes_table(verdict: Verdict) -> Table:
         for recipe in verdict.judged:
             d = recipe.class_differences[name]
             cells.append(Text(f"{card.arrowed(d)} {points_bounds(d.bounds) if roomy else ''}".strip(), style=card.STYLES[d.verdict]))
-        table.add_row(_starred(verdict, name), f"{verdict.images_of[name]:,}", score(verdict.baseline.classes[name]), *cells)
+        table.add_row(Text(_starred(verdict, name)), f"{verdict.images_of[name]:,}", score(verdict.baseline.classes[name]), *cells)
     return table
 
 
@@ -107,7 +108,17 @@ def write_html(verdict: Verdict, path: Path | str) -> None:
 
 def write_json(verdict: Verdict, path: Path | str) -> None:
     """Every sentence and every number behind it."""
-    write_text(path, json.dumps(asdict(verdict), indent=2, default=str) + "\n")
+    write_text(path, json.dumps(_plain(asdict(verdict)), indent=2, default=str, allow_nan=False) + "\n")
+
+
+def _plain(value: object) -> object:
+    """JSON knows no NaN and no infinity: null. A difference is written out."""
+    if isinstance(value, dict):
+        delta = {"delta": value["value"] - value["baseline"]} if {"baseline", "value", "bounds"} <= set(value) else {}
+        return {key: _plain(item) for key, item in (value | delta).items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _differences_table(title: str, verdict: Verdict, names: list[str]) -> Table:
