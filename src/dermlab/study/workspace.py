@@ -107,7 +107,12 @@ def reset() -> None:
                 git("checkout", "-q", "HEAD", "--", path)
         dvc("checkout", "--force", "--quiet", "--allow-missing")
     changed = [line[3:] for line in git("status", "--porcelain").splitlines() if line[3:] not in RESULTS]
-    say("params.yaml and results are as committed" + (f"; left as they are: {', '.join(changed[:5])}" if changed else ""))
+    done = (
+        "params.yaml and results are as committed"
+        if git("ls-tree", "HEAD", str(LOCK))
+        else ("params.yaml is as committed; no results are, so they are those of the last run")
+    )
+    say(done + (f"; left as they are: {', '.join(changed[:5])}" if changed else ""))
 
 
 def apply(name: str, keep: list[str]) -> None:
