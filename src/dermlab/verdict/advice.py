@@ -136,6 +136,11 @@ def _what_is_missing(primary: Difference, guarded: Difference, question: Questio
     size, plan = max(abs(primary.delta), question.margin), plans[question.primary]
     if primary.verdict != BETTER and plan.tells(plan.seeds, plan.patients) > size:
         return f"Of {labels[question.primary]}, {plan.needed(size)}."
+    if primary.verdict != BETTER and guarded.bounds[0] >= -question.margin:
+        return (
+            f"A difference of {in_points(size)} of {labels[question.primary]} would have been told apart four times in five; to be as good as "
+            f"the baseline, its interval has to lie within {in_points(question.margin)}."
+        )
     room = guarded.delta + question.margin
     lost = f"A loss of {in_points(max(0.0, -guarded.bounds[0]))} of {labels[question.guarded]} is not ruled out"
     return f"{lost}: {plans[question.guarded].needed(room)}." if room > 0 else f"{lost}, and it was lower by more than the margin allows."
