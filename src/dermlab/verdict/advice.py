@@ -138,8 +138,8 @@ def _what_is_missing(primary: Difference, guarded: Difference, question: Questio
         return f"Of {labels[question.primary]}, {plan.needed(size)}."
     if primary.verdict != BETTER and guarded.bounds[0] >= -question.margin:
         return (
-            f"A difference of {in_points(size)} of {labels[question.primary]} would have been told apart four times in five; to be as good as "
-            f"the baseline, its interval has to lie within {in_points(question.margin)}."
+            f"A difference of {in_points(size)} of {labels[question.primary]} would have been told apart four times in five; to be as good "
+            f"as the baseline, its interval has to lie within {in_points(question.margin)}."
         )
     room = guarded.delta + question.margin
     lost = f"A loss of {in_points(max(0.0, -guarded.bounds[0]))} of {labels[question.guarded]} is not ruled out"

@@ -105,7 +105,8 @@ def noise_of(recipes: Sequence[Runs], others: Sequence[Runs] = (), top1: int = 0
     for squares, explained, count in own:
         total = (SHRINKAGE * pooled + squares) / (SHRINKAGE + count)
         mine = explained / count if count else of_patients
-        found.append(Noise(np.maximum(total, LEAST_SHARE * mine), mine, min(SHRINKAGE, freedom) + count, freedom, source))
+        own_degrees = min(SHRINKAGE, freedom) + count if count else freedom
+        found.append(Noise(np.maximum(total, LEAST_SHARE * mine), mine, own_degrees, freedom, source))
     return found
 
 
