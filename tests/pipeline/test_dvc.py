@@ -161,7 +161,7 @@ def stages_of(file: str, key: str = "") -> set[str]:
     [
         ("src/dermlab/run/machine.py", "", set()),
         ("src/dermlab/run/workers.py", "", set()),
-        ("src/dermlab/verdict/finding.py", "", set()),
+        ("src/dermlab/verdict/judge.py", "", set()),
         ("src/dermlab/review/templates/review.css", "", set()),
         ("src/dermlab/lock/folder.py", "", set()),
         ("src/dermlab/model/text.py", "", {"flag"}),
@@ -219,7 +219,7 @@ def test_every_command_says_the_same_of_a_study(clinic):
             "focal-s18:", "focal:"
         )
         assert sentence in (clinic.folder / "data" / "comparison.html").read_text().replace("focal-s18:", "focal:")
-        table = list(csv.DictReader(io.StringIO(clinic.run("dermlab", "table", "--csv").stdout)))
+        table = list(csv.DictReader(io.StringIO(clinic.run("dermlab", "table", "baseline", "focal", "--csv").stdout)))
         assert [(row["recipe"], row["seeds"], row["advice"]) for row in table] == [("baseline", "1", "baseline"), ("focal", "2", word)]
         commit = {}
         for name in ("baseline", "focal"):

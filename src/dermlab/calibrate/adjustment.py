@@ -1,14 +1,13 @@
 """How much of the prior is taken out of the logits (scores/adjustment.py), and whether validation can tell that it helps."""
 
 import numpy as np
+from scipy.stats import t
 
 from dermlab.data.folds import patient_folds
 from dermlab.run.errors import ContractError
 from dermlab.scores.adjustment import TAUS, adjusted, two_aims
-from dermlab.scores.counts import Counts, balanced_accuracy, top1
-from dermlab.scores.differences import BETTER, patients_difference
-from dermlab.scores.headline import tally
-from dermlab.scores.influence import measure
+from dermlab.scores.counts import Counts, balanced_accuracy, count, top1
+from dermlab.scores.influence import degrees, measure, variance
 from dermlab.scores.ranking import over_targets
 
 FOLDS = 5
@@ -43,5 +42,8 @@ def holds(labels: np.ndarray, probs: np.ndarray, prior: np.ndarray, temperature:
     def aim(counts: Counts) -> np.ndarray:
         return (top1(counts) + balanced_accuracy(counts))[..., None] / 2
 
-    plain, taken_out = (measure(tally(labels[kept], over_targets(each[kept]), people), aim) for each in (probs, moved))
-    return patients_difference(["aim"], plain, taken_out, [len(plain.added)])["aim"].verdict == BETTER
+    calls = (over_targets(each[kept]).argmax(axis=1) for each in (probs, moved))
+    plain, taken_out = (measure(count(labels[kept], predicted, other, people), aim) for predicted in calls)
+    gain, added, left_out = (getattr(taken_out, part) - getattr(plain, part) for part in ("values", "added", "left_out"))
+    error = np.sqrt((variance(added) + variance(left_out)) / 2)
+    return bool(gain[0] > error[0] * t.ppf(0.975, degrees(added)[0]))

@@ -8,10 +8,11 @@ n is 1; the second too much, n / (n - 1). Their mean is about right.
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
-from dermlab.scores.headline import Tally
+from dermlab.scores.counts import Counts
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Measured:
     left_out: np.ndarray
 
 
-def measure(by_patient: Tally, scores: Callable[[Tally], np.ndarray]) -> Measured:
-    """by_patient: tallies [P, ...], P > 1; scores: from a tally [...] to [..., M]."""
+def measure(by_patient: Counts, scores: Callable[[Any], np.ndarray]) -> Measured:
+    """by_patient: counts or tallies [P, ...], P > 1; scores: from those of a whole split [...] to [..., M]."""
     whole = by_patient.total()
     values, patients = scores(whole), len(by_patient.rows)
     moves = []
