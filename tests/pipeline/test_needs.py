@@ -16,7 +16,16 @@ from dermlab.run.code import PACKAGE, imported_files, imports_of
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # The rooms of the verbs that work in another project: predict, score, compare of predictions files, review.
-ELSEWHERE = ("predict/predictor.py", "predict/table.py", "verdict/compare.py", "verdict/score.py", "verdict/settings.py", "review/*.py")
+ELSEWHERE = (
+    "predict/predictor.py",
+    "predict/table.py",
+    "verdict/judge.py",
+    "verdict/views.py",
+    "verdict/card.py",
+    "verdict/score.py",
+    "verdict/settings.py",
+    "review/*.py",
+)
 OF_TESTS = {canonicalize_name(path.stem) for path in (ROOT / "tests").rglob("*")}
 
 
