@@ -21,7 +21,7 @@ def main() -> None:
         if "skipped" in result:
             table.add_row(result["name"], *[""] * 5, f"skipped: {result['skipped']}")
             continue
-        best = (max if result["unit"] in ("average precision", "images/s", "objects/s") else min)(result["peers"].values())
+        best = (max if result["unit"] in ("average precision", "images/s", "objects/s", "% told apart") else min)(result["peers"].values())
         table.add_row(
             result["name"], f"{result['ours']:,.2f}", f"{best:,.2f}", result["unit"],
             f"{result['ratio']:.2f}", f"{result['goal']:g}", "yes" if result["met"] else "no",

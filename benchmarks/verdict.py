@@ -251,7 +251,8 @@ def main() -> None:
     record(
         "verdict", power["dermlab"], valid or {"none keeps to its 5 %": 0.0}, "% told apart", 1, ("numpy", "scipy"),
         ratio=power["dermlab"] / max(valid.values(), default=power["dermlab"]), keep=not options.quick, met=all(goals.values()),
-        missed=[goal for goal, is_met in goals.items() if not is_met], covered={name: round(value, 1) for name, value in covered.items()},
+        missed=[goal for goal, is_met in goals.items() if not is_met],
+        covered={name: round(value, 1) for name, value in covered.items() if value == value},
         false_arrows=round(arrows, 1), false_advice=round(advised, 1), most_false_advice=round(worst, 1),
         false_advice_uneven=round(of_uneven, 1),
         false_advice_over_looks=round(looked, 1), told_over_looks=round(found_by_looks, 1),
