@@ -140,6 +140,13 @@ def test_other_runs_tell_how_far_trainings_lie_apart_and_are_not_shown():
     assert "other runs" in known.noise
 
 
+def test_two_recipes_differ_by_the_same_whoever_stands_beside_them():
+    base, focal, wild = seeds_of("base", 1.5, 0), seeds_of("focal", 1.7, 50, loss="focal"), seeds_of("wild", 0.9, 90, loss="bce")
+    whole, pair = judged(*base, *focal, *wild), judge([*base, *focal], Question(), wild)
+    for name, difference in whole.judged[0].differences.items():
+        assert difference.bounds == pytest.approx(pair.judged[0].differences[name].bounds)
+
+
 def test_every_mean_of_a_verdict_follows_from_the_raw_predictions():
     """By scikit-learn, from the probabilities alone."""
     runs = [BASE, run("base-s18", 1.5, 11, seed=18), run("focal", 2.0, 2, loss="focal"), run("focal-s18", 2.0, 12, seed=18, loss="focal")]

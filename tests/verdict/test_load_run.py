@@ -57,8 +57,9 @@ def test_a_name_stands_for_all_seeds_of_its_recipe(repo, monkeypatch):
     assert len({run.recipe for run in runs}) == 2
     again, _ = load_runs(["plain", "focal-s18", "focal"], repo)
     assert [run.name for run in again] == ["plain", "plain-s18", "focal-s18", "focal"]
-    only, _ = load_runs(["workspace"], repo)  # which is `focal`
+    only, others = load_runs(["workspace"], repo)  # which is `focal`
     assert [run.name for run in only] == ["workspace", "focal-s18"]
+    assert sorted(run.name for run in others) == ["plain", "plain-s18"]  # how far runs lie apart does not hang on who is named
 
 
 def test_an_experiment_is_read_by_name_from_the_cache(repo):

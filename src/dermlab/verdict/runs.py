@@ -3,7 +3,6 @@
 import re
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,14 +22,13 @@ from dermlab.run.files import sha256_file
 from dermlab.run.git import git, objects
 from dermlab.verdict.committed import LOCK, SCORED_STAGES, other_params
 from dermlab.verdict.judge import Run, recipe_of
-from dermlab.verdict.uncertainty import ENOUGH_DEGREES
 
 WORKSPACE = "workspace"
 FILES = (paths.PARAMS, LOCK, paths.PREDICTIONS, paths.CATALOG, paths.IMAGES, paths.MANIFEST, paths.FLAGS)
 UNFINISHED = "-unfinished"  # the end of the name of an experiment that a study has not yet proved
 TESTED = (paths.CATALOG, paths.IMAGES)  # which say what was tested
 MADE = ("data/", "models/", "metrics/")  # what a stage made, or what is told by what it made
-MOST_OTHERS = 20  # runs that are read to learn how far runs lie apart
+MOST_OTHERS = 40  # runs that are read to learn how far runs lie apart
 SCORED = ("image_id", "patient_id", "diagnosis", "label")  # of the predictions, beside the probabilities
 
 
@@ -46,9 +44,9 @@ class Ref:
 
 
 def load_runs(names: Sequence[str], repo: Path | str = ".") -> tuple[list[Run], list[Run]]:
-    """The runs of the named recipes, each with all its seeds wherever their experiments started from: same params, code and data. And other
-    runs of this source and backbone that have several seeds and lie in the cache, where those named have too few to tell how far runs of
-    one recipe lie apart. Raises as `load_run`, for what is named."""
+    """The runs of the named recipes, each with all its seeds wherever their experiments started from: same params, code and data. And the
+    other runs of this source and backbone that have several seeds and lie in the cache: they tell how far runs of one recipe lie apart,
+    whatever is named, so that two recipes differ by the same whoever stands beside them. Raises as `load_run`, for what is named."""
     named = _told_apart([load_run(name, repo) for name in names], names)
     known = list(_refs(repo)) if any(run.code for run in named) else []  # predictions of elsewhere have no experiments
     runs: list[Run] = []
@@ -63,10 +61,7 @@ def load_runs(names: Sequence[str], repo: Path | str = ".") -> tuple[list[Run], 
                 except DermlabError as error:  # nobody named it
                     print(f"{ref.name} is left out, though it is a seed of {run.name}: {error}", file=sys.stderr)
     first = named[0]
-    recipes = Counter(run.recipe for run in {(run.recipe, run.params.get("seed")): run for run in runs}.values())
-    if not first.code or sum(recipes.values()) - len(recipes) >= ENOUGH_DEGREES:
-        return runs, []
-    return runs, list(_others(first, set(recipes), known, Path(repo)))
+    return runs, list(_others(first, {run.recipe for run in runs}, known, Path(repo))) if first.code else []
 
 
 def _told_apart(runs: Sequence[Run], names: Sequence[str]) -> list[Run]:

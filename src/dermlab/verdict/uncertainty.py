@@ -27,7 +27,6 @@ FIELD_SIGMA = 0.006  # of top-1 from run to run, in the field (MedSigLIP-448, 15
 FIELD_DEGREES = 2  # that the field's figure counts for where one degree of freedom is all there is
 SHRINKAGE = 1  # degrees of freedom that all recipes together count for in the spread of one
 LEAST_SHARE = 0.1  # of I that S cannot fall below: a few seeds lie together by chance, and the photos they disagree on tell that they do
-ENOUGH_DEGREES = 4  # from which no other runs are asked for
 Runs = Mapping[int, Measured]  # of one recipe, by seed
 
 
