@@ -3,7 +3,6 @@ show these rows, and `dermlab table` nothing else."""
 
 import csv
 import io
-from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
@@ -155,8 +154,3 @@ def _plain(value: object) -> str:
 
 def _no_formula(cell: str) -> str:
     return f"'{cell}" if cell[:1] in ("=", "@", "+", "-", "\t", "\r") and not cell[1:2].isdigit() else cell
-
-
-def sentences(verdict: Verdict) -> Sequence[str]:
-    """One a recipe."""
-    return [recipe.advice.sentence for recipe in verdict.judged if recipe.advice]
