@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 from defaults import DEFAULTS
 
+from dermlab.cli import app
 from dermlab.preflight import machine_checks
 from dermlab.preflight.estimate import GO, LOOK, NO, OVERHEAD, Work, disk, hours_of
 from dermlab.preflight.run import is_go, preflight, values_of, work_of
 from dermlab.pull.budget import stored_bytes
+from dermlab.run.errors import ParamsError
 from dermlab.run.machine import read_machine
 from dermlab.study.recipe import read_recipe
 
@@ -72,6 +74,41 @@ def test_a_backbone_that_nobody_timed_gets_no_invented_hours(reachable):
 def test_dropping_rows_as_the_field_did_is_pointed_at(reachable):
     assert checks_of("policies")["cleaning"].result == LOOK
     assert "cleaning" not in checks_of("demo")
+
+
+@pytest.mark.parametrize("figure", ["-1", "0", "nan", "inf", "1e300", "1e-300"])
+@pytest.mark.parametrize("option", ["--originals-gb", "--disk-gb", "--epoch-seconds", "--usd-per-hour"])
+def test_a_figure_that_is_none_is_refused_with_its_option(option, figure, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    if (option, figure) == ("--usd-per-hour", "0"):
+        return  # not said
+    assert app(["preflight", "demo", "--images", "1000", f"{option}={figure}"], standalone_mode=False) == 2
+    assert f"Invalid value for '{option}'" in capsys.readouterr().err.replace('"', "'")
+
+
+@pytest.mark.parametrize("images", ["-1", "0", "10000000000"])
+def test_a_count_of_images_that_is_none_is_refused(images, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert app(["preflight", "demo", f"--images={images}"], standalone_mode=False) == 2
+    assert "--images" in capsys.readouterr().err
+
+
+def test_a_price_of_the_machine_that_is_none_is_refused_with_its_name(tmp_path, monkeypatch):
+    for figure in ("-1", ".nan", ".inf", "much"):
+        (tmp_path / "params.yaml").write_text(PARAMS.replace("usd_per_hour: 0", f"usd_per_hour: {figure}"))
+        with pytest.raises(ParamsError, match="machine.usd_per_hour"):
+            read_machine(tmp_path / "params.yaml")
+    for name in ("DERMLAB_MAX_HOURS", "DERMLAB_USD_PER_HOUR"):
+        monkeypatch.setenv(name, "nan")
+        with pytest.raises(ParamsError, match=f"{name}: 'nan' is not valid"):
+            read_machine(DEFAULTS)
+        monkeypatch.delenv(name)
+
+
+def test_a_recipe_whose_params_are_not_valid_is_not_reckoned_with(reachable, tmp_path):
+    (tmp_path / "mine.yaml").write_text("experiments:\n  baseline: {}\n  a: {loss: focl}\n")
+    with pytest.raises(ParamsError, match="a: loss: 'focl' is not valid"):
+        preflight(read_recipe(tmp_path / "mine.yaml"), PARAMS, read_machine(DEFAULTS), None, **FIELD)
 
 
 def test_several_seeds_are_evidence(reachable):

@@ -8,7 +8,7 @@ from dermlab.flag.params import joined
 from dermlab.manifest.params import Params as ManifestPart
 from dermlab.pull.params import Params as PullPart
 from dermlab.run.errors import ParamsError
-from dermlab.run.params import check_params, read_params
+from dermlab.run.params import changed_params, check_params, flat, read_params
 
 TEXT = DEFAULTS.read_text()
 
@@ -89,6 +89,13 @@ def test_prompts_are_joined_by_bars_and_survive_what_dvc_does_to_the_file(tmp_pa
     assert joined(after.prompt_templates) == joined(before.prompt_templates)
     assert joined(after.not_skin_prompts) == joined(before.not_skin_prompts)
     assert len(joined(after.not_skin_prompts)) == 8
+
+
+def test_the_machine_is_no_part_of_what_came_out():
+    """Neither of a recipe, nor of what two of them differ in."""
+    slow, fast = ({"loss": "ce", "machine": {"workers": n}, "report": {"examples": n}, "train": {"lr": 1}} for n in (1, 8))
+    assert flat(slow) == {"loss": "ce", "train.lr": 1}
+    assert changed_params(slow, fast) == {}
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path):

@@ -49,6 +49,22 @@ def test_what_nobody_knows_has_no_column_and_the_last_row_is_the_sum(tmp_path):
     assert said.splitlines()[-1].split()[:3] == ["together", "2", "1,200"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"experiment": "ba',
+        "[]",
+        "3",
+        "null",
+        "[" * 100_000,
+        *(json.dumps(EPOCH | {"images": bad}) for bad in (-1, float("nan"), "many", None)),
+    ],
+)
+def test_a_line_that_is_no_epoch_is_counted_and_costs_nothing(line, tmp_path, capsys):
+    assert read_costs(log(tmp_path, HEAD, end=line + "\n"))["experiment"].tolist() == ["base"]
+    assert "1 lines hold no epoch" in capsys.readouterr().out
+
+
 def test_a_line_that_a_dying_machine_left_unfinished_is_passed_over(tmp_path):
     assert read_costs(log(tmp_path, HEAD, end='{"experiment": "ba'))["epochs"].tolist() == [1]
     with pytest.raises(DermlabError, match="no epoch that can be read"):

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from dermlab.cli import app
 from dermlab.run.errors import DermlabError, ParamsError
 from dermlab.run.git import git
-from dermlab.study.new_recipe import NAME, TAKEN, write_recipe
-from dermlab.study.recipe import read_recipe
+from dermlab.study.new_recipe import write_recipe
+from dermlab.study.recipe import NAME, TAKEN, read_recipe
 
 ROOT = Path(__file__).parents[2]
 RECIPES = Path("recipes")

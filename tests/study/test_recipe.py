@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from dermlab.run.errors import ParamsError
 from dermlab.run.params import check_params
-from dermlab.study.recipe import Experiment, params_of, read_recipe, read_seeds
+from dermlab.study.recipe import Experiment, checked_params, params_of, read_recipe, read_seeds
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = """\
@@ -64,12 +64,75 @@ def test_an_unknown_key_of_a_recipe_is_refused(tmp_path):
         ("experiments:\n  a: {review: lots}\n", "a: review: 'lots' is not valid"),
         ("experiments: [", "is not valid YAML"),
         ("loss: ce\n", "must hold `experiments:`"),
+        ("experiments:\n  a: {review: .nan}\n", "a: review: nan is not valid"),
+        ("experiments:\n  a: {review: -0.1}\n", "a: review: -0.1 is not valid"),
+        ("experiments:\n  a: {review: true}\n", "a: review: True is not valid"),
+        ("experiments:\n  a: [loss]\n", "a holds .'loss'., which are no params"),
+        ("experiments:\n  a: {train: {lr: 0.1}}\n", "a: train: .'lr': 0.1. is not valid. Valid: a text, a number"),
+        ("experiments:\n  a: {train.lr: 2026-01-01}\n", "a: train.lr: .* is not valid"),
+        ("experiments:\n  a: {3: 4}\n", "a: 3 is no param"),
+        ("experiments: [a, b]\n", "must hold `experiments:`"),
+        ("experiments:\n  a: {}\n  a: {loss: focal}\n", 'duplicate key "a".*line 3'),
+        ("experiments:\n\ta: {}\n", "is not valid YAML: .*line 2"),
+        ('!!python/object/apply:os.system ["true"]\n', "is not valid YAML: could not determine a constructor"),
+        ("experiments:\n  a: {train.lr: !!bool often}\n", "is not valid YAML"),
+        ("experiments:\n  a: {train.lr: 2026-13-45}\n", "is not valid YAML: month must be in 1..12"),
+        ("experiments: " + "[" * 200_000, "more than 10,000 lists"),
+        ("seeds: 5\nexperiments:\n  a: {}\n", "seeds: 5 is not valid. Valid: a list of different whole numbers"),
+        ("seeds: []\nexperiments:\n  a: {}\n", "seeds: .. is not valid"),
+        ("seeds: [a]\nexperiments:\n  a: {}\n", "seeds: .'a'. is not valid"),
+        ("seeds: [-1]\nexperiments:\n  a: {}\n", "seeds: .-1. is not valid"),
+        ("seeds: [true]\nexperiments:\n  a: {}\n", "seeds: .True. is not valid"),
+        ("seeds: [17, 17]\nexperiments:\n  a: {}\n", "seeds: .17, 17. is not valid"),
+        ("seeds: [17]\nset: {seed: 3}\nexperiments:\n  a: {}\n", "set: seed is said twice"),
+        ("seeds: [17, 18]\nexperiments:\n  a: {}\n  a-s18: {}\n", "a-s18: with its seed, .* the name of another"),
+        ("experiments:\n  1: {}\n", "the name 1 is no text. Write it in quotes: '1'"),
+        ("experiments:\n  null: {}\n", "the name None is no text"),
     ],
 )
 def test_a_recipe_that_is_none_is_refused_in_words(text, message, tmp_path):
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(ParamsError, match=message):
         read_recipe(tmp_path / "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "a b", "a/b", "../x", "..", "--force", "a\nb", "a;b", "a^", "x.lock", "x.parquet", "X.PARQUET", "HEAD", "Head", "ORIG_HEAD",
+        "workspace", "a-unfinished", "\x1b[2J", "\u202egnp", "n" * 201,
+    ],
+)  # fmt: skip
+def test_a_name_that_git_or_another_verb_takes_for_something_else_is_refused_before_anything_runs(name, tmp_path):
+    with (tmp_path / "mine.yaml").open("w") as file:
+        YAML().dump({"experiments": {"baseline": {}, name: {"loss": "focal"}}}, file)
+    with pytest.raises(ParamsError, match="mine.yaml: .* cannot be the name of an experiment"):
+        read_recipe(tmp_path / "mine.yaml")
+
+
+def test_a_recipe_that_is_no_text_is_refused_with_its_line_and_a_byte_order_mark_does_not_matter(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes("experiments:\n  é: {}\n".encode("latin-1"))
+    with pytest.raises(ParamsError, match="mine.yaml, line 2: byte 15 is not UTF-8"):
+        read_recipe(path)
+    path.write_bytes(b"\xef\xbb\xbfexperiments:\n  a: {}\n")
+    assert [experiment.name for experiment in read_recipe(path)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ("loss: $(touch here)", "a: loss: '.*' is not valid"),
+        ("train: 3", "a: train: 3 is not valid"),
+        ("manifest.ledger: /etc/passwd", "a: manifest.ledger: '/etc/passwd' is not valid. Valid: a .csv file below data/"),
+        ("manifest.ledger: data/../../x.csv", "a: manifest.ledger: .* is not valid"),
+        ("loss: ce, train.lr: .inf", "a: train.lr: inf is not valid"),
+    ],
+)
+def test_no_experiment_is_printed_or_reckoned_with_unless_its_params_are_valid(values, message, tmp_path):
+    (tmp_path / "mine.yaml").write_text(f"experiments:\n  baseline: {{}}\n  a: {{{values}}}\n")
+    with pytest.raises(ParamsError, match=message):
+        checked_params(read_recipe(tmp_path / "mine.yaml"), DEFAULTS.read_text())
 
 
 def test_an_experiment_is_the_committed_params_but_for_its_own():
@@ -105,7 +168,7 @@ def test_seeds_of_the_command_line_come_before_the_recipes(tmp_path):
     assert planned == {"baseline": 17, "focal": 17, "baseline-s20": 20, "focal-s20": 20, "baseline-s21": 21, "focal-s21": 21}
 
 
-@pytest.mark.parametrize("text", ["", "a", "17-", "-3", "19-17", "17,,18", "17,16-18"])
+@pytest.mark.parametrize("text", ["", "a", "17-", "-3", "19-17", "17,,18", "17,16-18", "0-99999999999", "1-2000"])
 def test_seeds_that_are_none_are_refused(text):
     with pytest.raises(ParamsError, match="--seeds"):
         read_seeds(text)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dermlab.cli.app import verbs_of
-from dermlab.cli.options import Recipe, Seeds
+from dermlab.cli.options import Recipe, Seeds, above_zero, from_zero
 from dermlab.run import paths
 from dermlab.run.progress import say
 
@@ -45,9 +45,12 @@ def recipe(name: Recipe) -> None:
     """Print a recipe's first experiment as `-S` options.
 
     To run it: dvc exp run $(dermlab recipe medsiglip-h100)"""
-    from dermlab.study.recipe import read_recipe
+    from dermlab.run.params import read_text
+    from dermlab.study.recipe import checked_params, read_recipe
 
-    first, *_ = read_recipe(_recipe_file(name))
+    planned = read_recipe(_recipe_file(name))
+    checked_params(planned, read_text(paths.PARAMS))
+    first, *_ = planned
     print(" ".join(f"-S {key}={value}" for key, value in first.overrides.items()))
 
 
@@ -77,11 +80,17 @@ def new_recipe(
 @verb()
 def preflight(
     recipe: Recipe,
-    images: Annotated[int | None, typer.Option(help="how many training images there are, of data that is not pinned here")] = None,
-    originals_gb: Annotated[float | None, typer.Option(help="their size, in 10^9 bytes")] = None,
-    disk_gb: Annotated[float | None, typer.Option(help="disk of the machine to be rented, in 10^9 bytes")] = None,
-    epoch_seconds: Annotated[float | None, typer.Option(help="what an epoch of fine-tuning takes there, in seconds")] = None,
-    usd_per_hour: Annotated[float | None, typer.Option(help="price of that machine; without it machine.usd_per_hour")] = None,
+    images: Annotated[
+        int | None, typer.Option(help="how many training images there are, of data that is not pinned here", min=1, max=10**9)
+    ] = None,
+    originals_gb: Annotated[float | None, typer.Option(help="their size, in 10^9 bytes", callback=above_zero)] = None,
+    disk_gb: Annotated[float | None, typer.Option(help="disk of the machine to be rented, in 10^9 bytes", callback=above_zero)] = None,
+    epoch_seconds: Annotated[
+        float | None, typer.Option(help="what an epoch of fine-tuning takes there, in seconds", callback=above_zero)
+    ] = None,
+    usd_per_hour: Annotated[
+        float | None, typer.Option(help="price of that machine; without it machine.usd_per_hour", callback=from_zero)
+    ] = None,
 ) -> None:
     """Say whether a recipe can run here and what it will cost.
 
@@ -93,14 +102,14 @@ def preflight(
     from dermlab.preflight.run import is_go
     from dermlab.preflight.run import preflight as look
     from dermlab.run.machine import read_machine
+    from dermlab.run.params import read_text
     from dermlab.study.recipe import read_recipe
 
     machine = read_machine()
     if usd_per_hour is not None:
         machine = machine.model_copy(update={"usd_per_hour": usd_per_hour})
     pin = read_pin() if images is None and (paths.SOURCE / "source.json").exists() else None
-    text = paths.PARAMS.read_text(encoding="utf-8")
-    checks = look(read_recipe(_recipe_file(recipe)), text, machine, pin, images, originals_gb, disk_gb, epoch_seconds)
+    checks = look(read_recipe(_recipe_file(recipe)), read_text(paths.PARAMS), machine, pin, images, originals_gb, disk_gb, epoch_seconds)
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for check in checks:
         table.add_row(check.what, check.result, check.said)
@@ -121,9 +130,10 @@ def study(
         bool, typer.Option("--until-decided", help="more seeds until the question of params.yaml is answered")
     ] = False,
     max_hours: Annotated[
-        float | None, typer.Option(help="with --until-decided: no block of seeds beyond these; else machine.max_hours")
+        float | None,
+        typer.Option(help="with --until-decided: no block of seeds beyond these; else machine.max_hours", callback=from_zero),
     ] = None,
-    max_usd: Annotated[float | None, typer.Option(help="until decided: dollars at most; else machine.max_usd")] = None,
+    max_usd: Annotated[float | None, typer.Option(help="until decided: dollars at most; else machine.max_usd", callback=from_zero)] = None,
 ) -> None:
     """Run every experiment of a recipe, then compare them.
 

@@ -5,6 +5,20 @@ from typing import Annotated
 
 import typer
 
+LARGEST = 1e9  # of a figure that a person types: more is a slip
+
+
+def above_zero(value: float | None) -> float | None:
+    """Of an amount without which there is nothing to reckon."""
+    if value is not None and not 1 / LARGEST <= value <= LARGEST:  # so that NaN is none either
+        raise typer.BadParameter(f"{value:g} is not valid. Valid: a number above 0, up to {LARGEST:,.0f}")
+    return value
+
+
+def from_zero(value: float | None) -> float | None:
+    return value if value == 0 else above_zero(value)
+
+
 Recipe = Annotated[str, typer.Argument(help="name of a file in recipes/, such as demo, or a path")]
 Seeds = Annotated[str, typer.Option("--seeds", help="run these seeds in place of the recipe's: 17,18,19 or 17-24")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="print Markdown, for a pull request or a message")]

@@ -11,7 +11,7 @@ VARIANTS = ("baseline", "relabeled", "cleaned", "softened", "rebalanced")  # the
 
 
 class ManifestParams(Block):
-    ledger: Annotated[str, Field(pattern=r"^data/.+\.csv$")]
+    ledger: str
     """The file of decisions that `relabeled` applies; a study names a simulated reviewer's."""
     other_ratio: Share
     """Share of `other` among the rows of train and of val."""
@@ -36,6 +36,14 @@ class ManifestParams(Block):
             return None
         fold, folds = self.held_out.split("/")
         return int(fold), int(folds)
+
+    @field_validator("ledger")
+    @classmethod
+    def _is_of_the_repository(cls, value: str) -> str:
+        """DVC takes it for a dependency of the stage: a file elsewhere would be read, and named in dvc.lock."""
+        if not re.fullmatch(r"data/(?!.*\.\.)[\w.+ /-]+\.csv", value):
+            raise ValueError(f"{value!r} is not valid. Valid: a .csv file below data/, such as data/relabels.csv")
+        return value
 
     @field_validator("held_out")
     @classmethod

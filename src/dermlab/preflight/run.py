@@ -14,12 +14,12 @@ from dermlab.preflight import machine_checks
 from dermlab.preflight.estimate import FIELD, FIELD_SPEEDS, NO, Check, Work, deletion, disk, evidence, time_and_money
 from dermlab.run.machine import Machine
 from dermlab.run.params import flat
-from dermlab.study.recipe import Experiment, params_of
+from dermlab.study.recipe import Experiment, checked_params
 
 
 def values_of(planned: Sequence[Experiment], params: str) -> list[dict[str, Any]]:
-    """All params of each experiment by dotted key. `params`: the text of params.yaml."""
-    return [flat(YAML(typ="safe").load(params_of(experiment, params))) for experiment in planned]
+    """All params of each experiment by dotted key. `params`: the text of params.yaml. Raises ParamsError where one of them is not valid."""
+    return [flat(YAML(typ="safe").load(text)) for text in checked_params(planned, params).values()]
 
 
 def work_of(pin: Pin | None, values: Mapping[str, Any], images: int | None, originals_gb: float | None) -> Work:

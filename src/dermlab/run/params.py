@@ -5,6 +5,7 @@ before it. Here stands what these models share.
 """
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +18,7 @@ from ruamel.yaml.error import YAMLError
 from dermlab.run import paths
 from dermlab.run.errors import ParamsError
 
+MOST_NESTED = 10_000  # brackets and dashes of a YAML text: its reader calls itself for each that is open, and the process dies of too many
 STAGES = ("catalog", "pull", "embed", "flag", "manifest", "train", "calibrate", "evaluate", "report")
 
 
@@ -86,22 +88,41 @@ def models() -> dict[str, type[StageParams]]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if not Path(path).exists():
+        raise ParamsError(f"{path} does not exist. Run from the repository's root, or restore it: `git checkout {path}`.")
+    return parsed(read_text(path), path)
+
+
+def read_text(path: Path) -> str:
+    """Of a file that a person writes. Raises ParamsError where it is no UTF-8, or no file."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ParamsError(f"{path} does not exist. Run from the repository's root, or restore it: `git checkout {path}`.") from error
-    return parsed(text, path)
+        return Path(path).read_text(encoding="utf-8-sig")  # some editors begin with a byte order mark
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ParamsError(f"{path}, line {line}: byte {error.start} is not UTF-8. Save the file as UTF-8.") from error
+    except OSError as error:
+        raise ParamsError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def parsed(text: str, path: Path | str) -> dict[str, Any]:
     """Keys and values of a YAML text. `path`: what an error calls it. Raises ParamsError."""
+    if sum(text.count(opened) for opened in ("[", "{", "- ", "? ")) > MOST_NESTED:
+        raise ParamsError(f"{path} holds more than {MOST_NESTED:,} lists and blocks. That is no file of params: restore it.")
     try:
         raw = YAML(typ="safe").load(text)  # YAML 1.2, as DVC reads it: `off` is a word
     except YAMLError as error:
-        raise ParamsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+        raise ParamsError(f"{path} is not valid YAML: {_of_yaml(error)}") from error
+    except Exception as error:  # a tag makes its reader raise whatever the value makes it raise
+        raise ParamsError(f"{path} is not valid YAML: {' '.join(str(error).split())[:200]}") from error
     if not isinstance(raw, dict):
         raise ParamsError(f"{path} must hold keys and values.")
     return raw
+
+
+def _of_yaml(error: YAMLError) -> str:
+    """With the line, and without what the library says of itself."""
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    return f"{problem} (line {mark.line + 1}, column {mark.column + 1})" if problem and mark else " ".join(str(error).split())
 
 
 def _check_all(raw: dict[str, Any], path: Path) -> None:
@@ -143,7 +164,7 @@ def _explain(error: dict[str, Any], model: type[BaseModel]) -> str:
         case "value_error":
             return f"{where}: {error['ctx']['error']}"
         case _:
-            return f"{where}: {got!r} is not valid: {error['msg'].lower()}"
+            return f"{where}: {reprlib.repr(got)} is not valid: {error['msg'].lower()}"
 
 
 def _valid_keys(location: tuple, model: type[BaseModel]) -> list[str]:
@@ -153,11 +174,11 @@ def _valid_keys(location: tuple, model: type[BaseModel]) -> list[str]:
 
 
 def flat(params: Mapping) -> dict[str, Any]:
-    """`{"train": {"lr": 1}}` as `{"train.lr": 1}`, without the block `report`, which changes no prediction."""
+    """`{"train": {"lr": 1}}` as `{"train.lr": 1}`, without the blocks that change no prediction: what is reported, and by what machine."""
     values = {}
     for key, value in params.items():
         if isinstance(value, Mapping):
-            values |= {f"{key}.{name}": item for name, item in value.items()} if key != "report" else {}
+            values |= {f"{key}.{name}": item for name, item in value.items()} if key not in ("report", "machine") else {}
         else:
             values[key] = value
     return values

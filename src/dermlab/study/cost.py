@@ -1,13 +1,17 @@
 """What training cost by experiment, from `data/train-log.jsonl`: times that no metric may hold, since equal runs differ in them."""
 
 import json
+import math
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.table import Table
 
 from dermlab.run import paths
 from dermlab.run.errors import DermlabError
+from dermlab.run.progress import say
 from dermlab.verdict.runs import UNFINISHED
 
 NUMBERS = ("images", "seconds", "training_seconds", "waiting_seconds", "device_hours")
@@ -20,7 +24,10 @@ def read_costs(log: Path = paths.TRAIN_LOG) -> pd.DataFrame:
     ran twice, after a kill, cost twice. Raises DermlabError where nothing was logged."""
     if not log.exists():
         raise DermlabError(f"{log} does not exist: nothing has been trained here yet.")
-    lines = pd.DataFrame(_epochs(log)).reindex(columns=["experiment", "device", "processes", "phase", *NUMBERS, *WHERE_KNOWN])
+    epochs, passed_over = _epochs(log)
+    if passed_over:
+        say(f"{log}: {passed_over} lines hold no epoch, cut off or with figures that are none, and are passed over")
+    lines = pd.DataFrame(epochs).reindex(columns=["experiment", "device", "processes", "phase", *NUMBERS, *WHERE_KNOWN])
     if lines.empty:
         raise DermlabError(f"{log} holds no epoch that can be read.")
     lines["experiment"] = lines["experiment"].str.removesuffix(UNFINISHED)
@@ -46,15 +53,21 @@ def read_costs(log: Path = paths.TRAIN_LOG) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _epochs(log: Path) -> list[dict]:
-    """Lines that are whole: a pod may have died while it wrote one."""
-    epochs = []
-    for line in log.read_text(encoding="utf-8").splitlines():
-        try:
-            epochs.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return epochs
+def _epochs(log: Path) -> tuple[list[dict], int]:
+    """Those that are whole, and the number of other lines: a machine may have died while it wrote one."""
+    epochs, lines = [], log.read_text(encoding="utf-8", errors="replace").splitlines()
+    for line in lines:
+        with suppress(ValueError, RecursionError):
+            if _is_epoch(epoch := json.loads(line)):
+                epochs.append(epoch)
+    return epochs, len(lines) - len(epochs)
+
+
+def _is_epoch(said: Any) -> bool:
+    if not isinstance(said, dict) or not all(isinstance(said.get(name), str) for name in ("experiment", "device", "phase")):
+        return False
+    figures = [said.get(name) for name in ("processes", *NUMBERS)] + [said[name] for name in WHERE_KNOWN if said.get(name) is not None]
+    return all(isinstance(figure, int | float) and 0 <= figure < math.inf for figure in figures)
 
 
 COLUMNS = {

@@ -1,7 +1,6 @@
 """A recipe written from words, for whoever never saw the file: `base focal:loss=focal,train.focal_gamma=3`."""
 
 import io
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,8 @@ from dermlab.run import paths
 from dermlab.run.errors import ParamsError
 from dermlab.run.files import write_text
 from dermlab.run.params import parsed
-from dermlab.study.recipe import BUDGET, Experiment, checked_params, committed_params, params_of, parse_recipe
+from dermlab.study.recipe import BUDGET, Experiment, checked_params, committed_params, params_of, parse_recipe, valid_name
 
-# Less than git and DVC take: what needs no quotes in a shell, and what other verbs do not read as something else.
-NAME = re.compile(r"(?!.*\.\.)\w([\w.+-]*[\w+-])?")
-TAKEN = re.compile(r"(?i:workspace|head)|.*(\.lock|\.parquet|\.yaml|-unfinished)")
 HEAD = """\
 # The first experiment is the baseline. What is named neither by an experiment nor in `set`, for all, is as params.yaml is committed.
 # Of several `seeds`, each experiment runs once a seed. docs/differences.md says more.
@@ -30,7 +26,7 @@ def write_recipe(
 ) -> list[Experiment]:
     """Writes NAME.yaml in `folder` and returns what a study of it runs. `experiments`: the baseline first, `NAME` or
     `NAME:key=value,key=value`; `settings`: `key=value`, for all. Raises ParamsError for what a study would refuse, before it writes."""
-    path = folder / f"{_valid_name(name, 'recipe')}.yaml"
+    path = folder / f"{valid_name(name, 'recipe')}.yaml"
     if path.exists() and not replace:
         raise ParamsError(f"There is a recipe {path} already. Take another name, or say --replace to write over it.")
     committed = committed_params()
@@ -39,29 +35,15 @@ def write_recipe(
     own: dict[str, dict[str, Any]] = {}
     for said in experiments:
         called, _, values = said.partition(":")
-        if _valid_name(called, "experiment") in own:
+        if valid_name(called, "experiment") in own:
             raise ParamsError(f"There are two experiments {called}. Give one of them another name.")
         own[called] = _pairs(called, values.split(",") if values else ())
-    if seeds and any("seed" in values for values in (everywhere, *own.values())):
-        raise ParamsError("seed is said twice: --seeds sets it for every experiment. Leave out one of them.")
     text = _text(own, everywhere, seeds)
     planned = parse_recipe(text, path)
-    if len(planned) < len(own) * max(1, len(seeds)):
-        raise ParamsError("With its seed, an experiment would have the name of another (`NAME-s18` is the seed 18 of NAME). Rename one.")
     checked_params(planned, committed)
     _refuse_alike(planned, parsed(committed, paths.PARAMS))
     write_text(path, text)
     return planned
-
-
-def _valid_name(name: str, what: str) -> str:
-    if NAME.fullmatch(name) and not TAKEN.fullmatch(name):
-        return name
-    hint = " Params come after a colon: NAME:key=value,key=value." if "=" in name else ""
-    raise ParamsError(
-        f"{name!r} cannot be the name of {'an' if what[0] in 'aeiou' else 'a'} {what}.{hint} Valid: letters, digits, - _ + and ., but "
-        "neither `workspace` nor a name that ends in .yaml, .lock, .parquet or -unfinished."
-    )
 
 
 def _pairs(whose: str, said: Sequence[str]) -> dict[str, Any]:
