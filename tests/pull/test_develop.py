@@ -102,15 +102,100 @@ def test_an_orientation_that_is_text_is_ignored():
     ],
 )
 def test_what_is_transparent_lies_on_white(mode, colour, kind, white):
-    assert mean(encoded(plain(mode, colour), kind)) == near(white)
+    image = plain(mode, colour)
+    image.paste(0 if mode == "LA" else (0, 0, 0), (0, 0, 1, 1))
+    image.putpixel((0, 0), (0, 255) if mode == "LA" else (0, 0, 0, 255))
+    assert pixels(encoded(image, kind, **({"lossless": True} if kind == "WEBP" else {})))[20, 20].tolist() == near(white)
 
 
 def test_a_transparent_colour_of_a_palette_and_of_a_plain_png_lies_on_white():
     palette = plain("P", 7)
     palette.putpalette([0] * 768)
-    assert mean(encoded(palette, "PNG", transparency=7)) == near((255, 255, 255))
-    assert mean(encoded(plain("RGB", (9, 9, 9)), "PNG", transparency=(9, 9, 9))) == near((255, 255, 255))
-    assert mean(encoded(plain("L", 9), "PNG", transparency=9)) == near((255, 255, 255))
+    for image, transparent in ((palette, 7), (plain("RGB", (9, 9, 9)), (9, 9, 9)), (plain("L", 9), 9)):
+        image.putpixel((0, 0), (90, 90, 90) if image.mode == "RGB" else 90)  # or all of it is transparent
+        assert pixels(encoded(image, "PNG", transparency=transparent))[20, 20].tolist() == near((255, 255, 255))
+
+
+def hidden(photo: Image.Image, kind: str) -> bytes:
+    """The photo below an alpha of 0 throughout."""
+    lossless = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    photo = photo.copy()
+    photo.putalpha(0)
+    return encoded(photo, kind, **lossless)
+
+
+PHOTO = Image.fromarray(CORNERS)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_a_photo_below_an_alpha_of_nothing_but_0_is_shown_and_one_colour_below_it_is_no_photo(kind):
+    developed = develop(hidden(PHOTO, kind), 160, LIMIT)
+    assert developed.note == "transparent throughout: shown as if it were not"
+    assert pixels(hidden(PHOTO, kind))[7, 10].tolist() == near((200, 0, 0), 12)
+    with pytest.raises(BrokenImageError, match="^transparent throughout, with one colour below"):
+        develop(hidden(plain(), kind), 160, LIMIT)
+
+
+def test_a_bitmap_with_an_alpha_that_nobody_filled_and_a_picture_all_of_one_transparent_colour():
+    fields = struct.pack("<IiiHHIIiiIIIIII", 108, *SIZE, 1, 32, 3, 0, 2835, 2835, 0, 0, 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + b"BGRs"
+    body = np.dstack([CORNERS[::-1, :, ::-1], np.zeros(SIZE[::-1], np.uint8)]).tobytes()
+    start = 14 + 108
+    bitmap = struct.pack("<2sIHHI", b"BM", start + len(body), 0, 0, start) + fields.ljust(108, b"\0") + body
+    assert Image.open(io.BytesIO(bitmap)).mode == "RGBA"
+    assert pixels(bitmap)[7, 10].tolist() == near((200, 0, 0), 12)
+    for data in (encoded(plain("P", 7), "GIF", transparency=7), encoded(plain("L", 9), "PNG", transparency=9)):
+        with pytest.raises(BrokenImageError, match="transparent throughout"):
+            develop(data, 160, LIMIT)
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def beside(photo: bytes, *chunks: bytes, at_the_end: bool = False) -> bytes:
+    place = len(photo) - 12 if at_the_end else 33  # before IEND, or behind IHDR
+    return photo[:place] + b"".join(chunks) + photo[place:]
+
+
+BOMB = zlib.compress(bytes(3_000_000))
+BOMBS = {
+    "text": chunk(b"zTXt", b"note\0\0" + BOMB),
+    "international text": chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0en\0word\0" + BOMB),
+    "profile": chunk(b"iCCP", b"wide\0\0" + BOMB),
+    "many texts": b"".join(chunk(b"zTXt", b"note%d\0\0" % i + zlib.compress(bytes(1_000_000))) for i in range(80)),
+}
+
+
+@pytest.mark.parametrize("at_the_end", [False, True])
+@pytest.mark.parametrize("what", BOMBS)
+def test_a_text_or_profile_that_unpacks_to_megabytes_costs_no_photo(what, at_the_end):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = encoded(PHOTO, "PNG", exif=exif)
+    developed = develop(beside(photo, BOMBS[what], at_the_end=at_the_end), 160, LIMIT)
+    assert developed.jpeg == develop(photo, 160, LIMIT).jpeg
+    assert developed.note == "a text or colour profile beside the pixels, too large to be one, is left out" or (what, at_the_end) == (
+        "profile",
+        True,
+    )
+
+
+def test_a_png_that_states_a_gamma_looks_as_it_was_meant_and_that_of_srgb_is_left_alone():
+    photo = encoded(plain(), "PNG")
+    linear = encoded(Image.fromarray(np.full((30, 40, 3), [round(255 * (c / 255) ** 2.2) for c in SKIN], np.uint8)), "PNG")
+    assert mean(beside(linear, chunk(b"gAMA", struct.pack(">I", 100_000)))) == near(SKIN)
+    for gamma in (45455, 0):  # a viewer cannot do anything with 0
+        assert develop(beside(photo, chunk(b"gAMA", struct.pack(">I", gamma))), 160, LIMIT) == develop(photo, 160, LIMIT)
+    tagged = beside(photo, chunk(b"sRGB", b"\0"), chunk(b"gAMA", struct.pack(">I", 100_000)))
+    assert develop(tagged, 160, LIMIT) == develop(photo, 160, LIMIT)
+
+
+def test_primaries_without_a_profile_are_noted_unless_they_are_those_of_srgb():
+    srgb, wide = (
+        (31270, 32900, *colours) for colours in ((64000, 33000, 30000, 60000, 15000, 6000), (73470, 26530, 11000, 82000, 1000, 3000))
+    )
+    notes = [develop(beside(encoded(plain(), "PNG"), chunk(b"cHRM", struct.pack(">8I", *of))), 160, LIMIT).note for of in (srgb, wide)]
+    assert notes == [None, "of other primaries than sRGB (cHRM), without a profile: colours are as stored"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import io
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -10,12 +11,21 @@ from PIL import Image, ImageCms
 INTENT, FLAGS = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
 MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "LAB": "LAB"}
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # a TIFF's tag, which Pillow heeds for 8 bits alone
+SEEN = 8  # of 255: where no pixel is less transparent, nobody sees anything, and the alpha is a mistake of whoever wrote it
+GAMMA = 2.2  # of sRGB, nearly: a PNG says 1 / 2.2
+# x and y of white, red, green and blue, of sRGB
+PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 RANGES = (255, 4095, 65535)  # greatest values of 8, 12 and 16 bits: cameras write 12 bits into 16
 
 
-def to_srgb(image: Image.Image) -> Image.Image:
-    """Mode RGB. In this order: more than 8 bits are scaled to 8, an embedded profile is converted from (one that is broken or does not fit
-    is as none), what is transparent lies on white."""
+class NothingToSeeError(Exception):
+    """One colour below an alpha that hides all of it."""
+
+
+def to_srgb(image: Image.Image) -> tuple[Image.Image, str | None]:
+    """Mode RGB, and what is to be said of it. In this order: more than 8 bits are scaled to 8, an embedded profile is converted from (one
+    that is broken or does not fit is as none), or without one the gamma of a PNG, what is transparent lies on white. What is transparent
+    throughout is shown as if it were not. Raises NothingToSeeError where there is one colour below."""
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I") or image.mode == "F":
         image = _eight_bits(image)
@@ -35,11 +45,29 @@ def to_srgb(image: Image.Image) -> Image.Image:
             rgb = transform.apply(source)
         elif transform.input_mode == "L" and image.mode in ("1", "P", "RGBA"):
             rgb = transform.apply(image.convert("L"))
+    note = None
+    if not profile:
+        rgb, note = _from_png_numbers(rgb, image.info)
     if alpha is None:
-        return rgb
+        return rgb, note
+    if alpha.getextrema()[1] < SEEN:
+        if all(low == high for low, high in rgb.getextrema()):
+            raise NothingToSeeError("transparent throughout, with one colour below: nothing to see")
+        return rgb, "transparent throughout: shown as if it were not"
     white = Image.new("RGB", rgb.size, "white")
     white.paste(rgb, mask=alpha)
-    return white
+    return white, note
+
+
+def _from_png_numbers(rgb: Image.Image, info: dict[str, Any]) -> tuple[Image.Image, str | None]:
+    """By the gamma that a PNG states without a profile. Its primaries are taken for those of sRGB, which is said where they are not."""
+    if "srgb" in info:
+        return rgb, None
+    gamma, primaries = info.get("gamma", 0), info.get("chromaticity", PRIMARIES)
+    if 0.1 < gamma < 10 and abs(gamma * GAMMA - 1) > 0.05:
+        rgb = rgb.point([round(255 * (level / 255) ** (1 / (gamma * GAMMA))) for level in range(256)] * 3)
+    other = any(abs(here - there) > 0.01 for here, there in zip(primaries, PRIMARIES, strict=True))
+    return rgb, "of other primaries than sRGB (cHRM), without a profile: colours are as stored" if other else None
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

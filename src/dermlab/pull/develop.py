@@ -10,7 +10,8 @@ from importlib.util import find_spec
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from dermlab.pull.colour import to_srgb
+from dermlab.pull.colour import NothingToSeeError, to_srgb
+from dermlab.pull.png import PNG, without_bombs
 
 JPEG_QUALITY = 92  # 4:2:0; visually lossless at the sizes a backbone sees
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")  # no format whose decoder runs a foreign program
@@ -80,14 +81,32 @@ def _checked(data: bytes, short_side: int, max_pixels: int) -> tuple[Image.Image
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of metadata that we do not use
-            return _develop(data, short_side, max_pixels)
+            return _develop_png(data, short_side, max_pixels) if data.startswith(PNG) else _develop(data, short_side, max_pixels)
     except BrokenImageError:
         raise
+    except NothingToSeeError as error:
+        raise BrokenImageError(str(error)) from error
     except UnidentifiedImageError as error:
         raise BrokenImageError(_kind(data)) from error
     except Exception as error:  # decoders raise whatever the damage makes them raise
         said = " ".join(str(error).split())[:80] or type(error).__name__
         raise BrokenImageError(f"cannot be decoded: {said}") from error
+
+
+def _develop_png(data: bytes, short_side: int, max_pixels: int) -> tuple[Image.Image, bytes, str | None]:
+    """As `_develop`. A text or a profile that Pillow refuses to unpack is left out: the pixels are what counts."""
+    try:
+        return _develop(data, short_side, max_pixels)
+    except ValueError:
+        lighter = without_bombs(data)
+        if lighter == data:
+            raise
+    photo, jpeg, note = _develop(lighter, short_side, max_pixels)
+    return photo, jpeg, _joined(note, "a text or colour profile beside the pixels, too large to be one, is left out")
+
+
+def _joined(*notes: str | None) -> str | None:
+    return "; ".join(filter(None, notes)) or None
 
 
 def _develop(data: bytes, short_side: int, max_pixels: int) -> tuple[Image.Image, bytes, str | None]:
@@ -103,8 +122,8 @@ def _develop(data: bytes, short_side: int, max_pixels: int) -> tuple[Image.Image
             raise BrokenImageError(f"{scans} scans of {width}x{height} pixels, more work than a photo of pull.max_pixels")
         image.draft("RGB", (2 * short_side, 2 * short_side))  # JPEG only: decodes at a fraction where that is enough
         image.load()
-        note = "animated or of several pages: the first frame is used" if _moves(image) else None
-        photo = to_srgb(image)
+        moves = "animated or of several pages: the first frame is used" if _moves(image) else None
+        photo, of_colour = to_srgb(image)
         if (turn := UPRIGHT.get(_orientation(image))) is not None:
             photo = photo.transpose(turn)
     scale = short_side / min(photo.size)
@@ -114,7 +133,7 @@ def _develop(data: bytes, short_side: int, max_pixels: int) -> tuple[Image.Image
     photo.info = {}  # or a comment would be written again, whatever it says of a patient
     encoded = io.BytesIO()
     photo.save(encoded, "JPEG", quality=JPEG_QUALITY)
-    return photo, encoded.getvalue(), note
+    return photo, encoded.getvalue(), _joined(moves, of_colour)
 
 
 @cache  # to look for a package takes as long as to encode a photo
