@@ -80,6 +80,30 @@ def test_lines_of_the_last_commit_that_the_file_lost_are_counted(tmp_path, monke
     assert lines_only_in_commit(ledger) == 1
 
 
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        ("a\0b", "line 3, column reason: holds the character U.0000"),
+        ("\x1b[2Jx", "line 3, column reason: holds the character U.001B"),
+        ("\u202egnp", "column reason: holds the character U.202E .right-to-left override"),
+        ("a\u200fb", "column reason: holds the character U.200F .right-to-left mark"),
+        ("a\x9bb", "column reason: holds the character U.009B"),
+        ("x" * 50_000, "line 3, column reason: has 50,000 characters, more than 10,000"),
+        ("x" * 200_000, "line 3: cannot be read as CSV .field larger than field limit"),
+    ],
+)
+def test_what_nobody_sees_and_what_is_no_reason_at_all_is_refused_wherever_it_stands(tmp_path, reason, says):
+    with pytest.raises(ContractError, match=says):
+        read_ledger(ledger(tmp_path, GOOD, f"b,other,drop,{reason},ada,2026-03-01"), CATALOG, CLASSES)
+
+
+@pytest.mark.parametrize(
+    "reason", ["- blurred", "+1 of two readers", "@ada agrees", "naïve – «ekzém» 湿疹 👩\u200d⚕️", "a\tb", "soft\u00adhyphen"]
+)
+def test_a_ledger_of_old_that_holds_harmless_text_is_read(tmp_path, reason):
+    assert read_ledger(ledger(tmp_path, f"b,other,drop,{reason},ada,2026-03-01"), CATALOG, CLASSES)["reason"].tolist() == [reason]
+
+
 def test_a_quoted_value_may_hold_a_line_break(tmp_path):
     lines = ['a,eczema,psoriasis,"two\nlines",ada,2026-03-01', "b,other,drop,letter,ada,2026-03-01"]
     table = read_ledger(ledger(tmp_path, *lines), CATALOG, CLASSES)

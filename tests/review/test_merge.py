@@ -91,6 +91,45 @@ def test_a_line_that_breaks_a_rule_is_named_and_nothing_is_written(world, line, 
     assert paths.RELABELS.read_bytes() == before
 
 
+@pytest.mark.parametrize("column", ["reason", "reviewer"])
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("=cmd|' /C calc'!A0", "begins with '='"),
+        ("@SUM(1)", "begins with '@'"),
+        ("+1", "begins with '.'"),
+        ("-1+cmd", "begins with '-'"),
+        ("\t=1", "begins with '='"),
+        ("\r=1", "begins with '='"),
+        ("\uff1d1+1", "begins with '\uff1d'"),
+        ("two\nlines", "U.000A"),
+        ("two\rlines", "U.000A"),
+        ("x\nt0003,acne,drop,seen,me,2026-01-01", "U.000A"),
+        ("two\twords", "U.0009"),
+        ("a\0b", "U.0000"),
+        ("\x1b[2Jx", "U.001B"),
+        ("\u202egnp", "U.202E"),
+        ("a\u2028b", "U.2028"),
+        ("zero\u200bwidth", "U.200B"),
+        ("x" * 1001, "has 1,001 characters, more than 1,000"),
+        ("x" * 200_000, "field larger than field limit"),
+    ],
+)
+def test_what_a_spreadsheet_would_run_or_a_diff_would_not_show_never_enters_the_ledger(world, column, said, why):
+    values = {"reason": "seen", "reviewer": "ada", column: said.replace('"', '""')}
+    line = f't0001,psoriasis,drop,"{values["reason"]}","{values["reviewer"]}",2026-03-01'
+    before = paths.RELABELS.read_bytes()
+    with pytest.raises(ContractError, match=rf"decisions.csv, line \d.*{why}"):
+        merge(world, CONFIRMED, line)
+    assert paths.RELABELS.read_bytes() == before
+
+
+def test_a_line_that_stands_there_already_is_not_asked_again(world):
+    old = "t0001,psoriasis,drop,- blurred,ada,2026-03-01"
+    paths.RELABELS.write_text("\n".join([",".join(HEADER), old]) + "\n")
+    assert merge(world, old, CONFIRMED) == Merged(confirmed=1, relabelled=0, dropped=0, already_there=1)
+
+
 def test_a_wrong_header_and_a_missing_file_are_refused(world):
     with pytest.raises(ContractError, match="decisions.csv, line 1: the header is"):
         merge_decisions(decisions(CONFIRMED, header="image,label"), world.catalog, world.classes)

@@ -116,6 +116,15 @@ def test_an_image_that_is_not_in_use_is_refused_with_nothing_written(alike):
         merge_pairs(Path("absent.csv"))
 
 
+@pytest.mark.parametrize("reviewer", ["=cmd|x", "@ada", "m\0e", "\x1b[2J", "\u202eada", '"a\nb"', "m" * 1001, "m" * 200_000])
+def test_a_reviewer_who_is_no_name_is_refused_with_nothing_written(alike, reviewer):
+    before = paths.NOT_COPIES.read_bytes()
+    Path("exported.csv").write_text(",".join(HEADER) + f"\nt0001,t0002,{reviewer},2026-03-01\n")
+    with pytest.raises(ContractError, match=r"exported.csv, line \d"):
+        merge_pairs(Path("exported.csv"))
+    assert paths.NOT_COPIES.read_bytes() == before
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
 def test_both_photos_and_every_key_fit_the_screen(alike, tab, width, height):
     tab.set_viewport_size({"width": width, "height": height})

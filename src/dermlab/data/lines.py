@@ -2,8 +2,10 @@
 
 import csv
 import io
+import re
 import subprocess
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -13,11 +15,19 @@ from dermlab.run.errors import ContractError
 from dermlab.run.files import atomic_path
 
 LAST = ("reviewer", "date")  # columns that every such file ends in: who decided, and when
+FREE = ("reason", "reviewer")  # columns of a person's own words; the others must be what the catalog or a calendar knows
+LONGEST, READ = 1000, 10_000  # characters of such words, and of any value that is still read
+FORMULA = ("=", "+", "-", "@")  # how a cell begins that a spreadsheet would run, also in full width
+# What blanks a terminal's line, and what turns the order of the letters around: nobody could see what he reads. Line breaks and tabs within
+# quotes stand in files of old, and do no harm there.
+UNSEEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+JOINERS = "\u200c\u200d"  # by which some scripts and pictures are written
 
 
 def read_lines(path: Path, header: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
     """(line number, values without surrounding blanks) of every line that is not empty. Raises ContractError: no file, not UTF-8, another
-    header, too few or too many values, no reviewer, a date that is not YYYY-MM-DD."""
+    header, too few or too many values, a value that is too long or holds characters that nobody sees, no reviewer, a date that is not
+    YYYY-MM-DD."""
     expected = f"The first line must be: {','.join(header)}"
     try:
         text = path.read_text(encoding="utf-8-sig")  # spreadsheets like to begin with a byte order mark
@@ -25,17 +35,25 @@ def read_lines(path: Path, header: Sequence[str]) -> list[tuple[int, dict[str, s
         raise ContractError(f"{path} does not exist. Restore it: `git checkout {path}`. {expected}") from error
     except UnicodeDecodeError as error:
         raise ContractError(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
+    except OSError as error:
+        raise ContractError(f"{path} cannot be read: {error.strerror}. {expected}") from error
     reader = csv.reader(io.StringIO(text, newline=""))
-    if (found := tuple(name.strip() for name in next(reader, ()))) != tuple(header):
-        raise ContractError(f"{path}, line 1: the header is {','.join(found)!r}. {expected}")
+    rows = _rows(reader, path)
+    if (found := tuple(name.strip() for name in next(rows, ()))) != tuple(header):
+        raise ContractError(f"{path}, line 1: the header is {','.join(found)[:200]!r}. {expected}")
     lines = []
-    for values in reader:
+    for values in rows:
         if not any(value.strip() for value in values):
             continue
         where = f"{path}, line {reader.line_num}"
         if len(values) != len(header):
             raise ContractError(f"{where}: has {len(values)} values, must have {len(header)}. Quote text with commas.")
         line = dict(zip(header, (value.strip() for value in values), strict=True))
+        for column, value in line.items():
+            if len(value) > READ:
+                raise ContractError(f"{where}, column {column}: has {len(value):,} characters, more than {READ:,}. Shorten it.")
+            if unseen := UNSEEN.search(value):
+                raise ContractError(f"{where}, column {column}: holds {_named(unseen[0])}. Remove it.")
         if not line["reviewer"]:
             raise ContractError(f"{where}, image {line['image_id']!r}: has no reviewer. Say who decided.")
         if not _is_date(line["date"]):
@@ -44,6 +62,35 @@ def read_lines(path: Path, header: Sequence[str]) -> list[tuple[int, dict[str, s
             )
         lines.append((reader.line_num, line))
     return lines
+
+
+def _rows(reader: Iterator[list[str]], path: Path) -> Iterator[list[str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise ContractError(f"{path}, line {reader.line_num}: cannot be read as CSV ({error}). Shorten or mend that line.") from error
+
+
+def _named(character: str) -> str:
+    return f"the character U+{ord(character):04X} ({unicodedata.name(character, 'a control character').lower()})"
+
+
+def check_new(path: Path, rows: pd.DataFrame) -> None:
+    """That a person's words in `rows`, which are to enter a file that spreadsheets open and people read in diffs, are words; of what an old
+    file holds less is asked. `path`, and the index of `rows`: where they come from. Raises ContractError."""
+    for column in set(FREE) & set(rows):
+        for line, value in rows[column].items():
+            if why := _no_words(value):
+                raise ContractError(f"{path}, line {line}, column {column}: {why}. Nothing was merged.")
+
+
+def _no_words(value: str) -> str:
+    if len(value) > LONGEST:
+        return f"has {len(value):,} characters, more than {LONGEST:,}. Shorten it"
+    if unicodedata.normalize("NFKC", value).startswith(FORMULA):
+        return f"begins with {value[0]!r}, by which a spreadsheet takes it for a formula. Begin with a word"
+    hidden = next((c for c in value if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") and c not in JOINERS), None)
+    return f"holds {_named(hidden)}. Write it in one line of plain text" if hidden else ""
 
 
 def as_table(lines: list[tuple[int, dict[str, str]]], header: Sequence[str]) -> pd.DataFrame:

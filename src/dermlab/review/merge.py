@@ -7,7 +7,7 @@ import pandas as pd
 
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import DROP, read_ledger
-from dermlab.data.lines import append_lines
+from dermlab.data.lines import append_lines, check_new
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
 
@@ -32,7 +32,8 @@ def merge_decisions(decisions: Path, catalog: pd.DataFrame, classes: Classes, le
     """Appends the new decisions to the ledger in their order; the lines that stand there are left as they are.
 
     A decision that is in the ledger already is passed over, so merging twice is merging once. Raises ContractError, with nothing
-    written, where a line breaks a rule of the ledger (`read_ledger`) or says something else than the ledger about its image.
+    written, where a line breaks a rule of the ledger (`read_ledger`), holds what is no plain text (`check_new`), or says something else
+    than the ledger about its image.
     """
     if not Path(decisions).exists():
         raise ContractError(f"{decisions} does not exist. Export the decisions on the review page (E) and name that file.")
@@ -51,6 +52,7 @@ def merge_decisions(decisions: Path, catalog: pd.DataFrame, classes: Classes, le
             f"{decisions}, {'; '.join(said)}{more}. Nothing was merged. Remove the line that does not hold from either file."
         )
     added = new[known.isna()]
+    check_new(decisions, added)
     _check_classes_remain(decisions, catalog, classes, pd.concat([old, added]))
     append_lines(Path(ledger), added)
     confirmed, dropped = added["to_label"] == added["from_label"], added["to_label"] == DROP

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from dermlab.data.embeddings import read_embeddings
-from dermlab.data.lines import append_lines
+from dermlab.data.lines import append_lines, check_new
 from dermlab.data.not_copies import HEADER, read_not_copies
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
@@ -96,5 +96,6 @@ def merge_pairs(exported: Path, pairs: Path = paths.NOT_COPIES) -> tuple[int, in
         if unknown := [name for name in (row["image_id"], row["other_id"]) if name not in known]:
             raise ContractError(f"{exported}, line {line}: image {unknown[0]!r} is not in the catalog. Nothing was merged.")
     there = pd.MultiIndex.from_frame(new[["image_id", "other_id"]]).isin(pd.MultiIndex.from_frame(old[["image_id", "other_id"]]))
+    check_new(exported, new[~there])
     append_lines(Path(pairs), new[~there])
     return int((~there).sum()), int(there.sum())
