@@ -1,4 +1,6 @@
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dermlab.data.classes import Classes
@@ -55,6 +57,20 @@ def test_an_error_names_file_column_and_row_and_leaves_no_file(tmp_path, changes
 def test_a_missing_column_is_named(tmp_path):
     with pytest.raises(ContractError, match="column origin is missing"):
         write_table(tmp_path / "manifest.parquet", manifest().drop(columns="origin"), MANIFEST)
+
+
+def test_text_is_text_however_it_is_stored_and_a_column_that_stands_twice_is_named(tmp_path):
+    path = tmp_path / "manifest.parquet"
+    write_table(path, manifest(), MANIFEST)
+    stored = pq.read_table(path)
+    for kind in (pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.large_string()), pa.dictionary(pa.int8(), pa.string())):
+        pq.write_table(
+            stored.set_column(stored.schema.get_field_index("label"), "label", stored["label"].cast(pa.string()).cast(kind)), path
+        )
+        assert read_table(path, MANIFEST)["label"].tolist() == ["y", "x"]
+    pq.write_table(stored.append_column("label", stored["label"]), path)
+    with pytest.raises(ContractError, match=r"manifest.parquet cannot be read as Parquet \(Multiple matches for FieldRef.Name\(label\)"):
+        read_table(path, MANIFEST)
 
 
 def test_answers_survive_the_table_and_missing_ones_stay_missing(tmp_path):

@@ -29,6 +29,12 @@ def test_probabilities_come_in_the_order_of_the_training_rows(tmp_path):
     np.testing.assert_allclose(probs[0, 2], [0.7, 0.2, 0.1])
 
 
+def test_a_table_that_pandas_wrote_in_another_order_is_read(tmp_path):
+    path = tmp_path / "oof.parquet"
+    table()[["prob_other", "label", "prob_psoriasis", "image_id", "prob_eczema", "diagnosis", "patient_id"]].to_parquet(path)
+    np.testing.assert_allclose(read_probabilities(named(path), ROWS, CLASSES).of_labels[0, 0], [0.7, 0.2, 0.1], atol=1e-6)
+
+
 def test_a_file_must_be_named_with_its_content_and_the_error_gives_the_name(tmp_path):
     path = tmp_path / "oof.parquet"
     write_table(path, table(), PREDICTIONS)
@@ -51,6 +57,8 @@ def test_a_file_must_be_named_with_its_content_and_the_error_gives_the_name(tmp_
             table(((0.7, 0.2, 0.1), (float("nan"), 0.2, 0.8), (0.25, 0.5, 0.25), (1, 0, 0))),
             "image b: the probabilities are no distribution|is empty",
         ),
+        (table().assign(prob_zebra=0.0), "column prob_zebra: there is no such class here"),
+        (table(((0.7, 0.2, 0.1), (0.1, 0.1, 0.8), (0.25, 0.5, 0.25), (1, 7, 0))), "row 3, image d: .* column prob_psoriasis holds 7"),
     ],
 )
 def test_what_does_not_cover_the_training_rows_is_refused(tmp_path, frame, said):

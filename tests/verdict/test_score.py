@@ -1,22 +1,29 @@
 """Any model's predictions, by themselves and against a run."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from defaults import DEFAULTS
 from elsewhere import dermlab
 from made_runs import BASE, TARGETS, judged, run
+from rows_in_use import write_rows
 from sklearn.metrics import balanced_accuracy_score, f1_score, top_k_accuracy_score
 from typer.testing import CliRunner
 
 from dermlab.cli import app
+from dermlab.data.classes import Classes
 from dermlab.data.json_files import read_json
 from dermlab.data.tables import PREDICTIONS, write_table
 from dermlab.evaluate.params import Params
 from dermlab.run import paths
+from dermlab.run.errors import ContractError
 from dermlab.run.params import read_params
 from dermlab.verdict.runs import load_predictions, load_run
 from dermlab.verdict.settings import ELSEWHERE, scoring
@@ -54,6 +61,75 @@ def test_predictions_alone_are_enough_and_a_bad_table_is_an_error_with_its_colum
     shown = CliRunner().invoke(app, ["score", "half.parquet"])
     assert shown.exit_code
     assert "patient_id" in str(shown.exception)
+
+
+PROBS = [f"prob_{name}" for name in (*TARGETS, "other")]
+
+
+def _no_distribution(change):
+    """`change` of the probabilities of the last row alone: a table is refused for one row."""
+
+    def changed(table: pd.DataFrame) -> pd.DataFrame:
+        probs = table[PROBS].to_numpy(copy=True)
+        probs[-1] = change(probs[-1])
+        return table.assign(**dict(zip(PROBS, probs.T, strict=True)))
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (_no_distribution(lambda row: row * np.nan), "row 119, image .*: column prob_eczema holds nan .1 of 120 rows"),
+        (_no_distribution(lambda row: np.log(row)), "column prob_.* holds -.*put logits through a softmax"),
+        (_no_distribution(lambda row: row * 100), "divide percent by 100"),
+        (_no_distribution(lambda row: row * 0), "they sum to 0"),
+        (_no_distribution(lambda row: row * 0.9), "they sum to 0.9"),
+        (lambda table: table.assign(prob_acne=table["prob_acne"].astype(str)), "column prob_acne: is str, must be numbers"),
+        (lambda table: table.assign(prob_acne=table["prob_acne"] > 0.5), "column prob_acne: is bool, must be numbers"),
+        (lambda table: table.assign(prob_zebra=0.0), "column prob_zebra: there is no such class here"),
+        (lambda table: table.drop(columns="prob_acne"), "has no column prob_acne"),
+        (lambda table: table.drop(columns=PROBS), "has no column prob_eczema, prob_acne, prob_psoriasis and 4 more"),
+        (lambda table: table.head(0), "holds no row"),
+        (lambda table: pd.concat([table, table.head(1)]), "row 120: the id '.*' stands there a second time"),
+        (lambda table: table.tail(100), "it lacks 20 of 120 images .first: img"),
+        (lambda table: table.assign(image_id="x" + table["image_id"]), "120 of its 120 images are not tested here .first: ximg"),
+        (lambda table: table.assign(label=table[PROBS[:-1]].idxmax(axis=1).str[5:]), r"\d+ of 120 images bear another label .first: img"),
+        (lambda table: table.assign(label="zebra"), "row 0: label 'zebra' has no column"),
+        (lambda table: table.assign(label="other"), "all labels are `other`"),
+        (lambda table: table.assign(patient_id="secret"), "120 of 120 images bear another patient .first: img"),
+        (lambda table: table.assign(patient_id=None), "column patient_id: is null"),
+    ],
+)
+def test_what_is_no_table_of_this_test_split_is_refused_by_score_and_compare_alike(change, says, world):
+    Classes(TARGETS).write(paths.SOURCE / "classes.json")
+    change(_tested(world, 120)).to_parquet("theirs.parquet", index=False)
+    for typed in (["score", "theirs.parquet"], ["compare", "theirs.parquet", "data/predictions.parquet"]):
+        shown = CliRunner().invoke(app, typed)
+        assert isinstance(shown.exception, ContractError), shown.output
+        assert re.search(says, str(shown.exception)), shown.exception
+        assert "secret" not in str(shown.exception)
+
+
+def _tested(world, count: int) -> pd.DataFrame:
+    """The first test rows, which the catalog is cut to."""
+    table = world.predictions.head(count)
+    gone = world.catalog["image_id"].isin(world.predictions["image_id"][count:])
+    write_rows(world.catalog[~gone], catalog=paths.CATALOG, images=paths.IMAGES)
+    return table
+
+
+def test_the_order_of_rows_and_columns_and_how_text_is_stored_do_not_matter(world):
+    table = world.predictions
+    ours = load_predictions(paths.PREDICTIONS).predictions
+    shuffled = table[[*reversed(table.columns)]].sample(frac=1, random_state=1)
+    for name, theirs in (("large", table), ("shuffled", shuffled), ("category", table.astype({"label": "category"}))):
+        theirs.to_parquet(f"{name}.parquet", index=False)
+        found = load_predictions(Path(f"{name}.parquet")).predictions
+        assert list(found) == list(ours)
+        assert found["label"].tolist() == ours["label"].tolist()
+        assert found[PROBS].to_numpy() == pytest.approx(ours[PROBS].to_numpy(), abs=1e-6)
+    assert pq.read_schema("large.parquet").field("label").type == pa.large_string()
 
 
 def test_they_are_compared_with_a_run_and_nothing_is_said_of_rows_that_nobody_knows(tmp_path):

@@ -142,7 +142,8 @@ def read_table(path: Path, schema: Schema, columns: list[str] | None = None) -> 
     try:
         table = pq.read_table(path, columns=columns)
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
-        raise ContractError(f"{path} cannot be read as Parquet ({error}). Restore it with `dvc checkout`.") from error
+        said = " ".join(str(error).split())[:200]
+        raise ContractError(f"{path} cannot be read as Parquet ({said}). Restore it with `dvc checkout`, or write it again.") from error
     if columns is None:
         table = check_table(table, schema, str(path))
     frame = table.to_pandas()
@@ -160,7 +161,7 @@ def check_table(table: pa.Table, schema: Schema, where: str) -> pa.Table:
     if missing or unknown:
         says = [f"column {n} is missing" for n in missing] + [f"column {n} is not part of this table" for n in unknown]
         raise ContractError(f"{where}: {'; '.join(says)}. It has: {', '.join(table.column_names)}.")
-    table = table.select(schema.names + extra)
+    table = _plain_text(table.select(schema.names + extra))
     for expected in schema.fields:
         column = table[expected.name]
         if column.type != expected.type:
@@ -178,6 +179,15 @@ def check_table(table: pa.Table, schema: Schema, where: str) -> pa.Table:
         raise ContractError(f"{where}, column image_id, row {row}: the id {values[row]!r} stands there a second time. Ids must be unique.")
     for check in schema.checks:
         check(table, where)
+    return table
+
+
+def _plain_text(table: pa.Table) -> pa.Table:
+    """Text as every table here has it: pandas writes `large_string`, or numbers of words, and means the same."""
+    for at, column in enumerate(table.schema):
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        if column.type != pa.string() and (pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_string(kind)):
+            table = table.set_column(at, column.name, table[column.name].cast(kind).cast(pa.string()))
     return table
 
 

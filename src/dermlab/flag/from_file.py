@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import Classes
-from dermlab.data.tables import PREDICTIONS, prob_columns, read_table
+from dermlab.data.predictions import read_probabilities as read_checked
 from dermlab.flag.probabilities import OutOfFoldProbabilities
 from dermlab.run.errors import ContractError, ParamsError
 from dermlab.run.files import named_by_content
@@ -29,22 +29,16 @@ def read_probabilities(value: str, rows: pd.DataFrame, classes: Classes) -> OutO
     if value != named:
         said = f"is not the file named by @{digest}" if digest else "must be named with its content"
         raise ParamsError(f"flag.probs: {path} {said}. If it is the right one: -S flag.probs={named}")
-    table = read_table(Path(path), PREDICTIONS).set_index("image_id")
-    missing = rows.loc[~rows["image_id"].isin(table.index), "image_id"]
-    if len(missing):
-        raise ContractError(f"{path} has no probabilities of {len(missing)} of {len(rows)} training rows (first: {missing.iat[0]}).")
-    columns = prob_columns(classes)
-    if absent := [name for name in columns if name not in table]:
-        raise ContractError(f"{path} has no column {', '.join(absent)}. One column a class is needed, `other` included.")
-    table = table.loc[rows["image_id"]]
-    stale = np.flatnonzero(table["label"].to_numpy() != rows["label"].to_numpy())
+    table, probs = read_checked(Path(path), classes.names)
+    place = pd.Series(np.arange(len(table)), index=table["image_id"]).reindex(rows["image_id"])
+    if missing := rows.loc[place.isna().to_numpy(), "image_id"].tolist():
+        raise ContractError(f"{path} has no probabilities of {len(missing)} of {len(rows)} training rows (first: {missing[0]}).")
+    taken = place.to_numpy(int)
+    stale = np.flatnonzero(table["label"].to_numpy()[taken] != rows["label"].to_numpy())
     if len(stale):
         raise ContractError(
-            f"{path}: {len(stale)} rows bear another label than data/catalog.parquet (first: {table.index[stale[0]]}). Their "
+            f"{path}: {len(stale)} rows bear another label than data/catalog.parquet (first: {rows['image_id'].iat[stale[0]]}). Their "
             "classifiers were trained on other labels; predict again."
         )
-    probs = table[columns].to_numpy(np.float32)
-    wrong = np.flatnonzero(~(np.abs(probs.sum(axis=1) - 1) < 1e-3) | (probs < 0).any(axis=1))
-    if len(wrong):
-        raise ContractError(f"{path}, image {table.index[wrong[0]]}: the probabilities are no distribution ({len(wrong)} such rows).")
-    return OutOfFoldProbabilities(probs[None], probs[None], None)
+    of_rows = probs[taken].astype(np.float32)
+    return OutOfFoldProbabilities(of_rows[None], of_rows[None], None)

@@ -9,17 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from dermlab.data.classes import OTHER
+from dermlab.data.classes import OTHER, read_classes
+from dermlab.data.predictions import read_probabilities
 from dermlab.data.tables import CATALOG, FLAGS, IMAGES, MANIFEST, PREDICTIONS, PROB_PREFIX, read_table
 from dermlab.run import paths
 from dermlab.run.errors import ContractError, DermlabError
 from dermlab.run.files import sha256_file
 from dermlab.run.git import git, objects
+from dermlab.scores.predictions import target_names
 from dermlab.verdict.committed import LOCK, SCORED_STAGES, other_params
 from dermlab.verdict.judge import Run, recipe_of
 
@@ -151,15 +154,46 @@ def _settings(params: dict, lock: Mapping) -> dict:
 
 
 def load_predictions(path: Path, repo: Path | str = ".") -> Run:
-    """Any model's probabilities of the test split, in the contract of `tables.PREDICTIONS`. Which classes are rare, the catalog of `repo`
-    says; without one the test rows do. Raises ContractError."""
-    predictions = read_table(path, PREDICTIONS)
-    catalog, images = Path(repo) / paths.CATALOG, Path(repo) / paths.IMAGES
-    labels = predictions["label"]
-    if catalog.exists() and images.exists():
-        labels = train_labels(catalog, images)
+    """Any model's probabilities of the test split, in the contract of `tables.PREDICTIONS`. Where `repo` has a catalog, that says which
+    photos are tested, their labels and patients, and which classes are rare: a table that says otherwise is refused. Without one the word
+    of the table is taken. Raises ContractError."""
+    catalog, images, classes = (Path(repo) / file for file in (paths.CATALOG, paths.IMAGES, paths.SOURCE / "classes.json"))
+    known = catalog.exists() and images.exists()
+    table, _ = read_probabilities(path, read_classes(classes).names if known and classes.exists() else ())
+    labels = table["label"]
+    strange = np.flatnonzero(~labels.isin([*target_names(table), OTHER]))
+    if len(strange) or (labels == OTHER).all():
+        first = f", row {strange[0]}: label {labels.iat[strange[0]]!r} has no column" if len(strange) else ""
+        said = first or ": all labels are `other`"
+        raise ContractError(f"{path}{said}. There is nothing to score: each label but `{OTHER}` is a class with a probability.")
+    if known:
+        _check_is_test_split(table, labels_of("test", catalog, images), path)
+        labels = labels_of("train", catalog, images)["label"]
     counts = {label: int(count) for label, count in labels.value_counts().items() if label != OTHER}
+    names = sorted((name for name in target_names(table)), key=lambda name: (-counts.get(name, 0), name))
+    columns = [*SCORED, *(PROB_PREFIX + name for name in names), *([PROB_PREFIX + OTHER] if PROB_PREFIX + OTHER in table else [])]
+    predictions = table[columns].sort_values("image_id", ignore_index=True)
     return Run(path.stem, predictions, {"predictions": path.name, "digest": sha256_file(path)[:12]}, counts)
+
+
+def _check_is_test_split(table: pd.DataFrame, tested: pd.DataFrame, path: Path) -> None:
+    """Its labels are frozen; whoever brings his own is scored against himself. No word names a patient."""
+    where, todo = f"{path} is not of the test split of {paths.CATALOG}:", "Predict the photos of this test split."
+    ours, theirs = set(tested["image_id"]), set(table["image_id"])
+    if strange := sorted(theirs - ours):
+        raise ContractError(
+            f"{where} {len(strange)} of its {len(theirs)} images are not tested here (first: {strange[0]}). {todo} To score predictions "
+            f"of other photos, go to a folder without {paths.CATALOG}."
+        )
+    if missing := sorted(ours - theirs):
+        raise ContractError(f"{where} it lacks {len(missing)} of {len(ours)} images (first: {missing[0]}). {todo}")
+    tested = tested.set_index("image_id").loc[table["image_id"]]
+    for column, what in (("label", "label"), ("patient_id", "patient")):
+        if len(other := np.flatnonzero(table[column].to_numpy() != tested[column].to_numpy())):
+            raise ContractError(
+                f"{where} {len(other)} of {len(table)} images bear another {what} (first: {table['image_id'].iat[other[0]]}). Take labels "
+                f"and patients from {paths.CATALOG}."
+            )
 
 
 def _read(name: str, folder: Path) -> Run:
@@ -173,7 +207,7 @@ def _read(name: str, folder: Path) -> Run:
         predictions = read_table(folder / paths.PREDICTIONS, PREDICTIONS, names)
         manifest = read_table(folder / paths.MANIFEST, MANIFEST, ["split", "label"])
         flags = read_table(folder / paths.FLAGS, FLAGS, ["given", "label_issue"])
-        counts = train_labels(folder / paths.CATALOG, folder / paths.IMAGES).value_counts()
+        counts = labels_of("train", folder / paths.CATALOG, folder / paths.IMAGES)["label"].value_counts()
     except (ContractError, OSError) as error:
         said = str(error).replace(f"{folder}/", "")
         raise ContractError(f"{name}: {said}") from error
@@ -184,11 +218,11 @@ def _read(name: str, folder: Path) -> Run:
     return Run(name, predictions, params, known, used, doubted, code_of(lock))
 
 
-def train_labels(catalog: Path, images: Path) -> pd.Series:
-    """The catalog's labels of the training images that were pulled. Raises ContractError."""
-    who = read_table(catalog, CATALOG, ["image_id", "label", "split"])
+def labels_of(split: str, catalog: Path, images: Path) -> pd.DataFrame:
+    """image_id, patient_id and label of the images of a split that were pulled, as the catalog has them. Raises ContractError."""
+    who = read_table(catalog, CATALOG, ["image_id", "patient_id", "label", "split"])
     pulled = read_table(images, IMAGES, ["image_id"])["image_id"]
-    return who.loc[(who["split"] == "train") & who["image_id"].isin(pulled), "label"]
+    return who.loc[(who["split"] == split) & who["image_id"].isin(pulled), ["image_id", "patient_id", "label"]]
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
