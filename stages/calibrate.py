@@ -23,7 +23,7 @@ from dermlab.run.progress import say
 def main() -> None:
     params, validation = read_params(Params), read_validation()
     patient_of = read_table(paths.CATALOG, CATALOG, ["image_id", "patient_id"]).set_index("image_id")["patient_id"]
-    prior = np.array(read_description(paths.MODEL)["prior"])
+    prior = np.array(read_description(paths.MODEL).prior)
     found = calibrate(validation, patient_of.reindex(validation.image_ids).to_numpy(), prior, params)
     save_calibration(found)
     write_json(paths.metrics_of("calibrate"), numbers(found, validation))

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import save_file
 
 from dermlab.data.classes import Classes
 from dermlab.data.questionnaire import Question
@@ -20,7 +21,7 @@ from dermlab.model.classifier import Dropout, FusedClassifier, Head
 from dermlab.model.forward import VIEWS
 from dermlab.model.questionnaire import width_of
 from dermlab.model.saved import TrainedModel, load_model, save_model
-from dermlab.run.errors import ContractError
+from dermlab.run.errors import ContractError, DermlabError
 from dermlab.scores.familiarity import Familiarity
 from dermlab.scores.probabilities import probabilities
 from dermlab.scores.tiers import Tiers
@@ -101,6 +102,100 @@ def test_weights_that_do_not_fit_their_description_are_an_error_with_the_way_bac
     (tmp_path / "model" / "model.safetensors").write_bytes(b"half")
     with pytest.raises(ContractError, match="truncated"):
         load_model(tmp_path / "model")
+
+
+def edited(folder, file: str, where: tuple, value) -> None:
+    """`value` None: the key goes."""
+    said = json.loads((folder / file).read_text())
+    *into, last = where
+    part = said
+    for key in into:
+        part = part[key]
+    part[last] = value
+    if value is None:
+        del part[last]
+    (folder / file).write_text(json.dumps(said))
+
+
+@pytest.mark.parametrize(
+    ("file", "where", "value", "says"),
+    [
+        ("model.json", ("format",), 6, "has format 6; this version reads 4 and 5"),
+        ("model.json", ("format",), "5", "has format '5'"),
+        ("model.json", ("image_size",), 1_000_000, "image_size: 1000000 is not valid"),
+        ("model.json", ("image_size",), 0, "image_size: 0 is not valid"),
+        ("model.json", ("image_size",), "32", "image_size: '32' is not valid"),
+        ("model.json", ("image_size",), 32.5, "image_size: 32.5 is not valid"),
+        ("model.json", ("stored_side",), -3, "stored_side: -3 is not valid"),
+        ("model.json", ("classes",), None, "classes: Field required"),
+        ("model.json", ("classes",), "abc", "classes: 'abc' is not valid"),
+        ("model.json", ("classes",), ["acne"] * 3, "two or more different names"),
+        ("model.json", ("classes", 0), 3, "classes.0: 3 is not valid"),
+        ("model.json", ("classes", 0), "\x1b[2J", "classes.0: .* is not valid"),
+        ("model.json", ("backbone", "name"), "resnet", "backbone.name: 'resnet' is not a backbone"),
+        ("model.json", ("backbone", "name"), "timm:../../x", "timm .* has no '../../x'"),
+        ("model.json", ("backbone", "name"), "hf:../../etc", "its configuration was not stored"),
+        ("model.json", ("backbone", "name"), "timm:vit_7b_patch16_dinov3", "does not fit model.json .* tensors are others"),
+        ("model.json", ("backbone", "config"), [1], "backbone.config: .1. is not valid"),
+        ("model.json", ("backbone", "config"), {"auto_map": {"AutoModel": "evil.py"}}, "auto_map: .* would run code of others"),
+        ("model.json", ("backbone", "config"), {"vision": {"hidden_size": 10**9}}, "hidden_size: 1000000000 is nothing that a network has"),
+        ("model.json", ("backbone", "config"), {"vision": {"num_hidden_layers": 10**4}}, "num_hidden_layers: 10000 is nothing"),
+        ("model.json", ("backbone", "config"), {"std": [0.5, 0, 0.5]}, "std: 0 is nothing"),
+        ("model.json", ("questionnaire", 0, "kind"), "evil", "questionnaire.0.kind: 'evil' is not valid"),
+        ("model.json", ("questionnaire", 0, "choices"), [str(n) for n in range(99)], "does not fit model.json .*head.questions.0.weight"),
+        ("model.json", ("questionnaire", 1, "name"), "sex", "two questions have one name"),
+        ("model.json", ("questionnaire", 1, "low"), float("nan"), "age: its range is none"),
+        ("model.json", ("prior",), [0.5], "a prior of 1 shares does not fit model.json of 4 classes"),
+        ("model.json", ("prior",), [0.9] * 4, "the shares sum to 3.6, not to 1"),
+        ("model.json", ("prior", 0), float("nan"), "prior.0: nan is not valid"),
+        ("model.json", ("recipe",), 3, "recipe: 3 is not valid"),
+        ("model.json", ("colour",), "red", "colour: 'red' is not valid"),
+        ("calibration.json", ("temperature",), 0, "calibration.json: temperature: 0 is not valid"),
+        ("calibration.json", ("temperature",), float("nan"), "temperature: nan is not valid"),
+        ("calibration.json", ("temperature",), -1, "temperature: -1 is not valid"),
+        ("calibration.json", ("temperature",), None, "temperature: Field required"),
+        ("calibration.json", ("tau",), float("inf"), "tau: inf is not valid"),
+        ("calibration.json", ("tiers", "answer"), "often", "tiers.answer: 'often' is not valid"),
+        ("calibration.json", ("tiers", "colour"), 1, "tiers.colour: 1 is not valid"),
+        ("calibration.json", ("familiarity",), "x", "familiarity: 'x' is not valid"),
+    ],
+)  # fmt: skip
+def test_what_no_training_wrote_is_refused_with_file_and_key_before_it_takes_memory(model, tmp_path, file, where, value, says):
+    save_model(model, tmp_path)
+    edited(tmp_path, file, where, value)
+    with pytest.raises(DermlabError, match=says):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["model.json", "calibration.json"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"[" * 100_000, b'{"a": "\xe9"}', b" " * (2**24 + 1)])
+def test_a_description_that_is_none_is_refused(model, tmp_path, file, content):
+    save_model(model, tmp_path)
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(ContractError, match=f"{file}.*dvc checkout"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "familiarity.safetensors"])
+@pytest.mark.parametrize("content", [None, b"", b"x" * 100, (2**63).to_bytes(8, "little") + b"{}", b"\x80\x04\x95", "half"])
+def test_tensors_that_are_none_are_refused(model, tmp_path, file, content):
+    save_model(model, tmp_path)
+    whole = (tmp_path / file).read_bytes()
+    (tmp_path / file).unlink()
+    if content is not None:
+        (tmp_path / file).write_bytes(whole[: len(whole) // 2] if content == "half" else content)
+    with pytest.raises(ContractError, match=f"{file} is missing, truncated or does not fit"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "reference", [np.eye(3, 7, dtype=np.float16), np.full((3, 7), np.nan, np.float16), np.zeros(3, np.float16), np.eye(3, dtype=int)]
+)
+def test_photos_to_be_like_that_are_of_another_backbone_are_refused(model, tmp_path, reference):
+    save_model(model, tmp_path)
+    save_file({"reference": np.ascontiguousarray(reference)}, tmp_path / "familiarity.safetensors")
+    with pytest.raises(ContractError, match="familiarity.safetensors .* does not fit"):
+        load_model(tmp_path)
 
 
 def test_a_model_with_an_attention_tower_comes_back_from_its_folder_alone(tmp_path):

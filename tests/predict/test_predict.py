@@ -229,6 +229,22 @@ def test_it_says_which_model_spoke(folder):
     assert json.loads(shown.stdout)["probs"]
 
 
+def test_what_a_stranger_wrote_beside_a_model_does_not_command_the_terminal(folder):
+    (folder / "model" / "README.md").write_text("---\nvariant: \x1b[2Jcleaned\n---\n")
+    assert "variant [2Jcleaned" in Predictor(folder / "model").described
+
+
+def test_photos_of_a_large_model_are_taken_fewer_at_once(folder, monkeypatch):
+    taken = []
+    monkeypatch.setattr(Predictor, "_batch", lambda self, batch, answers: iter([taken.append(len(batch))]))
+    predictor = Predictor(folder / "model")
+    for side in (32, 448, 896, 2048):
+        predictor.model.image_size = side
+        monkeypatch.setattr(Predictor, "_read", lambda self, name: None)
+        next(predictor(["x.jpg"] * 100))
+    assert taken == [64, 64, 16, 3]
+
+
 def test_a_prediction_of_the_default_backbone_imports_no_more_than_it_needs(tmp_path):
     module = FusedClassifier(create_backbone("lite0", 64, pretrained=False), 0, 3).eval()
     save_model(TrainedModel(module, Classes(("acne", "wart")), (), 64, "lite0", np.ones(3) / 3), tmp_path / "model")
@@ -269,7 +285,8 @@ def test_a_tower_without_a_questionnaire_is_exported_too(tmp_path):
 
 
 def test_an_export_that_is_not_the_same_is_not_written(folder, monkeypatch):
-    monkeypatch.setattr("dermlab.predict.export.TOLERANCE", -1.0)
-    with pytest.raises(ContractError, match="differ by up to"):
-        export_onnx(folder / "model", folder / "model.onnx")
+    for least in (-1.0, float("nan")):
+        monkeypatch.setattr("dermlab.predict.export.TOLERANCE", least)
+        with pytest.raises(ContractError, match="differ by up to"):
+            export_onnx(folder / "model", folder / "model.onnx")
     assert not (folder / "model.onnx").exists()

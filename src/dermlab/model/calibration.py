@@ -8,8 +8,21 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from dermlab.data.json_files import read_json
-from dermlab.model.folder import CALIBRATION, FAMILIARITY, REFERENCE, WEIGHTS, WITH_CALIBRATION, read_description, unfit
+from dermlab.model.folder import (
+    CALIBRATION,
+    FAMILIARITY,
+    REFERENCE,
+    WEIGHTS,
+    WITH_CALIBRATION,
+    Said,
+    SaidTiers,
+    Similarity,
+    Tau,
+    Temperature,
+    read_description,
+    read_said,
+    unfit,
+)  # fmt: skip
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
 from dermlab.run.files import atomic_path, write_text
@@ -35,6 +48,17 @@ class Calibration:
         return adjusted(probabilities(logits, self.temperature), prior, self.tau, self.temperature)
 
 
+class SaidCalibration(Said):
+    """calibration.json."""
+
+    temperature: Temperature
+    tau: Tau
+    chosen_tau: Tau
+    tiers: SaidTiers
+    familiarity: Similarity
+    chosen_tau_holds: bool = False
+
+
 def save_calibration(calibration: Calibration, folder: Path = paths.MODEL) -> None:
     """Two files, each whole; the same calibration gives the same bytes."""
     said = {**asdict(calibration), "familiarity": calibration.familiarity.threshold}
@@ -46,19 +70,23 @@ def save_calibration(calibration: Calibration, folder: Path = paths.MODEL) -> No
 def load_calibration(folder: Path) -> Calibration:
     """Raises ContractError where there is none, for a network's own confidence is not what is promised."""
     description = read_description(folder)
-    if description["format"] == WITH_CALIBRATION:
-        familiarity = Familiarity(_tensor(folder / WEIGHTS, REFERENCE), description["familiarity"])
-        return Calibration(description["temperature"], 0.0, description["tau"], Tiers(**description["tiers"]), familiarity)
+    if description.format == WITH_CALIBRATION:
+        familiarity = Familiarity(_reference(folder / WEIGHTS, REFERENCE), description.familiarity)
+        return Calibration(description.temperature, 0.0, description.tau, Tiers(**description.tiers.model_dump()), familiarity)
     if not (folder / CALIBRATION).exists():
         raise ContractError(f"{folder} holds a network without {CALIBRATION}. Run `dvc repro calibrate`, which takes seconds.")
-    said = read_json(folder / CALIBRATION)
-    familiarity = Familiarity(_tensor(folder / FAMILIARITY, "reference"), said.pop("familiarity"))
+    said = read_said(folder / CALIBRATION, SaidCalibration, "calibrate").model_dump()
+    familiarity = Familiarity(_reference(folder / FAMILIARITY, "reference"), said["familiarity"])
     return Calibration(**{**said, "tiers": Tiers(**said["tiers"]), "familiarity": familiarity})
 
 
-def _tensor(path: Path, name: str) -> np.ndarray:
+def _reference(path: Path, name: str) -> np.ndarray:
+    """Of `Familiarity`."""
     try:
         with safe_open(path, framework="np") as file:
-            return file.get_tensor(name)
+            reference = file.get_tensor(name)
     except (OSError, SafetensorError) as error:
         raise unfit(path, error) from error
+    if reference.ndim != 2 or reference.dtype.kind != "f" or not np.isfinite(reference).all():
+        raise unfit(path, ValueError(f"{name} holds no photos' features"))
+    return reference

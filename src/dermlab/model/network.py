@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from dermlab.data.classes import Classes
-from dermlab.data.questionnaire import Questionnaire, as_json, questionnaire_from
+from dermlab.data.questionnaire import Questionnaire, as_json
 from dermlab.model.backbones import create_backbone
 from dermlab.model.classifier import FusedClassifier
-from dermlab.model.folder import DESCRIPTION, FORMAT, REFERENCE, WEIGHTS, read_description, unfit
+from dermlab.model.folder import DESCRIPTION, FORMAT, REFERENCE, WEIGHTS, Description, read_description, unfit
 from dermlab.model.questionnaire import width_of
 from dermlab.run import paths
+from dermlab.run.errors import ContractError, DermlabError
 from dermlab.run.files import atomic_path
 
 
@@ -57,10 +58,8 @@ def load_network(folder: Path = paths.MODEL) -> Network:
     """On the CPU, in eval mode. Raises ContractError where the folder is incomplete or its two files do not fit."""
     folder = Path(folder)
     description = read_description(folder)
-    classes, questions = Classes(tuple(description["classes"])), questionnaire_from(description["questionnaire"])
-    name, size = description["backbone"]["name"], description["image_size"]
-    backbone = create_backbone(name, size, pretrained=False, config=description["backbone"]["config"])
-    module = FusedClassifier(backbone, width_of(questions), len(classes.names))
+    _check_weights(description, folder)
+    module = _module(description, folder)
     try:
         tensors = load_file(folder / WEIGHTS)
         tensors.pop(REFERENCE, None)
@@ -68,5 +67,43 @@ def load_network(folder: Path = paths.MODEL) -> Network:
     except (OSError, SafetensorError, RuntimeError) as error:
         raise unfit(folder / WEIGHTS, error) from error
     module.eval().to(memory_format=torch.channels_last)
-    prior = np.array(description["prior"])
-    return Network(module, classes, questions, size, name, prior, description["stored_side"], description["recipe"])
+    return Network(
+        module, Classes(description.classes), description.questionnaire, description.image_size, description.backbone.name,
+        np.array(description.prior), description.stored_side, description.recipe,
+    )  # fmt: skip
+
+
+def _module(description: Description, folder: Path) -> FusedClassifier:
+    """Without weights."""
+    said = description.backbone
+    try:
+        backbone = create_backbone(said.name, description.image_size, pretrained=False, config=said.config)
+        return FusedClassifier(backbone, width_of(description.questionnaire), len(description.classes) + 1)
+    except (DermlabError, ImportError, NotImplementedError):
+        raise
+    except Exception as error:  # a library raises whatever a configuration of nobody makes it raise
+        raise ContractError(
+            f"{folder / DESCRIPTION}: backbone: {said.name} cannot be built as described ({' '.join(str(error).split())[:200]}). "
+            "Restore it: `dvc checkout train`."
+        ) from error
+
+
+def _check_weights(description: Description, folder: Path) -> None:
+    """Before any memory is taken: that the weights are of a network as described, so that it is no larger than their file. Where a library
+    cannot build one without memory, it is left to the loading, and so is the smallest, for which torch would import for a second what it
+    needs to pretend."""
+    if description.backbone.name == "lite0":
+        return
+    try:
+        with torch.device("meta"):
+            wanted = {name: list(tensor.shape) for name, tensor in _module(description, folder).state_dict().items()}
+    except (NotImplementedError, ContractError):
+        return
+    try:
+        with safe_open(folder / WEIGHTS, framework="pt") as file:
+            found = {name: file.get_slice(name).get_shape() for name in file.keys() if name != REFERENCE}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise unfit(folder / WEIGHTS, error) from error
+    if other := sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)):
+        said = f"{len(other)} tensors are others, first {other[0]}: {found.get(other[0])} and not {wanted.get(other[0])}"
+        raise unfit(folder / WEIGHTS, ValueError(said))

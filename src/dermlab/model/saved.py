@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dermlab.model.calibration import Calibration, load_calibration, save_calibration
+from dermlab.model.folder import FAMILIARITY, unfit
 from dermlab.model.network import Network, load_network, save_network
 from dermlab.run import paths
 
@@ -28,4 +29,8 @@ def save_model(model: TrainedModel, folder: Path = paths.MODEL) -> None:
 def load_model(folder: Path = paths.MODEL) -> TrainedModel:
     """On the CPU, in eval mode. Raises ContractError where the folder is incomplete or its files do not fit each other."""
     folder = Path(folder)
-    return TrainedModel(**vars(load_network(folder)), calibration=load_calibration(folder))
+    network, calibration = load_network(folder), load_calibration(folder)
+    reference, seen = calibration.familiarity.reference, network.module.backbone.features
+    if len(reference) and reference.shape[1] != seen:
+        raise unfit(folder / FAMILIARITY, ValueError(f"photos of {reference.shape[1]} features, and a backbone of {seen}"))
+    return TrainedModel(**vars(network), calibration=calibration)

@@ -22,7 +22,9 @@ from dermlab.run import paths
 from dermlab.scores.familiarity import UNFAMILIAR
 
 MAX_PIXELS = 100_000_000
-BATCH = 64
+BATCH = 64  # photos of OF_SIDE pixels; fewer of larger ones, so that a batch takes the same memory
+OF_SIDE = 448
+UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # by which a stranger's words would command a terminal
 FEW = 8  # photos that one core is through with before it could share them: the first wait of two threads for each other takes a second
 
 
@@ -53,16 +55,16 @@ class Predictor:
     def described(self) -> str:
         """Which model it is, in a line: backbone, side of what it sees, and variant, loss and seed where they are known."""
         said = {"variant": _variant(self.folder), **self.model.recipe}
-        known = [f"{key} {said[key]}" for key in ("variant", "loss", "seed") if said.get(key) is not None]
+        known = [f"{key} {UNSEEN.sub('', str(said[key]))}" for key in ("variant", "loss", "seed") if said.get(key) is not None]
         return ", ".join([f"{self.model.backbone} at {self.model.image_size} px", *known])
 
     def __call__(self, photos: Iterable[Path | str], answers: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Prediction]:
         """One prediction a photo, in order. `answers`: photo -> question -> answer; a question that is not answered is left out. Raises
         ContractError for an answer that the questionnaire does not know; a photo that cannot be read is a prediction with an error."""
-        ahead = iter(photos)
+        ahead, at_once = iter(photos), max(1, min(BATCH, BATCH * OF_SIDE**2 // self.model.image_size**2))
 
         def read_ahead() -> list[tuple[str, Future[np.ndarray]]]:
-            return [(str(name), readers.submit(self._read, str(name))) for name in islice(ahead, BATCH)]
+            return [(str(name), readers.submit(self._read, str(name))) for name in islice(ahead, at_once)]
 
         # Pillow decodes outside Python's lock. Beside a GPU the next batch is read while this one is predicted; on a CPU the network needs
         # the cores itself, and its threads, which wait for each other at each layer, would wait for those that decode.
