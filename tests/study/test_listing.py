@@ -1,5 +1,7 @@
 """Experiments of every commit, and which of them were tested alike."""
 
+from pathlib import Path
+
 import pytest
 from one_stage import DVC, start_repository
 
@@ -39,3 +41,15 @@ def test_runs_of_all_commits_are_listed_with_what_they_were_tested_on(repo):
     table = as_table(list_runs())
     tested = dict(zip(table.columns[0].cells, table.columns[3].cells, strict=True))
     assert tested["plain"] == tested["focal"] != tested["elsewhere"]
+
+
+def test_a_headline_that_is_damaged_in_the_cache_is_named_and_the_others_are_listed(repo, capsys):
+    from dvc.repo import Repo
+
+    with Repo() as opened:
+        for path in Path(opened.cache.local.path).rglob("*"):
+            if path.is_file() and path.read_bytes() == b'{"top1": 0.75}':
+                path.chmod(0o644)
+                path.write_bytes(b'{"top1": 0.7')
+    assert {run.name: run.top1 for run in list_runs()} == {"plain": 0.5, "focal": None, "elsewhere": None}
+    assert "focal: metrics/headline.json is damaged in the DVC cache" in capsys.readouterr().err

@@ -18,6 +18,13 @@ def seeds_of(name: str, skill: float, first: int, **params) -> list:
     return [run(name if seed == 17 else f"{name}-s{seed}", skill, first + seed, seed=seed, **params) for seed in (17, 18, 19)]
 
 
+def test_runs_of_other_machines_are_seeds_of_one_recipe():
+    """params.yaml says how the work is done too."""
+    slow, fast = (run(f"s{n}", 1.5, n, seed=n, machine={"workers": n, "usd_per_hour": n}) for n in (17, 18))
+    assert slow.recipe == fast.recipe
+    assert slow.recipe != run("other", 1.5, 1, seed=17, loss="focal").recipe
+
+
 def test_a_model_against_itself_differs_by_nothing_but_what_trainings_differ():
     (twin,) = judged(BASE, replace(BASE, name="twin", params={**PARAMS, "loss": "focal"})).judged
     for difference in (*twin.differences.values(), *twin.class_differences.values()):

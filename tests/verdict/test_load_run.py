@@ -1,13 +1,15 @@
 """Experiments are read out of DVC by name, without checking them out."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from one_stage import DVC, start_repository
+from ruamel.yaml import YAML
 
 from dermlab.data.tables import FLAGS, read_table
 from dermlab.run.errors import ContractError, DermlabError
-from dermlab.verdict.runs import load_run, load_runs
+from dermlab.verdict.runs import commit_of, load_run, load_runs
 
 MAKE = """
 from pathlib import Path
@@ -92,6 +94,41 @@ def test_an_unknown_experiment_is_an_error_that_lists_those_that_exist(repo):
 def test_a_revision_without_results_is_an_error_that_says_how_to_get_them(repo):
     with pytest.raises(ContractError, match=r"HEAD: data/predictions.parquet is neither in the DVC cache nor to be had from the remote"):
         load_run("HEAD", repo)
+
+
+@pytest.mark.parametrize("content", [b"PAR1 and no more", b"", "a byte of many"])
+def test_a_file_that_is_damaged_in_the_cache_is_named_with_its_experiment_and_what_brings_it_back(repo, content):
+    from dvc.repo import Repo
+
+    text = subprocess.run(["git", "show", f"{commit_of('plain', repo)}:dvc.lock"], cwd=repo, capture_output=True, check=True).stdout
+    outs = {out["path"]: out["md5"] for out in YAML(typ="safe").load(text)["stages"]["evaluate"]["outs"]}
+    with Repo(str(repo)) as opened:
+        cached = Path(opened.cache.local.oid_to_path(outs["data/predictions.parquet"]))
+    whole, mode = cached.read_bytes(), cached.stat().st_mode
+    cached.chmod(0o644)
+    try:
+        cached.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:] if content == "a byte of many" else content)
+        with pytest.raises(
+            ContractError, match=r"plain: data/predictions.parquet is damaged in the DVC cache.*rm -f .*dvc exp pull origin plain"
+        ):
+            load_run("plain", repo)
+        assert load_run("focal", repo).name == "focal"
+    finally:
+        cached.write_bytes(whole)
+        cached.chmod(mode)
+    assert load_run("plain", repo).name == "plain"
+
+
+def test_a_table_of_the_workspace_that_is_cut_off_is_named(repo):
+    path = repo / "data" / "predictions.parquet"
+    whole = path.read_bytes()
+    path.unlink()
+    try:
+        path.write_bytes(whole[:100])
+        with pytest.raises(ContractError, match="^workspace: data/predictions.parquet cannot be read as Parquet .*dvc checkout"):
+            load_run("workspace", repo)
+    finally:
+        path.write_bytes(whole)
 
 
 def test_params_that_nobody_ran_are_refused(repo):

@@ -1,6 +1,7 @@
 """`dermlab runs`: every experiment of this repository, whatever commit it started from, and which of them may be compared."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,10 @@ from rich.table import Table
 from ruamel.yaml import YAML
 
 from dermlab.run import paths
+from dermlab.run.errors import ContractError
 from dermlab.run.git import git
 from dermlab.study.workspace import LOCK
-from dermlab.verdict.runs import UNFINISHED
+from dermlab.verdict.runs import UNFINISHED, check_is_whole
 
 ROOT = "refs/exps/"
 
@@ -53,10 +55,21 @@ def _listed(name: str, base: str, made: str, commit: str, cached: Callable[[str]
     digests = {out["path"]: out["md5"] for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])}
     evaluated = str(paths.PREDICTIONS) in digests
     test = "".join(digests.get(str(path), "") for path in (paths.CATALOG, paths.IMAGES)) if evaluated else ""
-    headline = Path(cached(digests[str(paths.HEADLINE)])) if evaluated and str(paths.HEADLINE) in digests else None
-    top1 = json.loads(headline.read_text()).get("top1") if headline and headline.exists() else None
+    digest = digests.get(str(paths.HEADLINE)) if evaluated else None
+    top1 = _top1(name, Path(cached(digest)), digest) if digest else None
     said = [params.get(key, "") for key in ("variant", "loss", "backbone", "seed")]
     return Listed(name, base, made, *said, test, top1)
+
+
+def _top1(name: str, headline: Path, digest: str) -> float | None:
+    if not headline.exists():
+        return None
+    try:
+        check_is_whole(headline, digest, f"{name}: {paths.HEADLINE}")
+    except ContractError as error:  # one of many, of which the others are whole
+        print(error, file=sys.stderr)
+        return None
+    return json.loads(headline.read_text(encoding="utf-8")).get("top1")
 
 
 def as_table(runs: list[Listed]) -> Table:

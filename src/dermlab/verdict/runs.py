@@ -1,16 +1,19 @@
 """Reading an experiment's predictions out of DVC, without checking it out; and all seeds of a recipe by the name of one."""
 
+import hashlib
 import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -203,7 +206,7 @@ def _read(name: str, folder: Path) -> Run:
         check_params_were_run(params, lock)
         params = _settings(params, lock)
         # Only what is used, and no schema: it is today's, and a run of an older version was checked when it was written.
-        names = [name for name in pq.read_schema(folder / paths.PREDICTIONS).names if name in SCORED or name.startswith(PROB_PREFIX)]
+        names = [name for name in _columns(folder / paths.PREDICTIONS) if name in SCORED or name.startswith(PROB_PREFIX)]
         predictions = read_table(folder / paths.PREDICTIONS, PREDICTIONS, names)
         manifest = read_table(folder / paths.MANIFEST, MANIFEST, ["split", "label"])
         flags = read_table(folder / paths.FLAGS, FLAGS, ["given", "label_issue"])
@@ -216,6 +219,13 @@ def _read(name: str, folder: Path) -> Run:
     known, used = ({label: int(count) for label, count in of.items() if label != OTHER} for of in (counts, trained))
     doubted = {label: float(share) for label, share in flagged.items() if label != OTHER}
     return Run(name, predictions, params, known, used, doubted, code_of(lock))
+
+
+def _columns(path: Path) -> list[str]:
+    try:
+        return pq.read_schema(path).names
+    except pa.ArrowInvalid as error:
+        raise ContractError(f"{path} cannot be read as Parquet ({_short(error)}). Restore it with `dvc checkout`.") from error
 
 
 def labels_of(split: str, catalog: Path, images: Path) -> pd.DataFrame:
@@ -269,6 +279,7 @@ def fetch(rev: str, repo: Path, folder: Path, files: Sequence[Path], remote: boo
         if path in texts:
             target.write_text(texts[path], encoding="utf-8")
         elif path in outs and (source := Path(cached(outs[path]))).exists():
+            check_is_whole(source, outs[path], f"{rev}: {path}")
             target.symlink_to(source.resolve())
         elif path != LOCK:
             try:
@@ -281,6 +292,22 @@ def fetch(rev: str, repo: Path, folder: Path, files: Sequence[Path], remote: boo
                     f"{rev}: {path} is neither in the DVC cache nor to be had from the remote ({_short(error)}). Fetch it: `dvc exp pull` "
                     f"and `dvc fetch`, or run it again: `dvc exp run`."
                 ) from error
+
+
+def check_is_whole(source: Path, digest: str, what: str) -> None:
+    """DVC takes what lies in its cache for what was put there. `what`: an experiment and its file. Raises ContractError."""
+    state = source.stat()
+    if _md5(source, state.st_size, state.st_mtime_ns) != digest:
+        raise ContractError(
+            f"{what} is damaged in the DVC cache, which holds other bytes than were put there. Remove them and fetch it again: "
+            f"`rm -f {source}`, then `dvc exp pull origin {what.partition(':')[0]}`; or run it again: `dvc exp run`."
+        )
+
+
+@cache  # most experiments share most of what is read of them
+def _md5(source: Path, size: int, changed: int) -> str:
+    with source.open("rb") as file:
+        return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
 
 
 def _experiments(repo: Path) -> list[str]:
