@@ -71,6 +71,8 @@ def test_an_unknown_key_of_a_recipe_is_refused(tmp_path):
         ("experiments:\n  a: {train: {lr: 0.1}}\n", "a: train: .'lr': 0.1. is not valid. Valid: a text, a number"),
         ("experiments:\n  a: {train.lr: 2026-01-01}\n", "a: train.lr: .* is not valid"),
         ("experiments:\n  a: {3: 4}\n", "a: 3 is no param"),
+        ('experiments:\n  a: {"\\e[2J": 4}\n', r"a: '\\x1b\[2J' is no param"),
+        ('"\\e[2J": 4\nexperiments:\n  a: {}\n', r"'\\x1b\[2J' is not known"),
         ("experiments: [a, b]\n", "must hold `experiments:`"),
         ("experiments:\n  a: {}\n  a: {loss: focal}\n", 'duplicate key "a".*line 3'),
         ("experiments:\n\ta: {}\n", "is not valid YAML: .*line 2"),

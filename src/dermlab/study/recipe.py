@@ -71,7 +71,7 @@ def _values(values: Any) -> dict[str, Any]:
     if not isinstance(values, Mapping):
         raise ValueError(f" holds {reprlib.repr(values)}, which are no params. Write them as {{loss: focal, train.lr: 0.0003}}")
     for key, value in values.items():
-        if not isinstance(key, str):
+        if not isinstance(key, str) or not key.isprintable():
             raise ValueError(f": {reprlib.repr(key)} is no param. Write the key as in params.yaml, such as train.lr")
         if key != BUDGET and (not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value))):
             raise ValueError(f": {key}: {reprlib.repr(value)} is not valid. Valid: a text, a number, on or off")
@@ -136,7 +136,8 @@ def _written(text: str, path: Path) -> _Recipe:
     if not isinstance(raw.get("experiments"), dict) or not raw["experiments"]:
         raise ParamsError(f"{path} must hold `experiments:`, a name and its overrides a line, the baseline first.")
     if unknown := set(raw) - set(_Recipe.model_fields):
-        raise ParamsError(f"{path}: {', '.join(sorted(map(str, unknown)))} is not known. Valid: experiments, set, seeds.")
+        said = ", ".join(sorted(str(key) if str(key).isprintable() else repr(key) for key in unknown))
+        raise ParamsError(f"{path}: {said} is not known. Valid: experiments, set, seeds.")
     try:
         return _Recipe.model_validate(raw)
     except ValidationError as error:
