@@ -252,11 +252,11 @@ def cost() -> None:
 def apply(experiment: Annotated[str, typer.Argument(help="its name in `dvc exp show`")]) -> None:
     """Bring an experiment's params and results into the workspace.
 
-    As `dvc exp apply`, but the ledger keeps its lines of today."""
-    from dermlab.study.workspace import apply as apply_experiment
+    No other file is touched: code, ledger and words stay as they are."""
+    from dermlab.study.results import apply as apply_experiment
 
-    apply_experiment(experiment, keep=[str(paths.RELABELS), str(paths.NOT_COPIES)])
-    say(f"params.yaml and results are those of {experiment}; {paths.RELABELS} is as it was")
+    apply_experiment(experiment)
+    say(f"params.yaml and results are those of {experiment}; nothing else was touched")
 
 
 @verb()
@@ -264,7 +264,7 @@ def reset() -> None:
     """Put params.yaml and results back to what is committed.
 
     Also after a run that was killed. Code and ledger stay as they are."""
-    from dermlab.study.workspace import reset as reset_workspace
+    from dermlab.study.results import reset as reset_workspace
 
     reset_workspace()
 

@@ -5,7 +5,8 @@ before it. Here stands what these models share.
 """
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -102,6 +103,18 @@ def parsed(text: str, path: Path | str) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise ParamsError(f"{path} must hold keys and values.")
     return raw
+
+
+def rewritten(text: str, change: Callable[[Any], None]) -> str:
+    """A YAML text with its values changed in place, comments and quotes as they are. Raises YAMLError."""
+    yaml = YAML()
+    yaml.width = 4096  # a long line stays one
+    yaml.preserve_quotes = True
+    values = yaml.load(text)
+    change(values)
+    with io.StringIO() as buffer:
+        yaml.dump(values, buffer)
+        return buffer.getvalue()
 
 
 def _check_all(raw: dict[str, Any], path: Path) -> None:

@@ -1,17 +1,14 @@
 """A recipe, recipes/NAME.yaml: the experiments of a study and the params of each."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from dermlab.run import paths
 from dermlab.run.errors import DermlabError, ParamsError
 from dermlab.run.git import git
-from dermlab.run.params import check_params_text, nearest, parsed
+from dermlab.run.params import check_params_text, nearest, parsed, rewritten
 
 BUDGET = "review"  # the one key of an experiment that is no param: the share of the training rows that a simulated reviewer looks at
 LEDGER = "manifest.ledger"  # the param that names his answers
@@ -89,22 +86,20 @@ def _experiment(name: str, values: dict[str, Any]) -> Experiment:
 def params_of(experiment: Experiment, committed: str) -> str:
     """The whole params.yaml of an experiment: the `committed` text with the experiment's values. Raises ParamsError for a key that is
     not there."""
-    yaml = YAML()
-    yaml.width = 4096  # a long line stays one
-    yaml.preserve_quotes = True
-    values = yaml.load(committed)
-    for key, value in experiment.overrides.items():
-        *blocks, name = key.split(".")
-        block = values
-        for part in blocks:
-            block = block.get(part, {}) if isinstance(block, Mapping) else {}
-        block = block if isinstance(block, Mapping) else {}
-        if name not in block:
-            raise ParamsError(f"{experiment.name}: {key} is not a param{nearest(name, block)} Valid there: {', '.join(block) or 'nothing'}")
-        block[name] = value
-    with io.StringIO() as buffer:
-        yaml.dump(values, buffer)
-        return buffer.getvalue()
+
+    def override(values: Any) -> None:
+        for key, value in experiment.overrides.items():
+            *blocks, name = key.split(".")
+            block = values
+            for part in blocks:
+                block = block.get(part, {}) if isinstance(block, Mapping) else {}
+            block = block if isinstance(block, Mapping) else {}
+            if name not in block:
+                valid = ", ".join(block) or "nothing"
+                raise ParamsError(f"{experiment.name}: {key} is not a param{nearest(name, block)} Valid there: {valid}")
+            block[name] = value
+
+    return rewritten(committed, override)
 
 
 def checked_params(planned: Sequence[Experiment], committed: str) -> dict[str, str]:
