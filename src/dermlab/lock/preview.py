@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
 from dermlab.data.classes import OTHER
@@ -18,7 +17,7 @@ from dermlab.run.errors import SourceError
 from dermlab.run.files import write_text
 from dermlab.run.location import read_location
 from dermlab.run.objects.opening import open_objects
-from dermlab.run.progress import say
+from dermlab.run.progress import console, say
 
 SHOWN = 10  # photos on the page
 SIDE, MAX_PIXELS = 200, 100_000_000
@@ -47,7 +46,7 @@ def preview(uri: str, options: Options, page: Path | None = None) -> Path:
         column.justify = "right"
     for name in (*pin.classes.targets, *([OTHER] if OTHER in counts else [])):
         table.add_row(name, f"{counts.get(name, 0):,}", f"{patients.get(name, 0):,}")
-    Console(width=100).print(table)
+    console(100).print(table)
     size, people, given = pin.manifest["size"].sum(), pin.manifest["patient_id"].nunique(), pin.manifest["split"].value_counts()
     say(f"{len(pin.manifest):,} images ({size / 1e6:,.0f} MB), {people:,} patients, {len(pin.questions)} questions")
     say(f"splits: {', '.join(f'{name} {count:,}' for name, count in given.items()) or 'none given; dermlab splits by patient'}")

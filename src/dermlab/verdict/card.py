@@ -4,6 +4,7 @@ show these rows, and `dermlab table` nothing else."""
 import csv
 import io
 
+from markupsafe import Markup
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -74,9 +75,9 @@ def as_table(verdict: Verdict) -> Table:
     return table
 
 
-def as_markdown(verdict: Verdict) -> str:
+def as_markdown(verdict: Verdict) -> Markup:
     header, rows = rows_of(verdict)
-    return markdown_table(header, rows, left=2) + (f"\n\n{NOTE}" if _has_several(verdict) else "")
+    return markdown_table(header, rows, left=2) + Markup(f"\n\n{NOTE}" if _has_several(verdict) else "")
 
 
 def as_csv(verdict: Verdict) -> str:

@@ -6,7 +6,6 @@ from math import isfinite
 from pathlib import Path
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -20,12 +19,12 @@ from dermlab.verdict.judge import Verdict
 MOST_CLASSES = 60  # that Markdown lists: a comment has to stay short enough to be taken
 
 
-def as_text(verdict: Verdict) -> list[str]:
+def as_text(verdict: Verdict) -> list[Text]:
     """For a terminal: the advice on each recipe, and below it what else was seen."""
-    lines = [escape(verdict.warning), ""] if verdict.warning else []
-    lines += [escape(card.asked_for(verdict.question)), ""]
+    lines = [Text(verdict.warning), Text()] if verdict.warning else []
+    lines += [Text(card.asked_for(verdict.question)), Text()]
     for recipe in verdict.judged:
-        lines += [f"[bold]{escape(recipe.advice.sentence)}[/bold]", *(f"  {escape(reason)}" for reason in recipe.advice.reasons), ""]
+        lines += [Text(recipe.advice.sentence, style="bold"), *(Text(f"  {reason}") for reason in recipe.advice.reasons), Text()]
     return lines
 
 
