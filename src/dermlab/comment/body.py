@@ -1,5 +1,7 @@
 """The comment's text: the verdict where both sides have results that can be had, and always what Git and DVC know."""
 
+from dataclasses import replace
+
 from dermlab.report.render import plain, sentence
 from dermlab.run import paths
 from dermlab.run.errors import DermlabError
@@ -37,6 +39,7 @@ def _verdict(base: str, head: str, old: str, new: str) -> str:
         return f"`{LOCK}` is that of {_code(base)}: this branch brings no other results."
     try:
         runs, others = load_runs([old, new])
+        runs = [replace(run, name={old: base, new: head}.get(run.name, run.name)) for run in runs]
         verdict = judge(runs, asked(git("show", f"{old}:{paths.PARAMS}", check=False)), others)  # as it was asked where this is to go
         if not verdict.judged:
             return f"This branch and {_code(base)} have one recipe: they differ in nothing but the seed."
@@ -46,7 +49,7 @@ def _verdict(base: str, head: str, old: str, new: str) -> str:
             f"The results cannot be compared here: {said}\n\nOn a fork there are no credentials of the remote; whoever has them runs "
             f"{_code(f'dermlab comment {base}')}. What Git knows stands below."
         )
-    return as_markdown(verdict).replace(old, plain(base)).replace(new, plain(head))
+    return as_markdown(verdict)
 
 
 def _cells_as_written(table: str) -> str:
