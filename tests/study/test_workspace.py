@@ -5,11 +5,16 @@ import os
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from ruamel.yaml import YAML
 
+from dermlab.data.embeddings import EmbeddingInfo, Embeddings, write_embeddings
+from dermlab.data.pin import PINNED_FILES
+from dermlab.data.shards import shard_name
+from dermlab.data.validation import Validation, write_validation
 from dermlab.run.errors import DermlabError
 from dermlab.run.git import git
 from dermlab.study import workspace
@@ -297,3 +302,18 @@ def test_one_study_at_a_time(repository):
         pass
     with alone():
         pass
+
+
+def test_what_a_stage_writes_in_a_folder_is_nobodys_own(repository):
+    """A name that this does not know would be taken away from DVC in every study."""
+    write_embeddings(Embeddings(np.array(["a"]), np.zeros((1, 2), np.float16), EmbeddingInfo("lite0", 2, 64, "w")))
+    write_validation(Validation(np.array(["a"]), np.zeros(1, np.int64), np.zeros((1, 2), np.float32), np.zeros((1, 2), np.float16)))
+    for path in (
+        Path("data/shards") / shard_name(3),
+        Path("data/source/source.json"),
+        *(Path("data/source") / name for name in PINNED_FILES),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    remember()
+    assert not list(Path(".dvc/tmp/own").rglob("*"))

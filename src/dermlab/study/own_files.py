@@ -8,7 +8,6 @@ from pathlib import Path
 
 from dermlab.data.pin import PINNED_FILES
 from dermlab.data.validation import Validation
-from dermlab.embed.reuse import FILES as OF_EMBEDDINGS
 from dermlab.run import paths
 from dermlab.run.progress import say
 
@@ -17,7 +16,7 @@ ASIDE = Path(".dvc/tmp/own")
 WRITTEN = {
     paths.SOURCE: (*PINNED_FILES, "source.json"),
     paths.SHARDS: ("shard-*.arrow",),
-    paths.EMBEDDINGS: OF_EMBEDDINGS,
+    paths.EMBEDDINGS: ("info.json", "features.npy", "image_ids.npy"),
     paths.VALIDATION: tuple(f"{name}.npy" for name in Validation.__dataclass_fields__),
 }
 
