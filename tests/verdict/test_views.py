@@ -53,6 +53,18 @@ def test_tables_of_all_scores_and_classes_fit_too(verdict):
         assert label in text
 
 
+def test_what_is_no_share_differs_in_its_own_unit(verdict, tmp_path):
+    write_html(verdict, tmp_path / "page.html")
+    focal = verdict.judged[1]
+    for name in ("nll", "brier", "sink_ratio"):
+        d = focal.differences[name]
+        told = f"{d.delta:+.3f}".replace("-", "−")
+        assert told in printed(scores_table(verdict))
+        assert told in as_markdown(verdict)
+        assert told in (tmp_path / "page.html").read_text()
+    assert f"{100 * focal.differences['balanced_accuracy'].delta:+.1f}".replace("-", "−") in printed(scores_table(verdict))
+
+
 def test_an_interval_is_drawn_where_it_lies_with_patients_thick_and_trainings_thin():
     one = judged(BASE, run("other", 1.6, 4, loss="focal")).judged[0].differences["top1"]
     d = replace(one, baseline=0.5, value=0.54, bounds=(-0.02, 0.1), of_patients=(0.02, 0.06))

@@ -28,6 +28,7 @@ SCORE_MEANINGS = {
     "brier": "squared distance of the probabilities from the truth, 0 to 2; lower is better",
     "nll": "mean of -log p(right class); lower is better",
 }
+NO_SHARES = ("sink_ratio", "brier", "nll")  # scores whose differences are no points
 TIER_LABELS = {ANSWER: "answers", TOP3: "names three", ABSTAIN: "does not answer"}
 ABSENT = "–"
 
@@ -62,6 +63,15 @@ def points_bounds(value: Sequence[float] | None) -> str:
     return "" if value is None else f"[{points(value[0])}, {points(value[1])}]"
 
 
+def change(value: float, name: str) -> str:
+    """A difference in the score `name`: in points where it is a share, else as it is."""
+    return points(value / 100, 3) if name in NO_SHARES else points(value)
+
+
+def change_bounds(value: Sequence[float] | None, name: str) -> str:
+    return "" if value is None else f"[{change(value[0], name)}, {change(value[1], name)}]"
+
+
 def count(value: float | None) -> str:
     return ABSENT if value is None else f"{value:,.0f}"
 
@@ -86,7 +96,7 @@ def sentence(text: str) -> str:
     """As `plain`, but that `words` in backticks are code, and that no first sign makes it a heading, a list or a quotation."""
     parts = re.split(r"(?<!`)(`[^`]+`)(?!`)", text)
     whole = "".join(part if position % 2 else plain(part) for position, part in enumerate(parts))
-    return re.sub(r"^(\s*\d*)([#>+=.)-])", r"\1\\\2", whole)
+    return re.sub(r"^(\s*)(>|[#+=-]+(?=\s|$))|^(\s*\d+)([.)](?=\s))", lambda m: f"{m[1] or m[3] or ''}\\{m[2] or m[4]}", whole)
 
 
 def in_tag(text: str) -> Markup:
@@ -125,6 +135,7 @@ def _environment(html: bool, room: str) -> Environment:
     )
     environment.filters |= {
         "score": score, "percent": percent, "points": points, "bounds": bounds, "points_bounds": points_bounds, "count": count,
+        "change": change, "change_bounds": change_bounds,
         "prose": prose, "in_tag": in_tag, "as_is": Markup,
     }  # fmt: skip
     environment.globals |= {
@@ -132,7 +143,7 @@ def _environment(html: bool, room: str) -> Environment:
         "min_patients": MIN_PATIENTS, "absent": ABSENT, "confusion_figure": figures.confusion,
         "calibration_figure": figures.calibration, "interval_figure": figures.interval, "difference_figure": figures.difference,
         "balance_figure": figures.balance, "coverage_figure": figures.coverage, "tier_labels": TIER_LABELS,
-        "precision_recall_figure": figures.precision_recall,
+        "precision_recall_figure": figures.precision_recall, "no_shares": NO_SHARES,
     }  # fmt: skip
     return environment
 

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from dermlab.report.render import SCORE_LABELS, markdown_table, points_bounds, render, score
+from dermlab.report.render import SCORE_LABELS, change_bounds, markdown_table, points_bounds, render, score
 from dermlab.run.files import write_text
 from dermlab.scores.headline import HEADLINE
 from dermlab.verdict import card
@@ -66,7 +66,10 @@ def as_markdown(verdict: Verdict) -> str:
     others = [name for name in HEADLINE if name not in card.shown(verdict.question)]
     more = [
         [SCORE_LABELS[name], score(verdict.baseline.mean[name])]
-        + [f"{card.arrowed(d)} {points_bounds(d.bounds)}".strip() for d in (recipe.differences[name] for recipe in verdict.judged)]
+        + [
+            f"{card.arrowed(d, name)} {change_bounds(d.bounds, name)}".strip()
+            for d in (recipe.differences[name] for recipe in verdict.judged)
+        ]
         for name in others
     ]
     return render(
@@ -131,7 +134,7 @@ def _differences_table(title: str, verdict: Verdict, names: list[str]) -> Table:
         cells = []
         for recipe in verdict.judged:
             d = recipe.differences[name]
-            cells.append(Text(f"{card.arrowed(d)}\n{points_bounds(d.bounds)}", style=card.STYLES[d.verdict]))
+            cells.append(Text(f"{card.arrowed(d, name)}\n{change_bounds(d.bounds, name)}", style=card.STYLES[d.verdict]))
         table.add_row(SCORE_LABELS[name], score(verdict.baseline.mean[name]), *cells)
     return table
 
