@@ -126,7 +126,7 @@ def test_train_and_test_alone_are_kept_and_val_is_said_to_come_out_of_train(tmp_
     [
         (["train", "val"], "all rows are of split train and val, and none of test. .*name val `test`.*--ignore-splits"),
         (["train"], "all rows are of split train, and none of test"),
-        (["test"], "all rows are of split test, and none of train. A model would have nothing to learn from"),
+        (["test"], "all rows are of split test, and none of train. Nothing could be learnt from them"),
         (["val", "test"], "all rows are of split test and val, and none of train"),
         (["val"], "all rows are of split val, and none of test and train"),
     ],
@@ -208,6 +208,12 @@ OTHERS = [("10²", "102"), ("1½", "11/2"), ("CO₂", "CO2"), ("A", "\u0391"), (
 @pytest.mark.parametrize("spellings", SAME)
 def test_spellings_that_look_alike_are_one(spellings):
     assert len(set(map(alike, spellings))) == 1
+
+
+def test_a_name_shows_all_that_it_holds_but_joiners_that_shape_letters():
+    labels, said = joined_labels(pd.Series(["nae\u00advus", "nae\u00advus", "naevus", "می\u200cخواهم"]))
+    assert labels.tolist() == ["naevus", "naevus", "naevus", "می\u200cخواهم"]
+    assert said == ["labels joined with another spelling: 'nae\\xadvus'"]
 
 
 @pytest.mark.parametrize(("one", "other"), OTHERS)
@@ -303,6 +309,9 @@ def test_a_column_a_class_with_none_or_several_ticked_is_refused_with_the_lines(
         SourceError, match="lines 2, 6, 7: no column is known as the label, and of MEL, NV, .*2 rows have none and 1 several"
     ):
         scan(source(tmp_path, table_of("image,MEL,NV,patient_id", rows)))
+    people = [(image, label, patient, str(i % 2), str(1 - i % 2)) for i, (image, label, patient) in enumerate(ROWS)]
+    with pytest.raises(SourceError, match="no column is known as the label; .*--label-column 'diagnose'"):
+        scan(source(tmp_path, table_of("image,diagnose,patient_id,male,female", people)))
     with pytest.raises(SourceError, match="nothing tells the patients apart; .*--patient-column 'NAME'"):
         scan(source(tmp_path, table_of("image,MEL,NV", [row[:3] for row in rows])))
 

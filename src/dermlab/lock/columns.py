@@ -60,10 +60,12 @@ def nearest_column(role: str, frame: pd.DataFrame, taken: Collection[str]) -> st
 
 
 def class_columns(frame: pd.DataFrame, taken: Collection[str]) -> list[str]:
-    """The columns of a one-hot table: two or more of 0 and 1 alone (or `false` and `true`), which have no other role."""
+    """The columns of a one-hot table: two or more of 0 and 1 alone (or `false` and `true`), which have no other role. None where another
+    column is called much like a label: then they may be the patient's sex as well."""
     free = [name for name in frame.columns if name not in taken and not name.startswith(PREFIX)]
     ticked = [name for name in free if frame[name].notna().any() and frame[name].dropna().map(alike).isin(TICKS).all()]
-    return ticked if len(ticked) > 1 else []
+    label_like = [name for name in free if name not in ticked and difflib.get_close_matches(plain(name), USUAL["label"], cutoff=0.75)]
+    return ticked if len(ticked) > 1 and not label_like else []
 
 
 def label_of_ticks(ticks: pd.DataFrame, where: str) -> pd.Series:

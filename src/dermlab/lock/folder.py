@@ -170,10 +170,9 @@ def _splits(raw: pd.DataFrame, used: dict[str, str], where: str) -> tuple[pd.Ser
         )
     there = set(given)
     if there and (lacking := {"train", "test"} - there):
-        if "train" in lacking:
-            why = "A model would have nothing to learn from."
-        else:
-            why = "What chose a model cannot test it: name val `test`, and dermlab takes val out of train." if "val" in there else ""
+        why = "Nothing could be learnt from them." if "train" in lacking else "Nothing could be tested on them."
+        if "val" in there and "train" in there:
+            why = "What chose a model cannot test it: name val `test`, and dermlab takes val out of train."
         raise SourceError(
             f"{where}: all rows are of split {' and '.join(sorted(there))}, and none of {' and '.join(sorted(lacking))}. {why} Give rows "
             "that split, or say --ignore-splits, and dermlab splits by patient."

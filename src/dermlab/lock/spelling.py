@@ -9,11 +9,12 @@ import pandas as pd
 
 from dermlab.run.errors import SourceError
 
-# Shown as nothing, though Unicode calls them letters, marks or symbols: joiners, fillers, an empty braille cell, selectors of a glyph.
+# Shown as nothing, though Unicode calls them letters, marks or symbols: fillers, an empty braille cell, selectors of a glyph.
 UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
 # Typed for one another, though compatibility in Unicode's sense does not join them.
 TYPED_FOR = {**dict.fromkeys("\u02d7\u2043\u2212", "-"), **dict.fromkeys('"\u201c\u201d', '"')}
 TYPED_FOR |= dict.fromkeys("`\u00b4\u2018\u2019\u02bc\u2032", "'")
+JOINERS = "\u200c\u200d"  # they shape the letters beside them
 MEANINGFUL = ("<super>", "<sub>", "<fraction>", "<circle>")  # of 10² NFKC makes 102, which is another thing
 # What people and programs write where there is nothing to write, without marks: `N/A` is `n a`.
 NOTHING = frozenset(
@@ -34,6 +35,11 @@ def folded(text: str) -> str:
 def alike(name: str) -> str:
     """As `folded`; and 1.0 is 1, as a spreadsheet writes a number that once stood beside an empty cell."""
     return re.sub(r"^(\d+)(?:\.0+|,0)$", r"\1", folded(name))
+
+
+def seen(text: str) -> str:
+    """The text on one line, without what is not seen but joiners, by which some scripts shape their letters."""
+    return " ".join("".join(sign for sign in text if sign in JOINERS or sign.isspace() or _LIKENESS[ord(sign)]).split())
 
 
 def trimmed(text: str) -> str:
@@ -64,7 +70,7 @@ def says_nothing(text: str) -> bool:
 
 def joined(column: pd.Series) -> tuple[pd.Series, list[str]]:
     """The commonest spelling of each value, on one line, and the others. None stays."""
-    written = column.map(lambda name: " ".join(name.split()), na_action="ignore")
+    written = column.map(seen, na_action="ignore")
     same = written.map(alike, na_action="ignore")
     commonest = written.groupby(same).agg(lambda names: names.value_counts().sort_index().idxmax())
     return same.map(commonest).astype(object).where(column.notna(), None), sorted(set(column.dropna()) - set(commonest))
@@ -89,7 +95,8 @@ def joined_ids(column: pd.Series, role: str, where: str) -> tuple[pd.Series, lis
         )
     spelt = column.nunique() - same.nunique()
     said = [f"{spelt} other spellings of a {role} (blanks, dashes, case, accents, `.0`, what is not seen) are joined with the first"]
-    return column.groupby(same).transform("first").astype(object).where(column.notna(), None), said if spelt else []
+    first = column.map(seen, na_action="ignore").groupby(same).transform("first")
+    return first.astype(object).where(column.notna(), None), said if spelt else []
 
 
 OF_ROLE = {"patient": "person", "case": "case"}
@@ -108,15 +115,15 @@ def check_not_rounded(column: pd.Series, where: str) -> None:
         rounded, how = long, f"numbers whose digits after the {DIGITS}th are all 0"
     if len(rounded):
         raise SourceError(
-            f"{where}, {lines_of(rounded)}, column {column.name}: {len(rounded)} ids are {how}. A spreadsheet has rounded them, and "
-            "different ones became the same. Format that column as text before the ids are entered or imported, and export again; what "
-            "is rounded in the file cannot be restored from it."
+            f"{where}, {lines_of(rounded)}, column {column.name}: {len(rounded)} ids are {how}. A spreadsheet, or a type of number too "
+            "short for them, has rounded them, and different ones became the same. Format that column as text before the ids are entered, "
+            "and export again; what is rounded in the file cannot be restored from it."
         )
 
 
 def lines_of(rows: pd.Series, shown: int = 5) -> str:
-    lines = ", ".join(map(str, rows.index[:shown]))
-    return f"line{'s' if len(rows) > 1 else ''} {lines}{' and others' if len(rows) > shown else ''}"
+    lines = rows.index.unique()
+    return f"line{'s' * (len(lines) > 1)} {', '.join(map(str, lines[:shown]))}{' and others' * (len(lines) > shown)}"
 
 
 class _Likeness(dict[int, str]):
