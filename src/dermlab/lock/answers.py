@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.questionnaire import PREFIX, Question, Questionnaire
-from dermlab.lock.listing import question_of
 from dermlab.lock.spelling import folded, joined, lines_of, says_nothing, without_marks
 from dermlab.run.errors import SourceError
 
 NO_ANSWER = ("na", "n a", "nan", "nat", "null")  # as programs write that there is none, `without_marks`; `none` may be an answer
 MANY = 9  # different numbers that nobody gives to choose from
-PARTED = r"[+-]?\d{1,3}(?:[, ']\d{3})+(?:\.\d+)?"  # 1,000.5: thousands are parted
+PARTED = r"[+-]?[1-9]\d{0,2}(?:[, ']\d{3})+(?:\.\d+)?"  # 1,000.5: thousands are parted
 DECIMAL_COMMA = r"[+-]?\d+(?:\.\d{3})*,\d+"  # 1.000,5
 
 
@@ -51,12 +50,12 @@ def _number(column: pd.Series, delimiter: str, where: str) -> Read | None:
 
 
 def _numbers(given: pd.Series, delimiter: str) -> tuple[pd.Series, list[str]]:
-    """NaN where an answer is none number. Where commas part the columns, one in a cell parts thousands if it can; else it is decimal."""
+    """NaN where an answer is no finite number. Where commas part the columns, one in a cell parts thousands if it can."""
     text, said = given.map(folded).astype(object), []
     marked = text[text.str.contains("[, ']", regex=True)]
     parted, decimal = marked.str.fullmatch(PARTED), marked.str.fullmatch(DECIMAL_COMMA)
     if len(marked) and decimal.all() and (delimiter != "," or not parted.all()):
-        said = ["commas are read as decimal points"]
+        said = [f"{len(marked)} commas are read as decimal points ({lines_of(marked)})"]
         points = marked.str.contains(".", regex=False).any()  # then they part thousands
         text = (text.str.replace(".", "") if points else text).str.replace(",", ".")
     elif parted.any():
@@ -69,28 +68,35 @@ def _numbers(given: pd.Series, delimiter: str) -> tuple[pd.Series, list[str]]:
 def _choice(column: pd.Series) -> Read:
     nothing = _are(column, lambda answer: without_marks(answer) in NO_ANSWER)
     answered, name = column.where(~nothing, None), column.name.removeprefix(PREFIX)
-    given = answered.dropna()
-    if several := bool(given.str.contains(";").any()):
-        given = given.str.split(";").explode().str.strip()
-        given = given[given != ""]
-    answers, others = joined(given)
+    several = bool(answered.dropna().str.contains(";").any())
+    parts = answered.dropna().map(_parts if several else lambda answer: (answer,)).explode().dropna()
+    answers, others = joined(parts)
+    choices = tuple(sorted(set(answers)))
     said = _not_given(column[nothing]) + ([f"{len(others)} spellings are joined with a commoner one"] if others else [])
-    choices = sorted(set(answers))
     words = answers[~np.isfinite(pd.to_numeric(answers, errors="coerce").astype(float))]
     if len(words) < len(answers):
         said.append(f"{len(words)} of {len(answers)} answers are no numbers ({lines_of(words)}), so it is a choice")
     if len(choices) > max(len(answers) / 2, 2):
         said.append(f"it has {len(choices)} different answers in {len(answers)}: is it a question to choose from?")
-    if several:
-        sets = answers.groupby(level=0).agg(lambda parts: tuple(sorted(set(parts))))
-        empty = dict.fromkeys(answered.dropna().index.difference(sets.index), ())  # of `;` alone
-        answered = pd.Series({**sets, **empty}, dtype=object).reindex(column.index)
-        return Question(name=name, kind="multi", choices=tuple(choices)), answered.where(answered.notna(), None), said
-    return question_of(name, answers), answers.reindex(column.index).astype(object).where(answered.notna(), None), said
+    spelt = dict(zip(parts, answers, strict=True))
+    if not several:
+        return Question(name=name, kind="choice", choices=choices), _of(answered, spelt.__getitem__), said
+    sets = _of(answered, lambda answer: tuple(sorted({spelt[part] for part in _parts(answer)})))
+    return Question(name=name, kind="multi", choices=choices), sets, said
+
+
+def _parts(answer: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in answer.split(";") if part.strip())
+
+
+def _of(answered: pd.Series, what: Callable[[str], object]) -> pd.Series:
+    """What is made of each answer; None stays."""
+    made = {answer: what(answer) for answer in answered.dropna().unique()}
+    return pd.Series([made.get(answer) for answer in answered], answered.index, dtype=object)
 
 
 def _are(column: pd.Series, so: Callable[[str], bool]) -> pd.Series:
-    return pd.Series([answer is not None and so(answer) for answer in column], column.index, dtype=bool)
+    return _of(column, so).fillna(False).astype(bool)
 
 
 def _not_given(cells: pd.Series) -> list[str]:

@@ -16,9 +16,9 @@ TYPED_FOR = {**dict.fromkeys("\u02d7\u2043\u2212", "-"), **dict.fromkeys('"\u201
 TYPED_FOR |= dict.fromkeys("`\u00b4\u2018\u2019\u02bc\u2032", "'")
 JOINERS = "\u200c\u200d"  # they shape the letters beside them
 MEANINGFUL = ("<super>", "<sub>", "<fraction>", "<circle>")  # of 10² NFKC makes 102, which is another thing
-# What people and programs write where there is nothing to write, without marks: `N/A` is `n a`.
+# What people and programs write where there is nothing to write, without marks: `N/A` is `n a`, `?` nothing at all.
 NOTHING = frozenset(
-    """na, n a, nan, nat, null, nil, none, unknown, unk, ukn, unkn, unknown patient, patient unknown, not known, not available,
+    """, na, n a, nan, nat, null, nil, none, unknown, unk, ukn, unkn, unknown patient, patient unknown, not known, not available,
     not applicable, not given, not provided, not recorded, not reported, not specified, not stated, no id, no name, no patient, no value,
     no data, missing, undefined, unspecified, unidentified, unnamed, anonymous, anonymised, anonymized, anonym, anon, tbd, unbekannt,
     keine angabe, k a, inconnu, desconocido, desconocida, sconosciuto, onbekend""".replace("\n   ", "").split(", ")
@@ -65,15 +65,16 @@ def without_marks(text: str) -> str:
 
 def says_nothing(text: str) -> bool:
     """Whether a cell holds a word, or marks alone, that stand for an empty one."""
-    return without_marks(text) in NOTHING or not without_marks(text)
+    return without_marks(text) in NOTHING
 
 
 def joined(column: pd.Series) -> tuple[pd.Series, list[str]]:
     """The commonest spelling of each value, on one line, and the others. None stays."""
     written = column.map(seen, na_action="ignore")
-    same = written.map(alike, na_action="ignore")
-    commonest = written.groupby(same).agg(lambda names: names.value_counts().sort_index().idxmax())
-    return same.map(commonest).astype(object).where(column.notna(), None), sorted(set(column.dropna()) - set(commonest))
+    counts = written.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    commonest = {alike(name): name for name in reversed(counts.index)}
+    names = written.map({name: commonest[alike(name)] for name in counts.index})
+    return names.astype(object).where(column.notna(), None), sorted(set(column.dropna()) - set(commonest.values()))
 
 
 def joined_labels(column: pd.Series) -> tuple[pd.Series, list[str]]:
