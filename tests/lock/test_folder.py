@@ -114,7 +114,7 @@ def test_train_and_test_alone_are_kept_and_val_is_said_to_come_out_of_train(tmp_
     files = [f"{split}/{label}/{i}.jpg" for split in ("train", "test") for i, (_, label, _) in enumerate(ROWS)]
     uri = source(tmp_path, None, files)
     assert scan(uri, no_patients=True).manifest["split"].value_counts().to_dict() == {"train": 8, "test": 8}
-    assert "dermlab takes it out of train, by patient (catalog.val_fraction), and leaves test as it is" in capsys.readouterr().out
+    assert "dermlab takes it out of train, by patient (catalog.val_fraction); test stays as it is" in capsys.readouterr().out
     assert scan(uri, no_patients=True, ignore_splits=True).manifest["split"].isna().all()
     preview(uri, Options(min_class_count=1, no_patients=True))
     assert "8; val is taken out of train, by patient" in capsys.readouterr().out
@@ -137,6 +137,21 @@ def test_without_train_or_test_the_error_says_what_is_missing(tmp_path, kind, sp
     uri = source(tmp_path, None, names) if kind == "folders" else source(tmp_path, table_of("image,label,patient_id,split", rows))
     with pytest.raises(SourceError, match=says):
         scan(uri, no_patients=kind == "folders")
+
+
+@pytest.mark.parametrize("enclosed", ["", "photos/"])
+def test_where_a_table_tells_no_splits_the_folders_of_the_photos_do(tmp_path, capsys, enclosed):
+    rows = [(f"{enclosed}{('Training', 'test')[i > 5]}/{image}", *row) for i, (image, *row) in enumerate(ROWS)]
+    uri = source(tmp_path, table_of(rows=rows), [row[0] for row in rows])
+    assert scan(uri).manifest["split"].tolist() == ["train"] * 6 + ["test"] * 2
+    assert "the split is that of the folders which the photos lie in: Training, test" in capsys.readouterr().out
+    assert scan(uri, ignore_splits=True).manifest["split"].isna().all()
+
+
+def test_rows_without_a_split_beside_others_with_one_are_named(tmp_path):
+    rows = [(*row, ("train", "test", "")[i // 3]) for i, row in enumerate(ROWS)]
+    with pytest.raises(SourceError, match="lines 8, 9: 2 rows have no split, the others have.*--ignore-splits"):
+        scan(source(tmp_path, table_of("image,label,patient_id,split", rows)))
 
 
 def test_names_of_splits_are_known_however_they_are_typed(tmp_path, capsys):

@@ -11,7 +11,7 @@ from dermlab.lock.answers import answers_of
 from dermlab.lock.columns import class_columns, column_of, label_of_ticks, nearest_column
 from dermlab.lock.keys import keys_of
 from dermlab.lock.label_table import TABLES, LabelTable, plain, read_label_table
-from dermlab.lock.layout import SPLITS, rows_of_folders
+from dermlab.lock.layout import SPLITS, rows_of_folders, splits_of_folders
 from dermlab.lock.listing import FileSource, Listing, frequent_classes
 from dermlab.lock.spelling import check_not_rounded, folded, joined_ids, joined_labels, lines_of, says_nothing
 from dermlab.run.errors import SourceError
@@ -30,8 +30,9 @@ class Folder(FileSource):
         frame, said = self._rows(table, where, name is not None)
         photos = [key for key in keys if is_photo(key)] if name else frame["image"].tolist()
         frame, more = self._found(frame, photos, where)
+        frame["split"], of_splits = self._splits(frame, where)
         questions, answers, of_answers = answers_of(table.frame.loc[frame.index], table.delimiter, where)
-        for line in (*table.said, *said, *more, *of_answers):
+        for line in (*table.said, *said, *more, *of_splits, *of_answers):
             say(f"      {line}")
         manifest = frame.drop(columns="image").assign(**answers).reset_index(drop=True)
         return Listing(self.pinned(manifest), frequent_classes(manifest["diagnosis"], self.options.min_class_count), questions)
@@ -69,8 +70,8 @@ class Folder(FileSource):
         patients, of_patients = _ids(raw, used, "patient", where)
         cases, of_cases = (patients, []) if used.get("case") == used.get("patient") else _ids(raw, used, "case", where)
         frame["patient_id"], frame["case_id"] = patients, cases.fillna(patients)
-        frame["split"], of_splits = _splits(raw, used, where) if not self.options.ignore_splits else (None, [])
-        return frame, [*said, *of_labels, *of_patients, *of_cases, *of_splits]
+        frame["split"] = raw[used["split"]] if "split" in used else None
+        return frame, [*said, *of_labels, *of_patients, *of_cases]
 
     def _columns(self, raw: pd.DataFrame, where: str, has_table: bool) -> dict[str, str]:
         """Role -> column, of the roles that have one."""
@@ -116,6 +117,38 @@ class Folder(FileSource):
             said.append(f"{extra} photos have no row and are left out")
         return frame.assign(key=keys)[keys.notna()], said
 
+    def _splits(self, frame: pd.DataFrame, where: str) -> tuple[pd.Series | None, list[str]]:
+        """train, val or test of each row, by its column, else by the folders of its photo, and what to say of them; None where neither
+        tells it. `val` may be missing: `catalog` draws it."""
+        column, said = frame["split"], []
+        if column.isna().all() and (column := splits_of_folders(frame["key"])) is not None:
+            said.append(f"the split is that of the folders which the photos lie in: {', '.join(sorted(set(column)))}")
+        if column is None or self.options.ignore_splits:
+            return None, []
+        splits = column.map(lambda name: SPLITS.get(plain(name), name), na_action="ignore")
+        given = splits.dropna()
+        otherwise = "or say --ignore-splits, and dermlab splits by patient."
+        if (unknown := given[~given.isin(SPLITS.values())]).size:
+            raise SourceError(
+                f"{where}, {lines_of(unknown)}: the split {unknown.iloc[0]!r} is not known. Valid: train, val, test; {otherwise}"
+            )
+        if len(empty := splits[splits.isna()]):
+            raise SourceError(f"{where}, {lines_of(empty)}: {len(empty)} rows have no split, the others have. Fill it in, {otherwise}")
+        there = set(given)
+        if lacking := {"train", "test"} - there:
+            why = "Nothing could be learnt from them." if "train" in lacking else "Nothing could be tested on them."
+            if "val" in there and "train" in there:
+                why = "What chose a model cannot test it: name val `test`, and dermlab takes val out of train."
+            raise SourceError(
+                f"{where}: all rows are of split {' and '.join(sorted(there))}, and none of {' and '.join(sorted(lacking))}. {why} Give "
+                f"rows that split, {otherwise}"
+            )
+        if (spellings := column.groupby(splits).nunique().loc[lambda count: count > 1]).size:
+            said.append(f"splits spelt in several ways are joined: {', '.join(f'{name} ({count})' for name, count in spellings.items())}")
+        if there == {"train", "test"}:
+            said.append("no row is of split val: dermlab takes it out of train, by patient (catalog.val_fraction); test stays as it is")
+        return splits, said
+
 
 def _check_filled(raw: pd.DataFrame, used: dict[str, str], where: str) -> None:
     for role in ("image", "label", "patient"):
@@ -154,32 +187,3 @@ def _ids(raw: pd.DataFrame, used: dict[str, str], role: str, where: str) -> tupl
         line = ids.index[ids == rows.index[0]][0]
         said.append(f"one patient has {rows.iloc[0]} of {len(ids)} rows (first: line {line}): is that a person, or a word for nobody?")
     return ids, said
-
-
-def _splits(raw: pd.DataFrame, used: dict[str, str], where: str) -> tuple[pd.Series | None, list[str]]:
-    """train, val or test of each row, None where no column tells it, and what to say of them. `val` may be missing: `catalog` draws it."""
-    if "split" not in used:
-        return None, []
-    column = raw[used["split"]]
-    splits = column.map(lambda name: SPLITS.get(plain(name), name), na_action="ignore")
-    given = splits.dropna()
-    if (unknown := given[~given.isin(SPLITS.values())]).size:
-        raise SourceError(
-            f"{where}, line {unknown.index[0]}: the split {unknown.iloc[0]!r} is not known. Valid: train, val, test; or --ignore-splits, "
-            "and dermlab splits by patient."
-        )
-    there = set(given)
-    if there and (lacking := {"train", "test"} - there):
-        why = "Nothing could be learnt from them." if "train" in lacking else "Nothing could be tested on them."
-        if "val" in there and "train" in there:
-            why = "What chose a model cannot test it: name val `test`, and dermlab takes val out of train."
-        raise SourceError(
-            f"{where}: all rows are of split {' and '.join(sorted(there))}, and none of {' and '.join(sorted(lacking))}. {why} Give rows "
-            "that split, or say --ignore-splits, and dermlab splits by patient."
-        )
-    said = []
-    if (spellings := column.groupby(splits).nunique().loc[lambda count: count > 1]).size:
-        said.append(f"splits spelt in several ways are joined: {', '.join(f'{name} ({count})' for name, count in spellings.items())}")
-    if there == {"train", "test"}:
-        said.append("no row is of split val: dermlab takes it out of train, by patient (catalog.val_fraction), and leaves test as it is")
-    return splits, said

@@ -20,11 +20,7 @@ def rows_of_folders(keys: Sequence[str], where: str) -> pd.DataFrame:
     paths = [PurePosixPath(key) for key in keys if is_photo(key)]
     if not paths:
         raise SourceError(f"{where} holds no table of labels (.csv, .tsv, .parquet) and no photos. Give the folder that has them.")
-    parts = [path.parts for path in paths]
-    depth = 0  # folders that enclose everything: an archive often has one
-    while len(names := {p[depth] for p in parts}) == 1 and plain(*names) not in SPLITS and all(len(p) > depth + 2 for p in parts):
-        depth += 1
-    parts = [p[depth:] for p in parts]
+    parts = _within([path.parts for path in paths], folders=1)
     first = {p[0] for p in parts if len(p) > 1}
     splits = {name for name in first if plain(name) in SPLITS}
     if len(splits) > 1 and (others := sorted(first - splits)):
@@ -43,3 +39,22 @@ def rows_of_folders(keys: Sequence[str], where: str) -> pd.DataFrame:
     if split:
         frame["split"] = [SPLITS[plain(p[0])] for p in parts]
     return frame
+
+
+def splits_of_folders(keys: pd.Series) -> pd.Series | None:
+    """The folder of each photo that is named after its split, where a table tells labels and no splits; None where there are no two."""
+    names = pd.Series([parts[0] for parts in _within([PurePosixPath(key).parts for key in keys], folders=0)], keys.index, dtype=object)
+    splits = set(names.map(lambda name: SPLITS.get(plain(name))))
+    return names if len(splits) > 1 and None not in splits else None
+
+
+def _within(paths: list[tuple[str, ...]], folders: int) -> list[tuple[str, ...]]:
+    """The paths below the folders that enclose all of them, as an archive often has one; in them `folders` are left, and splits."""
+    depth = 0
+    while (
+        len(names := {path[depth] for path in paths}) == 1
+        and plain(*names) not in SPLITS
+        and all(len(p) > depth + 1 + folders for p in paths)
+    ):
+        depth += 1
+    return [path[depth:] for path in paths]
