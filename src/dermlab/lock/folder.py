@@ -13,7 +13,7 @@ from dermlab.lock.keys import keys_of
 from dermlab.lock.label_table import TABLES, LabelTable, plain, read_label_table
 from dermlab.lock.layout import SPLITS, rows_of_folders, splits_of_folders
 from dermlab.lock.listing import FileSource, Listing, frequent_classes
-from dermlab.lock.spelling import check_not_rounded, folded, joined_ids, joined_labels, lines_of, says_nothing
+from dermlab.lock.spelling import check_not_changed, folded, joined_ids, joined_labels, lines_of, says_nothing
 from dermlab.run.errors import SourceError
 from dermlab.run.objects.keys import is_photo
 from dermlab.run.progress import say
@@ -166,7 +166,7 @@ def _check_filled(raw: pd.DataFrame, used: dict[str, str], where: str) -> None:
         )
     for role in ("image", "patient", "case"):
         if role in used:
-            check_not_rounded(raw[used[role]], where)
+            check_not_changed(raw[used[role]], where)
     if (commands := raw[used["label"]].map(folded) == DROP).any():
         raise SourceError(
             f"{where}, line {raw.index[commands][0]}: a class cannot be named {DROP!r}; that word takes a photo out. Rename the class."

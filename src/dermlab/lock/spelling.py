@@ -104,22 +104,31 @@ OF_ROLE = {"patient": "person", "case": "case"}
 # 2.01912E+11 for 201912000001: what a spreadsheet shows, and exports, of a number with more digits than the column is wide.
 ROUNDED = re.compile(r"\d+[.,]\d+e[+-]?\d+|\d+e\+\d+")
 DIGITS = 15  # that a spreadsheet keeps of a number; it writes 0 for the others
+MONTH = "(?:jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)"
+DATE = re.compile(rf"\d{{1,2}}[-. ]+{MONTH}|{MONTH}[-. ]+\d\d")  # 1-Mar, which it makes of 3-1
+PAIR = re.compile(r"\d{1,2}[-./]\d{1,2}")
 
 
-def check_not_rounded(column: pd.Series, where: str) -> None:
-    """Raises SourceError where ids went through a spreadsheet as numbers: several became one."""
+def check_not_changed(column: pd.Series, where: str) -> None:
+    """Raises SourceError where a spreadsheet took ids for numbers or dates: several became one, or one several."""
     same = column.dropna().map(folded)
+
+    def those(pattern: re.Pattern) -> pd.Series:
+        return same[same.map(lambda name: pattern.fullmatch(name) is not None)]
+
     long = same[same.map(lambda name: name.isdecimal() and len(name) > DIGITS)]
-    rounded = same[same.map(lambda name: ROUNDED.fullmatch(name) is not None)]
-    how = "in E-notation, as 2.01912E+11"
-    if rounded.empty and long.nunique() > 1 and long.map(lambda name: not name[DIGITS:].strip("0")).all():
-        rounded, how = long, f"numbers whose digits after the {DIGITS}th are all 0"
-    if len(rounded):
-        raise SourceError(
-            f"{where}, {lines_of(rounded)}, column {column.name}: {len(rounded)} ids are {how}. A spreadsheet, or a type of number too "
-            "short for them, has rounded them, and different ones became the same. Format that column as text before the ids are entered, "
-            "and export again; what is rounded in the file cannot be restored from it."
-        )
+    cut = long.nunique() > 1 and long.map(lambda name: not name[DIGITS:].strip("0")).all()
+    for how, changed in (
+        ("rounded, in E-notation (as 2.01912E+11)", those(ROUNDED)),
+        (f"rounded: their digits after the {DIGITS}th are 0", long if cut else long[:0]),
+        ("dates, where others are as 3-1", those(DATE) if len(those(PAIR)) else long[:0]),
+    ):
+        if len(changed):
+            raise SourceError(
+                f"{where}, {lines_of(changed)}, column {column.name}: {len(changed)} ids are {how}. A spreadsheet, or a type of number too "
+                "short for them, has made this of them, and several may now be one, or one two. Format that column as text before the ids "
+                "are entered, and export again; what they were cannot be restored from this file."
+            )
 
 
 def lines_of(rows: pd.Series, shown: int = 5) -> str:
