@@ -286,8 +286,9 @@ def test_ids_that_a_spreadsheet_took_for_dates_are_refused_where_others_show_wha
     assert scan(source(tmp_path, table_of(rows=rows))).manifest["patient_id"].nunique() == 4
 
 
-def test_long_ids_that_keep_their_digits_are_ids(tmp_path):
-    rows = [(image, label, f"{20191200000000000 + i // 2}") for i, (image, label, _) in enumerate(ROWS)]
+@pytest.mark.parametrize("first", [20191200000000000, 20191201123045])
+def test_long_ids_that_keep_their_digits_are_ids(tmp_path, first):
+    rows = [(image, label, f"{first + i // 2}".ljust(17, "0")) for i, (image, label, _) in enumerate(ROWS)]
     assert scan(source(tmp_path, table_of(rows=rows))).manifest["patient_id"].nunique() == 4
 
 
