@@ -71,5 +71,5 @@ def _check_patients(manifest: pd.DataFrame, uri: str) -> None:
         row = int((manifest["patient_id"] == crossing.index[0]).to_numpy().argmax())
         raise SourceError(
             f"{uri}: {crossing.size} patient(s) have images in more than one split (first in row {row}). A model would be tested "
-            "on patients it was trained on: give all images of a patient one split, or leave the column out."
+            "on patients it was trained on: give all images of a patient one split, or say --ignore-splits."
         )

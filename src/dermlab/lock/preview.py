@@ -49,7 +49,8 @@ def preview(uri: str, options: Options, page: Path | None = None) -> Path:
     console(100).print(table)
     size, people, given = pin.manifest["size"].sum(), pin.manifest["patient_id"].nunique(), pin.manifest["split"].value_counts()
     say(f"{len(pin.manifest):,} images ({size / 1e6:,.0f} MB), {people:,} patients, {len(pin.questions)} questions")
-    say(f"splits: {', '.join(f'{name} {count:,}' for name, count in given.items()) or 'none given; dermlab splits by patient'}")
+    splits = [f"{name} {count:,}" for name, count in given.items()] or ["none given; dermlab splits by patient"]
+    say(f"splits: {', '.join(splits)}{'; val is taken out of train, by patient' if len(given) and 'val' not in given else ''}")
     _write_page(page, pin, labels, location, endpoint_url)
     say(f"Some of the photos: {page}")
     say("Nothing was written in this repository. Without --dry-run this becomes data/source.")
