@@ -1,7 +1,12 @@
+import hashlib
+import json
 import os
 import zipfile
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
+import yaml
 from photos import folder_source, jpeg
 
 from dermlab.data.pin import read_pin
@@ -12,6 +17,7 @@ from dermlab.run.errors import ContractError, SourceError
 from dermlab.run.location import read_location
 from dermlab.run.objects.files import FolderFiles, ZipFiles
 
+ROOT = Path(__file__).parents[2]
 OPTIONS = Options(min_class_count=2)
 
 
@@ -87,6 +93,22 @@ def test_the_phantom_is_pinned_with_its_truth(tmp_path):
     assert len(pin.manifest) == len(pin.truth) == 300
     assert set(pin.truth["duplicate_of"].dropna()) <= set(pin.manifest["image_id"])
     assert read_location(tmp_path / ".location")[0] == "phantom:300:3"
+
+
+LIBRARIES = ("numpy", "pandas", "pyarrow")  # what draws the numbers, and what writes its version into a table
+PINNED = yaml.safe_load((ROOT / "versions.yaml").read_text())
+
+
+@pytest.mark.skipif(any(version(name) != PINNED[name] for name in LIBRARIES), reason="other libraries write other bytes")
+def test_the_pin_that_is_committed_is_the_one_that_lock_makes(tmp_path):
+    """Or the tree would be dirty after a newcomer's first command. The digest is DVC's of a folder."""
+    locked(tmp_path, "phantom", Options())
+    files = sorted((tmp_path / "source").iterdir())
+    tree = [{"md5": hashlib.md5(file.read_bytes()).hexdigest(), "relpath": file.name} for file in files]
+    digest = hashlib.md5(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+    (committed,) = yaml.safe_load((ROOT / "data" / "source.dvc").read_text())["outs"]
+    assert committed["md5"] == f"{digest}.dir", "`dermlab lock phantom` writes it"
+    assert (committed["size"], committed["nfiles"]) == (sum(file.stat().st_size for file in files), len(files))
 
 
 def test_an_unknown_source_lists_the_valid_ones():
