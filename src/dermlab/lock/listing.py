@@ -46,7 +46,7 @@ class Options:
     skip_missing: bool = False  # rows without an image are left out
     min_class_count: int = 20  # diagnoses with fewer images join `other` (all but the phantom)
     endpoint_url: str | None = None  # of an S3 server that is not Amazon's
-    pseudonymise: bool = False  # patients and cases become digests keyed by DERMLAB_KEY
+    pseudonymise: bool = False  # patients, cases and paths become digests keyed by DERMLAB_KEY
 
 
 class Source(Protocol):
