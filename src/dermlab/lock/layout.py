@@ -14,10 +14,11 @@ SPLITS = {
 
 
 def rows_of_folders(photos: Sequence[str], where: str) -> pd.DataFrame:
-    """`photos`: keys. Columns image, label and, where the first folders are splits, split. Raises SourceError where they are no classes."""
-    if not photos:
+    """Columns image, label and, where the first folders are splits, split. Raises SourceError where the folders are no classes."""
+    paths = [PurePosixPath(key) for key in photos]
+    if not paths:
         raise SourceError(f"{where} holds no table of labels (.csv, .tsv, .parquet) and no photos. Give the folder that has them.")
-    parts = [PurePosixPath(key).parts for key in photos]
+    parts = [path.parts for path in paths]
     depth = 0  # folders that enclose everything: an archive often has one
     while len({p[depth] for p in parts if len(p) > depth}) == 1 and all(len(p) > depth + 2 for p in parts):
         depth += 1
@@ -25,7 +26,7 @@ def rows_of_folders(photos: Sequence[str], where: str) -> pd.DataFrame:
     first = {p[0].casefold() for p in parts if len(p) > 1}
     split = bool(first) and first <= set(SPLITS) and all(len(p) > 2 for p in parts)
     at = 1 if split else 0
-    if short := [key for key, p in zip(photos, parts, strict=True) if len(p) < at + 2]:
+    if short := [path for path, p in zip(paths, parts, strict=True) if len(p) < at + 2]:
         raise SourceError(
             f"{where} holds no table of labels (.csv, .tsv, .parquet), and its folders are not classes: {short[0]} lies in none. "
             "Add a table with a row an image, or put each photo into a folder named after its class."
