@@ -321,7 +321,7 @@ def test_a_table_may_name_photos_without_an_extension_and_is_told_what_is_no_pho
 LITTER = [
     "nevus/@eaDir/00.jpg/SYNOPHOTO_THUMB_M.jpg", "#recycle/1.jpg", "$RECYCLE.BIN/S-1/2.jpg", ".Trashes/3.jpg", "nevus/Thumbs.db",
     "lost+found/4.jpg", "System Volume Information/5.jpg", ".AppleDouble/6.jpg", "eczema/.ipynb_checkpoints/7-checkpoint.jpg",
-    "nevus/._8.jpg", "@Recycle/9.jpg", "~$labels.xlsx", "desktop.ini", "__MACOSX/nevus/._10.jpg",
+    "nevus/._8.jpg", "nevus/._11.jpg", "@Recycle/9.jpg", "~$labels.xlsx", "desktop.ini", "__MACOSX/nevus/._10.jpg",
 ]  # fmt: skip
 
 
@@ -339,7 +339,7 @@ def test_what_systems_leave_is_no_photo_no_patient_and_no_class_and_is_named(tmp
     where = zip_of(tmp_path / "in") if zipped else tmp_path / "in"
     assert scan_classes(where).manifest["diagnosis"].value_counts().to_dict() == {"nevus": 4, "eczema": 4}
     said = capsys.readouterr().out
-    assert "passed over, since systems leave it: 1 " in said
+    assert "passed over, as systems leave it: 2 ._*, 1 " in said
     assert "and 10 others" in said
     assert "no photos that can be read" not in said
 

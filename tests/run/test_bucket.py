@@ -100,7 +100,7 @@ def test_of_a_bucket_no_more_is_read_to_know_photos_than_the_beginning_of_what_h
     asked = {path.rpartition("/")[2]: span for path, span in begun.items() if "list-type" not in path}
     assert asked == {"x": "bytes=0-511", "z.dcm": "bytes=0-511"}
     said = capsys.readouterr().out
-    assert "passed over, since systems leave it: 2 @eaDir" in said
+    assert "passed over, as systems leave it: 2 @eaDir" in said
     assert "2 photos are known by their content: 2 without an extension" in said
     assert "6 files are no photos that can be read and are passed over" in said
 

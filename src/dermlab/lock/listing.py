@@ -69,8 +69,7 @@ class FileSource:
         """What the source holds, sorted. What systems leave beside data is counted and passed over."""
         litter_of = {key: litter_in(key) for key in self.files.list()}
         if litter := set(filter(None, litter_of.values())):
-            names = (PurePosixPath(path).name for path in litter)
-            say(f"      passed over, since systems leave it: {counted('._*' if name.startswith('._') else name for name in names)}")
+            say(f"      passed over, as systems leave it: {counted(map(_kind_of_litter, sorted(litter)))}")
         for line in self.files.said:
             say(f"      {line}")
         return [key for key, litter in litter_of.items() if litter is None]
@@ -88,6 +87,12 @@ class FileSource:
             yield
         except ObjectError as error:
             raise SourceError(f"{self.path}: {error.key!r} {error.why}.") from error
+
+
+def _kind_of_litter(path: str) -> str:
+    """Its name; of hidden files that bear the name of another, such as `._1.jpg` and `.1.jpg.icloud`, what they have in common."""
+    name = PurePosixPath(path)
+    return "._*" if name.name.startswith("._") else f".*{name.suffix}" if name.name.startswith(".") and name.suffix else name.name
 
 
 def read_known_table(data: bytes, where: str, needed: list[str]) -> pd.DataFrame:
