@@ -181,6 +181,10 @@ def test_the_pin_that_is_committed_is_the_one_that_lock_makes(tmp_path):
 def test_an_unknown_source_lists_the_valid_ones():
     with pytest.raises(SourceError, match="Valid: phantom, folder:PATH, s3://BUCKET/PREFIX, ham10000:PATH, scin:PATH"):
         open_source("s4://bucket", OPTIONS)
+    with pytest.raises(SourceError, match="nor a folder or zip that is here"):
+        open_source("x" * 300, OPTIONS)
+    with pytest.raises(SourceError, match="does not exist, or may not be reached"):
+        open_source("folder:" + "x" * 300, OPTIONS)
 
 
 def test_a_path_alone_is_read_as_what_lies_there(tmp_path):

@@ -1,6 +1,7 @@
 """Where images come from: `phantom`, `folder:PATH`, `s3://BUCKET/PREFIX`, `ham10000:PATH`, `scin:PATH`; PATH may be s3:// too. Adding
 a source is one class, one line."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -42,7 +43,7 @@ def open_source(uri: str, options: Options) -> Source:
     check_utf8(uri, "The source")
     kind, _, path = uri.partition(":")
     if kind not in SOURCES:
-        if not Path(uri).expanduser().exists():
+        if not os.path.exists(os.path.expanduser(uri)):
             raise SourceError(
                 f"{uri!r} is not a source, nor a folder or zip that is here. Valid: phantom, folder:PATH, s3://BUCKET/PREFIX, "
                 "ham10000:PATH, scin:PATH."

@@ -1,5 +1,6 @@
 """Where a source's objects are read from: what a location says."""
 
+import os
 from importlib import import_module
 from pathlib import Path
 
@@ -20,8 +21,8 @@ def open_files(location: str, endpoint_url: str | None = None, connections: int 
 
         return S3Files(location, endpoint_url, connections)
     path = Path(location).expanduser()
-    if not path.exists():
-        raise SourceError(f"{path} does not exist. Give the path of a folder or a zip.")
+    if not os.path.exists(path):  # unlike Path's, it raises nothing where it may not look
+        raise SourceError(f"{path} does not exist, or may not be reached. Give the path of a folder or a zip.")
     return FolderFiles(path) if path.is_dir() else ZipFiles(path)
 
 
