@@ -38,13 +38,14 @@ def judged(files: Files, keys: Sequence[str]) -> tuple[list[str], dict[str, str]
 
 def kind_of(key: str, head: bytes) -> str | None:
     """What a file is, by its first bytes, and what to do about it; None for a photo that is read as those are whose names say so."""
-    raw = head.startswith(TIFF) and key.lower().endswith(RAW)
+    if not head:
+        return "empty"
     for offset, magics, what in KINDS:
         if (head[offset:] if offset else head.lstrip()).startswith(magics):
-            return None if what.startswith(("HEIC", "AVIF")) else what
-    if raw:
+            return None if what.startswith(("HEIC", "AVIF")) else what  # photos by their names, too
+    if head.startswith(TIFF) and key.lower().endswith(RAW):
         return "camera RAW: export as JPEG"
-    return None if _is_image(head) else "no photo" if head else "empty"
+    return None if _is_image(head) else "no photo"
 
 
 def _is_image(head: bytes) -> bool:
