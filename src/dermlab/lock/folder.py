@@ -9,13 +9,13 @@ from dermlab.data.ledger import DROP
 from dermlab.data.questionnaire import PREFIX
 from dermlab.lock.answers import answers_of
 from dermlab.lock.columns import class_columns, column_of, label_of_ticks, nearest_column
+from dermlab.lock.contents import judged, said_of
 from dermlab.lock.keys import keys_of
 from dermlab.lock.label_table import TABLES, LabelTable, plain, read_label_table
 from dermlab.lock.layout import SPLITS, rows_of_folders, splits_of_folders
 from dermlab.lock.listing import FileSource, Listing, frequent_classes
 from dermlab.lock.spelling import check_not_changed, folded, joined_ids, joined_labels, lines_of, says_nothing
 from dermlab.run.errors import SourceError
-from dermlab.run.objects.keys import is_photo
 from dermlab.run.progress import say
 
 WORKBOOKS = (".xlsx", ".xls", ".ods", ".numbers")
@@ -23,13 +23,17 @@ WORKBOOKS = (".xlsx", ".xls", ".ods", ".numbers")
 
 class Folder(FileSource):
     def scan(self) -> Listing:
-        keys = self.files.list()
+        keys = self.keys()
         name = self._table(keys)
         where = f"{self.path}: {name}" if name else self.path
-        table = read_label_table(self.files.read(name), where) if name else LabelTable(rows_of_folders(keys, self.path))
+        with self.named():
+            photos, others = judged(self.files, [key for key in keys if key != name])
+            data = self.files.read(name) if name else b""
+        for line in said_of(photos, others):
+            say(f"      {line}")
+        table = read_label_table(data, where) if name else LabelTable(rows_of_folders(photos, self.path))
         frame, said = self._rows(table, where, name is not None)
-        photos = [key for key in keys if is_photo(key)] if name else frame["image"].tolist()
-        frame, more = self._found(frame, photos, where)
+        frame, more = self._found(frame, photos, others, where)
         frame["split"], of_splits = self._splits(frame, where)
         questions, answers, of_answers = answers_of(table.frame.loc[frame.index], table.delimiter, where)
         for line in (*table.said, *said, *more, *of_splits, *of_answers):
@@ -96,10 +100,17 @@ class Folder(FileSource):
             )
         return {role: name for role, name in column.items() if name}
 
-    def _found(self, frame: pd.DataFrame, photos: list[str], where: str) -> tuple[pd.DataFrame, list[str]]:
+    def _found(self, frame: pd.DataFrame, photos: list[str], others: dict[str, str], where: str) -> tuple[pd.DataFrame, list[str]]:
         keys, said = keys_of(frame["image"], photos, where)
         if (absent := keys.isna()).any():
             line = keys.index[absent][0]
+            no_photos = keys_of(frame.loc[absent, "image"], list(others), where)[0].dropna()
+            if len(no_photos) and not self.options.skip_missing:
+                line, key = no_photos.index[0], no_photos.iloc[0]
+                raise SourceError(
+                    f"{where}: {len(no_photos)} of {len(frame)} images are there and are no photos (first: line {line}, {key!r} is "
+                    f"{others[key]}). Make JPEG or PNG of them, or leave those rows out with --skip-missing."
+                )
             if not self.options.skip_missing:
                 raise SourceError(
                     f"{where}: {absent.sum()} of {len(frame)} images are not there (first: line {line}, {frame.at[line, 'image']!r}). "
@@ -107,6 +118,8 @@ class Folder(FileSource):
                     + (f", such as {photos[0]!r}." if photos else ".")
                 )
             said.append(f"{absent.sum()} rows whose image is not there are left out")
+            if len(no_photos):
+                said[-1] += f"; {len(no_photos)} of them name a file that is no photo"
         twice = keys[keys.notna() & keys.duplicated(keep=False)]
         if len(twice):
             raise SourceError(

@@ -7,7 +7,6 @@ import pandas as pd
 
 from dermlab.lock.label_table import plain
 from dermlab.run.errors import SourceError
-from dermlab.run.objects.keys import is_photo
 
 SPLITS = {
     "train": "train", "training": "train", "train_set": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
@@ -15,9 +14,9 @@ SPLITS = {
 }  # fmt: skip
 
 
-def rows_of_folders(keys: Sequence[str], where: str) -> pd.DataFrame:
+def rows_of_folders(photos: Sequence[str], where: str) -> pd.DataFrame:
     """Columns image, label and, where the first folders are splits, split. Raises SourceError where the folders are no classes."""
-    paths = [PurePosixPath(key) for key in keys if is_photo(key)]
+    paths = [PurePosixPath(key) for key in photos]
     if not paths:
         raise SourceError(f"{where} holds no table of labels (.csv, .tsv, .parquet) and no photos. Give the folder that has them.")
     parts = _within([path.parts for path in paths], folders=1)
@@ -35,7 +34,7 @@ def rows_of_folders(keys: Sequence[str], where: str) -> pd.DataFrame:
             f"{where} holds no table of labels (.csv, .tsv, .parquet), and its folders are not classes: {short[0]} lies in none. "
             "Add a table with a row an image, or put each photo into a folder named after its class."
         )
-    frame = pd.DataFrame({"image": [str(path) for path in paths], "label": [p[at] for p in parts]})
+    frame = pd.DataFrame({"image": list(photos), "label": [p[at] for p in parts]})
     if split:
         frame["split"] = [SPLITS[plain(p[0])] for p in parts]
     return frame

@@ -13,9 +13,11 @@ from dermlab.data.pin import Pin
 from dermlab.lock.listing import Options
 from dermlab.lock.lock import lock
 from dermlab.pull.develop import BrokenImageError, develop
+from dermlab.run import paths
 from dermlab.run.errors import SourceError
 from dermlab.run.files import write_text
 from dermlab.run.location import read_location
+from dermlab.run.objects.keys import Objects
 from dermlab.run.objects.opening import open_objects
 from dermlab.run.progress import console, say
 
@@ -39,6 +41,7 @@ def preview(uri: str, options: Options, page: Path | None = None) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         pin = lock(uri, options, Path(folder) / "source", Path(folder) / "location")
         location, endpoint_url = read_location(Path(folder) / "location")
+        objects = open_objects(location, endpoint_url, keys=Path(folder) / paths.KEYS.name).some(pin.manifest["key"].tolist())
     labels = pin.manifest["diagnosis"].map(pin.classes.label_of)
     counts, patients = labels.value_counts(), pin.manifest.groupby(labels)["patient_id"].nunique()
     table = Table("class", "images", "patients", box=None)
@@ -51,16 +54,15 @@ def preview(uri: str, options: Options, page: Path | None = None) -> Path:
     say(f"{len(pin.manifest):,} images ({size / 1e6:,.0f} MB), {people:,} patients, {len(pin.questions)} questions")
     splits = [f"{name} {count:,}" for name, count in given.items()] or ["none given; dermlab splits by patient"]
     say(f"splits: {', '.join(splits)}{'; val is taken out of train, by patient' if len(given) and 'val' not in given else ''}")
-    _write_page(page, pin, labels, location, endpoint_url)
+    _write_page(page, pin, labels, objects)
     say(f"Some of the photos: {page}")
     say("Nothing was written in this repository. Without --dry-run this becomes data/source.")
     return page
 
 
-def _write_page(page: Path, pin: Pin, labels: pd.Series, location: str, endpoint_url: str | None) -> None:
+def _write_page(page: Path, pin: Pin, labels: pd.Series, objects: Objects) -> None:
     turn = labels.groupby(labels).cumcount()  # one of each class, then a second of each
     chosen = pin.manifest.assign(label=labels, turn=turn).sort_values(["turn", "label"], kind="stable").head(SHOWN)
-    objects = open_objects(location, endpoint_url).some(chosen["key"].tolist())
     figures = []
     for row in chosen.itertuples():
         try:
