@@ -43,6 +43,17 @@ def test_noise_another_split_or_a_corrected_label_leave_what_is_wanted_as_it_was
         assert (tmp_path / f"{number}.parquet").read_bytes() == (tmp_path / "before.parquet").read_bytes()
 
 
+def test_val_is_taken_out_of_train_where_the_source_has_none_and_its_test_split_stays(pin):
+    whole = build_catalog(pin, KNOBS).catalog
+    given = pin.manifest.assign(split=whole["split"].replace("val", "train").to_numpy())
+    made = build_catalog(replace(pin, manifest=given), KNOBS).catalog
+    assert ((made["split"] == "test") == (given["split"] == "test")).all()
+    assert made.groupby("patient_id")["split"].nunique().max() == 1
+    by_patient = made[made["split"] != "test"].drop_duplicates("patient_id")["split"]
+    assert (by_patient == "val").mean() == pytest.approx(KNOBS.val_fraction, abs=0.06)
+    assert (made["split"] == whole["split"]).mean() > 0.95  # by the same rule
+
+
 def test_a_class_without_a_training_row_is_refused_with_its_name(pin):
     manifest = pin.manifest.assign(split=["test" if name == "scabies" else "train" for name in pin.manifest["diagnosis"]])
     with pytest.raises(ContractError, match="No training image is labelled scabies"):

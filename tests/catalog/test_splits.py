@@ -54,6 +54,16 @@ def test_patients_who_share_a_byte_identical_file_go_together_and_missing_etags_
     assert (splits.iloc[:20].to_numpy() == splits.iloc[20:].to_numpy()).all()
 
 
+def test_where_the_source_has_a_test_split_only_val_is_drawn():
+    table = clinic()
+    splits = pd.Series(assign_splits(table["patient_id"], table["etag"], table["label"], ORDER, 0, 0.1, 1))
+    assert set(splits) == {"train", "val"}
+    assert splits.groupby(table["patient_id"]).nunique().max() == 1
+    assert (pd.crosstab(table["label"], splits).to_numpy() > 0).all()
+    share = table["patient_id"].groupby(splits).nunique() / table["patient_id"].nunique()
+    assert share["val"] == pytest.approx(0.1, abs=0.005)
+
+
 def test_groups_are_joined_through_any_column_and_any_chain():
     patient, copy = np.array(["p", "q", "r", "s"]), np.array([1, 1, None, None], dtype=object)
     assert joined_groups(patient, copy).tolist() == [0, 0, 1, 2]

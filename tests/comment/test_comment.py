@@ -1,12 +1,15 @@
 """A throwaway repository with two branches whose results differ, and one that brings none."""
 
+import html
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 from one_stage import DVC, PARAMS, start_repository
 
+from dermlab.comment import body
 from dermlab.comment.body import MARKER, comment_body
 from dermlab.run.errors import DermlabError
 
@@ -93,3 +96,45 @@ def test_without_the_data_it_says_why_and_shows_what_git_knows(repository, tmp_p
 def test_a_revision_that_is_not_there_is_an_error():
     with pytest.raises(DermlabError, match="nowhere"):
         comment_body("nowhere")
+
+
+def test_a_base_that_never_had_results_is_said_to_have_none(repository):
+    tree = subprocess.check_output(["git", "ls-tree", "main"], text=True)
+    without = "".join(line for line in tree.splitlines(keepends=True) if not line.rstrip().endswith("dvc.lock"))
+    made = subprocess.run(["git", "mktree"], input=without, capture_output=True, text=True, check=True).stdout.strip()
+    commit = subprocess.check_output(["git", "commit-tree", "-m", "no results", made], text=True).strip()
+    subprocess.run(["git", "branch", "-f", "first", commit], check=True)
+    text = comment_body("first", head="focal")
+    assert "Nothing to compare yet: no results are committed in `first` (no `dvc.lock`)." in text
+    assert "cannot be compared" not in text
+
+
+NAMES = ("a|b", "@team", "</details>", "<!-- gone", "`code`", "[x](http://evil)", "=HYPERLINK()")
+
+
+def dvc_table(rows: int = 0) -> str:
+    """As `dvc metrics diff --md` writes it: columns as wide as the rule, names as they come."""
+    names = [*NAMES, *(f"class {k}" for k in range(rows))]
+    cells = [("Path", "Metric", "old"), *(("metrics/f1.json", name, "0.1234") for name in names)]
+    widths = [max(len(row[k]) for row in cells) for k in range(3)]
+    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells]
+    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]) + "\n"
+
+
+def test_names_in_tables_of_dvc_are_text(monkeypatch):
+    monkeypatch.setattr(body, "dvc_output", lambda *command: dvc_table())
+    text = comment_body("main")
+    page = MarkdownIt("gfm-like", {"html": True, "linkify": False}).disable("linkify").render(text)
+    rows = [html.unescape(cell).replace("\u200b", "") for cell in re.findall(r"<tr>\s*<td>metrics/f1.json</td>\s*<td>(.*?)</td>", page)]
+    assert rows == [*NAMES, *NAMES]
+    assert text.count("<details>") == text.count("</details>")
+    assert "@team" not in text
+
+
+def test_what_is_cut_is_closed_at_the_end_of_a_line_and_says_where_the_rest_is(monkeypatch):
+    monkeypatch.setattr(body, "dvc_output", lambda *command: dvc_table(1_500))
+    text = comment_body("main")
+    assert len(text) < 65_536
+    assert text.count("<details>") == text.count("</details>")
+    assert text.endswith("… cut: `dermlab compare main HEAD --markdown` prints all of it.\n")
+    assert all(line.endswith("|") for line in text.splitlines() if line.startswith("| metrics/f1.json"))

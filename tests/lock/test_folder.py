@@ -1,5 +1,7 @@
 """Folders, zips and tables as people have them."""
 
+import os
+import stat
 import unicodedata
 import zipfile
 from pathlib import Path
@@ -11,9 +13,9 @@ from photos import jpeg
 from dermlab.lock.keys import keys_of
 from dermlab.lock.listing import Options
 from dermlab.lock.lock import lock
-from dermlab.lock.people import joined_labels, joined_patients
 from dermlab.lock.preview import preview
 from dermlab.lock.sources import open_source
+from dermlab.lock.spelling import alike, joined_ids, joined_labels
 from dermlab.run.errors import SourceError
 
 ROWS = [(f"{i:02d}.jpg", ("nevus", "eczema")[i % 2], f"P{i // 2}") for i in range(8)]
@@ -66,7 +68,8 @@ def test_what_was_guessed_or_passed_over_is_said(tmp_path, capsys):
     [
         ("picture_of,label,patient_id", "no column is known as the image; .*--image-column 'picture_of'"),
         ("image,diagnoses,patient_id", "no column is known as the label; .*--label-column 'diagnoses'"),
-        ("image,label,who", "nothing tells the patients apart; .*--patient-column .*--no-patients"),
+        ("image,label,who", "nothing tells the patients apart; .*--patient-column 'who'.*--no-patients"),
+        ("image,q_sick,patient_id", "no column is known as the label; .*--label-column 'NAME'"),
         ("image,dx,diagnosis", "dx and diagnosis may both be the label|diagnosis and dx may both be the label"),
     ],
 )
@@ -109,12 +112,71 @@ def test_folders_of_splits_and_classes_in_a_zip_of_a_mac(tmp_path):
     assert len(manifest) == 24
 
 
-def test_splits_without_one_of_the_three_are_refused_or_ignored_as_asked(tmp_path):
+def test_train_and_test_alone_are_kept_and_val_is_said_to_come_out_of_train(tmp_path, capsys):
     files = [f"{split}/{label}/{i}.jpg" for split in ("train", "test") for i, (_, label, _) in enumerate(ROWS)]
     uri = source(tmp_path, None, files)
-    with pytest.raises(SourceError, match="has no rows of split val.*--ignore-splits"):
-        scan(uri, no_patients=True)
+    assert scan(uri, no_patients=True).manifest["split"].value_counts().to_dict() == {"train": 8, "test": 8}
+    assert "dermlab takes it out of train, by patient (catalog.val_fraction); test stays as it is" in capsys.readouterr().out
     assert scan(uri, no_patients=True, ignore_splits=True).manifest["split"].isna().all()
+    preview(uri, Options(min_class_count=1, no_patients=True))
+    assert "8; val is taken out of train, by patient" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["folders", "column"])
+@pytest.mark.parametrize(
+    ("splits", "says"),
+    [
+        (["train", "val"], "all rows are of split train and val, and none of test. .*name val `test`.*--ignore-splits"),
+        (["train"], "all rows are of split train, and none of test"),
+        (["test"], "all rows are of split test, and none of train. Nothing could be learnt from them"),
+        (["val", "test"], "all rows are of split test and val, and none of train"),
+        (["val"], "all rows are of split val, and none of test and train"),
+    ],
+)
+def test_without_train_or_test_the_error_says_what_is_missing(tmp_path, kind, splits, says):
+    names = [f"{splits[i % len(splits)]}/{label}/{image}" for i, (image, label, _) in enumerate(ROWS)]
+    rows = [(*row, splits[i // 2 % len(splits)]) for i, row in enumerate(ROWS)]
+    uri = source(tmp_path, None, names) if kind == "folders" else source(tmp_path, table_of("image,label,patient_id,split", rows))
+    with pytest.raises(SourceError, match=says):
+        scan(uri, no_patients=kind == "folders")
+
+
+@pytest.mark.parametrize("enclosed", ["", "photos/"])
+def test_where_a_table_tells_no_splits_the_folders_of_the_photos_do(tmp_path, capsys, enclosed):
+    rows = [(f"{enclosed}{('Training', 'test')[i > 5]}/{image}", *row) for i, (image, *row) in enumerate(ROWS)]
+    uri = source(tmp_path, table_of(rows=rows), [row[0] for row in rows])
+    assert scan(uri).manifest["split"].tolist() == ["train"] * 6 + ["test"] * 2
+    assert "the split is that of the folders which the photos lie in: Training, test" in capsys.readouterr().out
+    assert scan(uri, ignore_splits=True).manifest["split"].isna().all()
+
+
+def test_rows_without_a_split_beside_others_with_one_are_named(tmp_path):
+    rows = [(*row, ("train", "test", "")[i // 3]) for i, row in enumerate(ROWS)]
+    with pytest.raises(SourceError, match="lines 8, 9: 2 rows have no split, the others have.*--ignore-splits"):
+        scan(source(tmp_path, table_of("image,label,patient_id,split", rows)))
+
+
+def test_names_of_splits_are_known_however_they_are_typed(tmp_path, capsys):
+    names = ("Train", "train\u200b set", "TEST", "test")
+    rows = [(*row, names[i // 2]) for i, row in enumerate(ROWS)]
+    manifest = scan(source(tmp_path, table_of("image,label,patient_id,split", rows))).manifest
+    assert manifest["split"].tolist() == ["train"] * 4 + ["test"] * 4
+    assert "splits spelt in several ways are joined: test (2), train (2)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        (["train/nevus/1.jpg", "train/eczema/2.jpg", "test/3.jpg"], "its folders are not classes: test/3.jpg lies in none"),
+        (
+            ["train/nevus/1.jpg", "test/nevus/2.jpg", "extra/nevus/3.jpg"],
+            "the folders test, train are splits, and extra beside them are none",
+        ),
+    ],
+)
+def test_splits_are_never_taken_for_classes(tmp_path, files, says):
+    with pytest.raises(SourceError, match=says):
+        scan(source(tmp_path, None, files), no_patients=True)
 
 
 def test_a_photo_in_no_folder_is_named(tmp_path):
@@ -151,6 +213,135 @@ def test_rows_whose_image_is_missing_are_counted_and_left_out_only_if_asked(tmp_
     assert "1 rows whose image is not there are left out" in capsys.readouterr().out
 
 
+SAME = [
+    ("P-0", "P\u20130", "P\u20110", "P\u22120", "\uff30\uff0d0"),
+    ("p 1", "\u200ep 1", "P\u00a01", "p\u2003 1", "p\ufeff 1\u200f", "p \u00ad1"),
+    ("O'Neil", "O\u2019Neil", "o\u02bcneil"),
+    ("1", "1.0", "1,0", "\uff11"),
+]
+OTHERS = [("10²", "102"), ("1½", "11/2"), ("CO₂", "CO2"), ("A", "\u0391"), ("P1", "P-1"), ("HPV+", "HPV-"), ("a b", "ab"), ("1,000", "1")]
+
+
+@pytest.mark.parametrize("spellings", SAME)
+def test_spellings_that_look_alike_are_one(spellings):
+    assert len(set(map(alike, spellings))) == 1
+
+
+def test_a_name_shows_all_that_it_holds_but_joiners_that_shape_letters():
+    labels, said = joined_labels(pd.Series(["nae\u00advus", "nae\u00advus", "naevus", "می\u200cخواهم"]))
+    assert labels.tolist() == ["naevus", "naevus", "naevus", "می\u200cخواهم"]
+    assert said == ["labels joined with another spelling: 'nae\\xadvus'"]
+
+
+@pytest.mark.parametrize(("one", "other"), OTHERS)
+def test_what_may_mean_two_things_is_never_joined(one, other):
+    assert alike(one) != alike(other)
+
+
+@pytest.mark.parametrize("typed", ["\u200e{}", "{}\u200b", '"=""{}"""', "'{}"])
+def test_a_cell_that_looks_the_same_is_the_same_in_every_column(tmp_path, capsys, typed):
+    def cell(value, i):
+        return typed.format(value) if i % 2 else value
+
+    rows = [
+        (cell(image, i), cell(label, i), cell(patient, i), cell(patient, i), cell("train" if i < 4 else "test", i), cell("f", i))
+        for i, (image, label, patient) in enumerate(ROWS)
+    ]
+    listing = scan(source(tmp_path, table_of("image,label,patient_id,case_id,split,q_sex", rows)))
+    manifest = listing.manifest
+    assert manifest["key"].tolist() == [row[0] for row in ROWS]
+    assert manifest[["patient_id", "case_id", "diagnosis", "split", "q_sex"]].nunique().tolist() == [4, 4, 2, 2, 1]
+    assert "are taken off: image (4 cells), label (4 cells), patient_id (4 cells), case_id (4 cells), split" in capsys.readouterr().out
+
+
+def test_dashes_and_blanks_within_are_joined_in_every_column_and_said(tmp_path, capsys):
+    def cell(value, i):
+        return value.replace("-", "\u2013").replace(" ", "\u00a0") if i % 2 else value
+
+    rows = [tuple(cell(value, i) for value in (*(f"a - {value}" for value in row), "x - y")) for i, row in enumerate(ROWS)]
+    listing = scan(source(tmp_path, table_of("image,label,patient_id,q_sex", rows), [f"a - {row[0]}" for row in ROWS]))
+    assert listing.manifest[["patient_id", "diagnosis", "q_sex"]].nunique().tolist() == [4, 2, 1]
+    said = capsys.readouterr().out
+    assert "4 other spellings of a patient" in said
+    assert "labels joined with another spelling: 'a\\xa0–\\xa0eczema'" in said
+    assert "q_sex: 1 spellings are joined with a commoner one" in said
+    assert "4 images are found by their names in other case, dashes or blanks" in said
+
+
+@pytest.mark.parametrize("rounded", ["2.01912E+11", '"2,01912E+11"', "2.01912e11", "2E+11", "2019120000001230000"])
+@pytest.mark.parametrize("column", ["patient_id", "case_id", "image"])
+def test_ids_that_a_spreadsheet_has_rounded_are_refused_with_their_lines(tmp_path, column, rounded):
+    rows = [(*row, row[2]) for row in ROWS]
+    at = ["image", "label", "patient_id", "case_id"].index(column)
+    for i in (2, 3):
+        rows[i] = (*rows[i][:at], rounded.replace("123", f"{123 + i}") if rounded.isdigit() else rounded, *rows[i][at + 1 :])
+    with pytest.raises(SourceError, match=f"lines 4, 5, column {column}: 2 ids are rounded.*Format that column as text") as error:
+        scan(source(tmp_path, table_of("image,label,patient_id,case_id", rows)))
+    assert rounded.strip('"') not in str(error.value).replace("(as 2.01912E+11)", "")
+
+
+def test_ids_that_a_spreadsheet_took_for_dates_are_refused_where_others_show_what_they_were(tmp_path):
+    rows = [(image, label, ("3-1", "1-Mar")[i % 2]) for i, (image, label, _) in enumerate(ROWS)]
+    with pytest.raises(SourceError, match="lines 3, 5, 7, 9, column patient_id: 4 ids are dates, where others are as 3-1"):
+        scan(source(tmp_path, table_of(rows=rows)))
+    rows = [(image, label, f"Mar-{i // 2:02d}") for i, (image, label, _) in enumerate(ROWS)]
+    assert scan(source(tmp_path, table_of(rows=rows))).manifest["patient_id"].nunique() == 4
+
+
+@pytest.mark.parametrize("first", [20191200000000000, 20191201123045])
+def test_long_ids_that_keep_their_digits_are_ids(tmp_path, first):
+    rows = [(image, label, f"{first + i // 2}".ljust(17, "0")) for i, (image, label, _) in enumerate(ROWS)]
+    assert scan(source(tmp_path, table_of(rows=rows))).manifest["patient_id"].nunique() == 4
+
+
+@pytest.mark.parametrize("word", ["unknown", "N/A", "n.a.", "None", "-", "?", "--", "(anonymous)", "NOT_KNOWN", "#N/A", "\u2014", "nan"])
+def test_a_word_for_nobody_is_no_patient_and_no_case(tmp_path, capsys, word):
+    rows = [(image, label, word if i in (1, 4) else patient) for i, (image, label, patient) in enumerate(ROWS)]
+    with pytest.raises(SourceError, match="lines 3, 6, column patient_id: .* names no patient, in 2 rows"):
+        scan(source(tmp_path, table_of(rows=rows)))
+    rows = [(*ROWS[i], row[2]) for i, row in enumerate(rows)]
+    manifest = scan(source(tmp_path, table_of("image,label,patient_id,visit_id", rows))).manifest
+    assert manifest["case_id"].tolist() == manifest["patient_id"].tolist()
+    assert "2 rows have a word for nothing as their case; it is read as empty" in capsys.readouterr().out
+
+
+def test_one_name_for_many_of_the_rows_is_told(tmp_path, capsys):
+    rows = [(f"{i:02d}.jpg", ("nevus", "eczema")[i % 2], "0" if i > 9 else f"P{i}") for i in range(20)]
+    scan(source(tmp_path, table_of(rows=rows), [row[0] for row in rows]))
+    assert "one patient has 10 of 20 rows (first: line 12)" in capsys.readouterr().out
+
+
+def test_numbers_as_labels_are_one_class_with_and_without_a_point(tmp_path, capsys):
+    rows = [(image, f"{i % 2}{'.0' if i > 4 else ''}", patient) for i, (image, _, patient) in enumerate(ROWS)]
+    assert scan(source(tmp_path, table_of(rows=rows))).classes.targets == ("0", "1")
+    assert "labels joined with another spelling: '0.0', '1.0'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ticks", ["01", ("0.0", "1.0"), ("FALSE", "TRUE"), ("", "1")])
+def test_a_column_a_class_is_read_as_the_label_and_said(tmp_path, capsys, ticks):
+    rows = [(*(ticks[j == (i % 2) + 1] for j in range(4)), image, patient, "left") for i, (image, _, patient) in enumerate(ROWS)]
+    rows = [(row[4], *row[:4], *row[5:]) for row in rows]
+    rows[0] = tuple(cell or "0" for cell in rows[0])
+    listing = scan(source(tmp_path, table_of("image,AK,MEL,NV,UNK,patient_id,side", rows)))
+    assert listing.manifest["diagnosis"].value_counts().to_dict() == {"MEL": 4, "NV": 4}
+    said = capsys.readouterr().out
+    assert "the label is the one of the columns AK, MEL, NV, UNK that is 1" in said
+    assert "columns passed over: side\n" in said
+
+
+def test_a_column_a_class_with_none_or_several_ticked_is_refused_with_the_lines(tmp_path):
+    rows = [(image, str(int(i not in (0, 3, 4))), str(int(i in (3, 5))), patient) for i, (image, _, patient) in enumerate(ROWS)]
+    with pytest.raises(
+        SourceError, match="lines 2, 6, 7: no column is known as the label, and of MEL, NV, .*2 rows have none and 1 several"
+    ):
+        scan(source(tmp_path, table_of("image,MEL,NV,patient_id", rows)))
+    people = [(image, label, patient, str(i % 2), str(1 - i % 2)) for i, (image, label, patient) in enumerate(ROWS)]
+    with pytest.raises(SourceError, match="no column is known as the label; .*--label-column 'diagnose'"):
+        scan(source(tmp_path, table_of("image,diagnose,patient_id,male,female", people)))
+    with pytest.raises(SourceError, match="nothing tells the patients apart; .*--patient-column 'NAME'"):
+        scan(source(tmp_path, table_of("image,MEL,NV", [row[:3] for row in rows])))
+
+
 KEYS = ["img/photo_0.jpg", "img/Photo_1.JPG", unicodedata.normalize("NFD", "img/nævus_é.png"), "other/photo_2.jpeg"]
 
 
@@ -185,15 +376,15 @@ def test_a_name_that_two_objects_answer_to_is_refused_and_so_is_one_that_climbs_
 
 
 def test_one_person_has_one_spelling_and_it_is_said():
-    joined, said = joined_patients(pd.Series(["P1", "p1", "P1 ", "é", "e\u0301", "7", "7.0", "P  2", "p 2"]), "labels.csv")
+    joined, said = joined_ids(pd.Series(["P1", "p1", "P1 ", "é", "e\u0301", "7", "7.0", "P  2", "p 2"]), "patient", "labels.csv")
     assert joined.nunique() == 4
     assert joined[0] == joined[1] == joined[2] == "P1"
-    assert said == ["5 other spellings of a patient (blanks, case, accents, `.0`) are joined with the first"]
+    assert said == ["5 other spellings of a patient (blanks, dashes, case, accents, `.0`, what is not seen) are joined with the first"]
 
 
 def test_patients_that_differ_in_leading_zeros_are_a_doubt_and_the_error_names_lines_only():
     with pytest.raises(SourceError, match="labels.csv, lines 3 and 4: two patients differ in leading zeros") as error:
-        joined_patients(pd.Series(["1", "0099", "99"], index=[2, 3, 4]), "labels.csv")
+        joined_ids(pd.Series(["1", "0099", "99"], index=[2, 3, 4]), "patient", "labels.csv")
     assert "99" not in str(error.value)
 
 
@@ -273,7 +464,266 @@ def test_words_for_nothing_are_no_answers_and_an_endless_number_is_none(tmp_path
     assert (odd.kind, odd.choices) == ("choice", ("1", "inf"))
 
 
+def asked(tmp_path, answers: list[str], delimiter: str = ","):
+    """What is made of these answers."""
+    files = [f"{i:02d}.jpg" for i in range(len(answers))]
+    rows = [(name, ("nevus", "eczema")[i % 2], f"P{i}", answers[i]) for i, name in enumerate(files)]
+    listing = scan(source(tmp_path, table_of("image,label,patient_id,q_age", rows, delimiter), files))
+    return listing.questions[0], listing.manifest["q_age"]
+
+
+AGES = [str(20 + i) for i in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("odd", "value", "says"),
+    [
+        ("NA", None, "q_age: 1 answers are read as not given: 'NA'"),
+        ("unknown", None, "q_age: 1 answers are read as not given: 'unknown'"),
+        ("?", None, "q_age: 1 answers are read as not given: '?'"),
+        ('"1,000"', 1000, "q_age: 1 answers are read as thousands, 1,000 as 1000 (line 5)"),
+        ("1\u00a0000.5", 1000.5, "q_age: 1 answers are read as thousands"),
+        ('"0,125"', 0.125, "q_age: 1 commas are read as decimal points (line 5)"),
+        ('"27,5"', 27.5, "q_age: 1 commas are read as decimal points (line 5)"),
+        ("27\u00a0", 27, ""),
+        ("\u22125", -5, ""),
+        ("\uff12\uff17", 27, ""),
+    ],
+)
+def test_a_number_stays_one_whatever_one_answer_looks_like(tmp_path, capsys, odd, value, says):
+    question, answers = asked(tmp_path, [*AGES[:3], odd, *AGES[4:]])
+    assert question.kind == "number"
+    assert (None if pd.isna(answers[3]) else answers[3]) == value
+    assert says in capsys.readouterr().out
+
+
+def test_points_part_thousands_where_commas_are_decimal(tmp_path):
+    assert asked(tmp_path, ["1.000,5", "20", "3,25", "n/a"], ";")[1].tolist()[:3] == [1000.5, 20, 3.25]
+
+
+@pytest.mark.parametrize("odd", [">80", "12 months", "forty", "inf"])
+def test_an_answer_that_is_no_number_among_numbers_is_refused_with_its_line(tmp_path, odd):
+    with pytest.raises(SourceError, match=f"line 5, column q_age: '{odd}' is no number, and 19 of 20 answers are"):
+        asked(tmp_path, [*AGES[:3], odd, *AGES[4:]])
+
+
+def test_a_choice_with_numbers_in_it_or_with_nearly_as_many_answers_as_rows_is_said(tmp_path, capsys):
+    question, _ = asked(tmp_path, ["0", "1", "2", "3+"] * 3)
+    assert question.choices == ("0", "1", "2", "3+")
+    assert "q_age: 3 of 12 answers are no numbers (lines 5, 9, 13), so it is a choice" in capsys.readouterr().out
+    assert asked(tmp_path, [f"{i} years" for i in range(12)])[0].kind == "choice"
+    assert "q_age: it has 12 different answers in 12: is it a question to choose from?" in capsys.readouterr().out
+
+
+def test_none_may_be_an_answer_and_several_answers_are_joined_each(tmp_path, capsys):
+    assert asked(tmp_path, ["none", "mild", "none", "NA"])[0].choices == ("mild", "none")
+    question, answers = asked(tmp_path, ["arm;Leg", "leg", "leg; arm", ";"])
+    assert (question.kind, question.choices) == ("multi", ("arm", "leg"))
+    assert answers.tolist() == [("arm", "leg"), ("leg",), ("arm", "leg"), ()]
+    assert "q_age: 1 spellings are joined with a commoner one" in capsys.readouterr().out
+
+
 def test_without_a_table_no_column_is_asked_for(tmp_path):
     with pytest.raises(SourceError, match="nothing tells the patients apart. A split") as error:
         scan(source(tmp_path, None, [f"{label}/{image}" for image, label, _ in ROWS]))
     assert "--patient-column" not in str(error.value)
+
+
+CLASSES = [f"{label}/{image}" for image, label, _ in ROWS]
+DICOM, RAW = bytes(128) + b"DICM", b"II*\0" + bytes(200)
+
+
+def scan_classes(where: Path):
+    return scan(f"folder:{where}", no_patients=True)
+
+
+def test_a_photo_is_known_by_its_content_and_what_is_passed_over_is_counted_by_kind(tmp_path, capsys):
+    odd = [f"nevus/{name}" for name in ("a.jpe", "b.mpo", "c.jpg_large", "d.dcm", "e.NEF", "f", "g.2024", "h.jpg~")]
+    source(tmp_path, None, CLASSES + odd)
+    true = {"x.dcm": DICOM, "x.NEF": RAW, "more.zip": b"PK\x03\x04", "x.pdf": b"%PDF-1.7", "notes.txt": b"", "BMI": b"BMI 27", "none": b""}
+    for name, data in true.items():
+        (tmp_path / "nevus" / name).write_bytes(data)
+    assert scan_classes(tmp_path).manifest["diagnosis"].value_counts().to_dict() == {"nevus": 12, "eczema": 4}
+    said = capsys.readouterr().out
+    assert "6 photos are known by their content: 1 .2024" not in said  # .jpe, .mpo and .jpg_large are names of photos
+    assert "5 photos are known by their content: " in said
+    assert "7 files are no photos that can be read and are passed over: " in said
+    for part in (
+        "DICOM: export as PNG, without the patient's data (1 .dcm)", "camera RAW: export as JPEG (1 .nef)", "an archive", "(1 .zip)",
+        "a text or table (1 .txt)", "no photo (1 without an extension)", "empty (1 without an extension)",
+    ):  # fmt: skip
+        assert part in said
+
+
+def test_a_table_may_name_photos_without_an_extension_and_is_told_what_is_no_photo(tmp_path, capsys):
+    rows = [(image.removesuffix(".jpg"), *rest) for image, *rest in ROWS]
+    uri = source(tmp_path, table_of(rows=rows), [row[0] for row in rows])
+    assert len(scan(uri).manifest) == 8
+    (tmp_path / "03").write_bytes(DICOM)
+    with pytest.raises(SourceError, match="1 of 8 images are there and are no photos .first: line 5, '03' is DICOM: export as PNG"):
+        scan(uri)
+    assert len(scan(uri, skip_missing=True).manifest) == 7
+    assert "1 rows whose image is not there are left out; 1 of them name a file that is no photo" in capsys.readouterr().out
+
+
+LITTER = [
+    "nevus/@eaDir/00.jpg/SYNOPHOTO_THUMB_M.jpg", "#recycle/1.jpg", "$RECYCLE.BIN/S-1/2.jpg", ".Trashes/3.jpg", "nevus/Thumbs.db",
+    "lost+found/4.jpg", "System Volume Information/5.jpg", ".AppleDouble/6.jpg", "eczema/.ipynb_checkpoints/7-checkpoint.jpg",
+    "nevus/._8.jpg", "nevus/._11.jpg", "@Recycle/9.jpg", "~$labels.xlsx", "desktop.ini", "__MACOSX/nevus/._10.jpg",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
+def test_a_large_file_beside_the_photos_is_no_bomb(tmp_path, zipped, monkeypatch):
+    source(tmp_path / "in", None, CLASSES)
+    (tmp_path / "in" / "nevus" / "backup.zip").write_bytes(b"PK\x03\x04" + bytes(100_000))
+    monkeypatch.setattr("dermlab.run.objects.keys.MAX_OBJECT_BYTES", 50_000)
+    assert len(scan_classes(zip_of(tmp_path / "in") if zipped else tmp_path / "in").manifest) == 8
+
+
+@pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
+def test_what_systems_leave_is_no_photo_no_patient_and_no_class_and_is_named(tmp_path, zipped, capsys):
+    source(tmp_path / "in", None, CLASSES + LITTER)
+    where = zip_of(tmp_path / "in") if zipped else tmp_path / "in"
+    assert scan_classes(where).manifest["diagnosis"].value_counts().to_dict() == {"nevus": 4, "eczema": 4}
+    said = capsys.readouterr().out
+    assert "passed over, as systems leave it: 2 ._*, 1 " in said
+    assert "and 10 others" in said
+    assert "no photos that can be read" not in said
+
+
+def zip_of(folder: Path) -> Path:
+    with zipfile.ZipFile(folder.with_suffix(".zip"), "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, path.relative_to(folder))
+    return folder.with_suffix(".zip")
+
+
+def test_a_folder_that_may_not_be_read_is_refused_and_one_that_systems_leave_is_not_entered(tmp_path, monkeypatch):
+    source(tmp_path, None, [*CLASSES, "lost+found/1.jpg"])
+    forbid(monkeypatch, "lost+found")
+    assert len(scan_classes(tmp_path).manifest) == 8
+    forbid(monkeypatch, "nevus")
+    with pytest.raises(SourceError, match="nevus cannot be listed .Permission denied"):
+        scan_classes(tmp_path)
+    forbid(monkeypatch, tmp_path.name)
+    with pytest.raises(SourceError, match="cannot be listed .Permission denied"):
+        scan_classes(tmp_path)
+
+
+def forbid(monkeypatch, name: str) -> None:
+    """As `chmod 000` does, from which root is exempt."""
+    listed = Path.iterdir
+
+    def iterdir(folder):
+        if folder.name == name:
+            raise PermissionError(13, "Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+
+
+def test_links_that_would_hide_photos_or_count_them_twice_are_refused(tmp_path):
+    folder = tmp_path / "in"
+    source(folder, None, CLASSES)
+    source(tmp_path / "elsewhere", None)
+    for link, target, says in (
+        ("nevus/2024", tmp_path / "elsewhere", "nevus/2024 is a link to a folder, which is followed directly in"),
+        ("nevus/loop", "..", "nevus/loop is a link to a folder"),
+        ("loop", ".", "loop is a link to .* each photo would count twice"),
+        ("up", "..", "up is a link to .* each photo would count twice"),
+        ("again", "nevus", "again is a link to .* each photo would count twice"),
+        ("nevus/gone.jpg", "nowhere.jpg", "gone.jpg leads nowhere .No such file"),
+        ("nevus/self", "self", "self leads nowhere"),
+    ):
+        (folder / link).symlink_to(target)
+        with pytest.raises(SourceError, match=says):
+            scan_classes(folder)
+        (folder / link).unlink()
+    os.mkfifo(folder / "nevus" / "pipe.jpg")
+    with pytest.raises(SourceError, match="pipe.jpg is no file but a pipe, socket or device"):
+        scan_classes(folder)
+
+
+def test_a_name_that_is_no_utf8_is_shown_with_the_command_that_renames(tmp_path):
+    source(tmp_path, None, CLASSES)
+    os.rename(tmp_path / "nevus", os.fsencode(tmp_path) + b"/n\xe9vus")
+    with pytest.raises(
+        SourceError, match="the name 'n\xe9vus/00.jpg' .read as Latin-1. is not UTF-8. Rename .*`convmv -f latin1 -t utf8 -r"
+    ):
+        scan_classes(tmp_path)
+    with pytest.raises(SourceError, match="'folder:x/n\xe9vus' .read as Latin-1. is not UTF-8"):
+        open_source("folder:x/n\udce9vus", Options())
+
+
+def test_a_name_with_a_backslash_is_refused_as_that(tmp_path):
+    source(tmp_path, None, [*CLASSES, "nevus/a\\b.jpg"])
+    with pytest.raises(SourceError, match="holds a backslash, which other systems take for a folder"):
+        scan_classes(tmp_path)
+
+
+def zip_with(path: Path, *, name=lambda key: key, **fields) -> Path:
+    """The classes in a zip whose directory says `fields` of every member."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for i, key in enumerate(CLASSES):
+            member = zipfile.ZipInfo(name(key))
+            archive.writestr(member, jpeg(i))
+        for member in archive.infolist():
+            for field, value in fields.items():
+                setattr(member, field, value)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"flag_bits": 1}, "is encrypted"),
+        ({"compress_type": 9}, "is packed by a method that cannot be unpacked here .deflate64"),
+        ({"compress_type": 93}, "is packed by a method that cannot be unpacked here .zstd"),
+        ({"compress_type": 77}, "is packed by a method that cannot be unpacked here .77"),
+        ({"external_attr": (stat.S_IFLNK | 0o777) << 16}, "is a link, of which the zip has nothing but the path"),
+    ],
+)
+def test_a_zip_that_cannot_be_read_is_refused_with_the_reason_and_how_to_repack(tmp_path, fields, why):
+    with pytest.raises(SourceError, match=f"x.zip: 8 of 8 files cannot be used. The first, 'nevus/00.jpg', {why}.*Unpack it .*zip -r"):
+        scan_classes(zip_with(tmp_path / "x.zip", **fields))
+
+
+def test_a_zip_of_an_old_windows_tool_has_folders(tmp_path):
+    manifest = scan_classes(zip_with(tmp_path / "x.zip", name=lambda key: key.replace("/", "\\"))).manifest
+    assert sorted(manifest["key"]) == sorted(CLASSES)
+    assert len(scan_classes(zip_with(tmp_path / "x.zip", name=lambda key: f"./{key}")).manifest) == 8
+
+
+def renamed(path: Path, old: bytes, new: bytes) -> Path:
+    """A zip with other bytes for a name, and without the flag that says UTF-8."""
+    path.write_bytes(path.read_bytes().replace(old, new))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("raw", "read"),
+    [("ekz\u00e9m".encode(), "ekz\u00e9m"), (b"ekz\x82m\x84", "ekz\u00e9m\u00e4"), ("ekz\u00e9m".encode("latin-1") + b"a", None)],
+)
+def test_names_in_a_zip_are_what_they_were_or_the_zip_is_refused(tmp_path, raw, read, capsys):
+    where = renamed(zip_with(tmp_path / "x.zip"), b"eczema", raw)
+    if read is None:
+        with pytest.raises(SourceError, match="4 of 8 files cannot be used.*has a name in an encoding that the zip does not say"):
+            scan_classes(where)
+        return
+    assert set(scan_classes(where).manifest["diagnosis"]) == {"nevus", read}
+    assert ("4 names in the zip do not say their encoding and are read as cp437" in capsys.readouterr().out) == (raw[-1:] != b"m")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_zip_with_two_files_of_one_name_or_with_bytes_lost_is_refused(tmp_path):
+    where = zip_with(tmp_path / "x.zip")
+    whole = where.read_bytes()
+    with zipfile.ZipFile(where, "a") as archive:
+        archive.writestr("nevus\\00.jpg", jpeg(9))
+    with pytest.raises(SourceError, match="holds 1 files twice .first: 'nevus/00.jpg'"):
+        scan_classes(where)
+    for damaged in (whole[:-30], whole[: len(whole) // 2], whole[:100] + whole[400:], b""):
+        where.write_bytes(damaged)
+        with pytest.raises(SourceError, match="is not a readable zip|cannot be unpacked"):
+            scan_classes(where)

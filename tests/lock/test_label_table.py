@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dermlab.lock.label_table import BLANK, read_label_table
+from dermlab.lock.label_table import read_label_table
+from dermlab.lock.spelling import trimmed
 from dermlab.run.errors import SourceError
 
 ROWS = [["1.jpg", "nævus", "P1"], ["2.jpg", "eczema, dry", "P2"], ["3.jpg", "", "P3"]]
@@ -62,6 +63,16 @@ def test_blanks_around_headers_and_cells_go_and_accents_are_composed():
     table = read_label_table(data.replace(b', "patient_id"', b",patient_id"), "labels.csv").frame
     assert table.columns.tolist() == HEADER
     assert table.iloc[0].tolist() == ["1.jpg", "na\u00e9vus", "P1"]
+
+
+def test_what_is_not_seen_and_what_makes_a_cell_text_go_and_are_said():
+    data = '="image",label,patient_id\n="01.jpg",\u200enevus,="001X"\n"=""02.jpg""",nevus\u2060,\'001X\n03.jpg,\u3000\'t Hooft\'s,\u200b\n'
+    table = read_label_table(data.encode(), "labels.csv")
+    assert table.frame.values.tolist() == [["01.jpg", "nevus", "001X"], ["02.jpg", "nevus", "001X"], ["03.jpg", "'t Hooft's", None]]
+    assert table.said == [
+        "characters that are not seen are taken off: label (2 cells), patient_id (1 cells)",
+        "a spreadsheet's guards of text (=\"\", ') are taken off: image (2 cells), patient_id (2 cells)",
+    ]
 
 
 def test_blank_lines_repeated_headers_and_an_index_without_a_name_are_passed_over_and_said():
@@ -116,7 +127,15 @@ def test_parquet_is_read_as_text(tmp_path):
     assert table["label"].tolist() == ["a", None]
 
 
-CELL = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=12)
+def test_whole_numbers_that_a_gap_made_floating_are_whole_and_rounded_ones_show_it(tmp_path):
+    frame = pd.DataFrame({"patient_id": [201912000001.0, None, 2.0], "rounded": [2.01912e18, 1.5, float("nan")]})
+    frame.to_parquet(tmp_path / "labels.parquet")
+    table = read_label_table((tmp_path / "labels.parquet").read_bytes(), "labels.parquet").frame
+    assert table["patient_id"].tolist() == ["201912000001", None, "2"]
+    assert table["rounded"].tolist() == ["2.01912e+18", "1.5", None]
+
+
+CELL = st.text(st.characters(exclude_characters="\0='", exclude_categories=("Cs",)), max_size=12)  # = and ' guard, see above
 
 
 @given(
@@ -126,7 +145,7 @@ CELL = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)
 )
 def test_whatever_the_cells_hold_each_row_is_read_back(rows, delimiter, encoding):
     data = written([list(row) for row in rows], delimiter, encoding=encoding)
-    clean = [[unicodedata.normalize("NFC", cell).strip(BLANK) or None for cell in row] for row in rows]
+    clean = [[trimmed(unicodedata.normalize("NFC", cell)) or None for cell in row] for row in rows]
     clean = [row for row in clean if any(row) and row != HEADER]
     if not clean:
         return

@@ -1,9 +1,20 @@
+import hashlib
+import json
 import os
+import pickle
 import zipfile
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
 
+import pandas as pd
 import pytest
+import yaml
+from defaults import DEFAULTS
 from photos import folder_source, jpeg
 
+from dermlab.catalog.build import build_catalog
+from dermlab.catalog.params import Params as CatalogPart
 from dermlab.data.pin import read_pin
 from dermlab.lock.listing import Options
 from dermlab.lock.lock import lock, opaque_id
@@ -11,7 +22,12 @@ from dermlab.lock.sources import open_source
 from dermlab.run.errors import ContractError, SourceError
 from dermlab.run.location import read_location
 from dermlab.run.objects.files import FolderFiles, ZipFiles
+from dermlab.run.objects.keys import ObjectError
+from dermlab.run.objects.opening import open_objects
+from dermlab.run.objects.pseudonyms import Pseudonyms
+from dermlab.run.params import read_params
 
+ROOT = Path(__file__).parents[2]
 OPTIONS = Options(min_class_count=2)
 
 
@@ -33,6 +49,63 @@ def test_a_key_of_the_environment_gives_other_ids(monkeypatch):
     plain = opaque_id("patients/Smith/1.jpg")
     monkeypatch.setenv("DERMLAB_KEY", "a secret")
     assert opaque_id("patients/Smith/1.jpg") != plain
+
+
+def pseudonymised(tmp_path, monkeypatch, secret="a secret"):
+    """The pin and files of a source whose folders are named after patients."""
+    monkeypatch.setenv("DERMLAB_KEY", secret)
+    names = [f"Smith John {i // 2}/{i:02d}.jpg" for i in range(40)]
+    tmp_path.mkdir(exist_ok=True)
+    uri = folder_source(tmp_path / "in", image=names, patient_id=[name.split("/")[0] for name in names])
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / name[-6:]).rename(tmp_path / "in" / name)
+    return locked(tmp_path, uri, replace(OPTIONS, pseudonymise=True)), lambda: locked(tmp_path, uri)
+
+
+def test_under_pseudonyms_no_table_that_is_pushed_holds_a_path_and_the_photos_are_the_same(tmp_path, monkeypatch):
+    pin, lock_openly = pseudonymised(tmp_path, monkeypatch)
+    tables = pd.concat([pin.manifest, build_catalog(pin, read_params(CatalogPart, DEFAULTS).catalog).wanted]).astype(str)
+    assert not tables.apply(lambda column: column.str.contains("Smith|jpg")).any(axis=None)
+    assert (tmp_path / ".keys.json").read_text(encoding="utf-8").count("Smith John") == 40
+    objects = open_objects(f"{tmp_path / 'in'}", keys=tmp_path / ".keys.json")
+    read = dict(zip(pin.manifest["image_id"], read_elsewhere(objects, pin.manifest["key"].tolist()), strict=True))
+    openly = lock_openly().manifest.set_index("image_id")["key"]
+    assert read == {image_id: (tmp_path / "in" / key).read_bytes() for image_id, key in openly.items()}
+    assert openly.str.contains("Smith").all()
+
+
+def read_elsewhere(objects, keys: list[str]) -> list[bytes]:
+    """As a process does that is sent some of the objects."""
+    return [data for data, _ in pickle.loads(pickle.dumps(objects.some(keys))).read_many(keys)]
+
+
+def test_without_the_file_of_pseudonyms_it_is_said_which_to_bring_and_an_error_names_the_pseudonym(tmp_path, monkeypatch):
+    pin, _ = pseudonymised(tmp_path, monkeypatch)
+    keys = pin.manifest["key"].tolist()
+    with pytest.raises(SourceError, match="elsewhere.json does not say here which file each is. Bring that file"):
+        open_objects(f"{tmp_path / 'in'}", keys=tmp_path / "elsewhere.json").some(keys)
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(SourceError, match="broken.json cannot be read"):
+        open_objects(f"{tmp_path / 'in'}", keys=tmp_path / "broken.json").some(keys)
+    objects = open_objects(f"{tmp_path / 'in'}", keys=tmp_path / ".keys.json")
+    for photo in (tmp_path / "in").glob("*/*.jpg"):
+        photo.unlink()
+    with pytest.raises(ObjectError) as error:
+        read_elsewhere(objects, keys)
+    assert error.value.key == keys[0]
+    assert "Smith" not in str(error.value)
+
+
+def test_pseudonyms_of_two_sources_stand_beside_each_other_and_need_a_secret(tmp_path, monkeypatch):
+    for number in (1, 2):
+        pseudonymised(tmp_path / str(number), monkeypatch, f"secret {number}")
+    first, second = (json.loads((tmp_path / name / ".keys.json").read_text()) for name in "12")
+    Pseudonyms(tmp_path / "1" / ".keys.json").remember(second)
+    assert json.loads((tmp_path / "1" / ".keys.json").read_text()) == first | second
+    monkeypatch.delenv("DERMLAB_KEY")
+    with pytest.raises(SourceError, match="--pseudonymise needs a secret: set DERMLAB_KEY"):
+        locked(tmp_path, folder_source(tmp_path / "in"), replace(OPTIONS, pseudonymise=True, no_patients=True))
 
 
 def test_the_same_photos_under_another_path_give_the_same_pin(tmp_path):
@@ -89,9 +162,29 @@ def test_the_phantom_is_pinned_with_its_truth(tmp_path):
     assert read_location(tmp_path / ".location")[0] == "phantom:300:3"
 
 
+LIBRARIES = ("numpy", "pandas", "pyarrow")  # what draws the numbers, and what writes its version into a table
+PINNED = yaml.safe_load((ROOT / "versions.yaml").read_text())
+
+
+@pytest.mark.skipif(any(version(name) != PINNED[name] for name in LIBRARIES), reason="other libraries write other bytes")
+def test_the_pin_that_is_committed_is_the_one_that_lock_makes(tmp_path):
+    """Or the tree would be dirty after a newcomer's first command. The digest is DVC's of a folder."""
+    locked(tmp_path, "phantom", Options())
+    files = sorted((tmp_path / "source").iterdir())
+    tree = [{"md5": hashlib.md5(file.read_bytes()).hexdigest(), "relpath": file.name} for file in files]
+    digest = hashlib.md5(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+    (committed,) = yaml.safe_load((ROOT / "data" / "source.dvc").read_text())["outs"]
+    assert committed["md5"] == f"{digest}.dir", "`dermlab lock phantom` writes it"
+    assert (committed["size"], committed["nfiles"]) == (sum(file.stat().st_size for file in files), len(files))
+
+
 def test_an_unknown_source_lists_the_valid_ones():
     with pytest.raises(SourceError, match="Valid: phantom, folder:PATH, s3://BUCKET/PREFIX, ham10000:PATH, scin:PATH"):
         open_source("s4://bucket", OPTIONS)
+    with pytest.raises(SourceError, match="nor a folder or zip that is here"):
+        open_source("x" * 300, OPTIONS)
+    with pytest.raises(SourceError, match="does not exist, or may not be reached"):
+        open_source("folder:" + "x" * 300, OPTIONS)
 
 
 def test_a_path_alone_is_read_as_what_lies_there(tmp_path):

@@ -24,7 +24,7 @@ FLOORS["review"] |= {"flag", "pull"}  # to show the pairs that `flag` takes for 
 FLOORS["predict"] |= {"pull", "report"}  # from bytes to pixels as there; figures of what the report counts
 FLOORS["verdict"] |= {"report"}  # numbers and pages are written as there
 FLOORS["study"] |= {"verdict", "report"}  # it reads runs as the comparison does
-FLOORS["comment"] |= {"verdict", "study"}  # it says what `compare` says, of two revisions
+FLOORS["comment"] |= {"verdict", "study", "report"}  # it says what `compare` says, of two revisions
 FLOORS["preflight"] |= {"pull", "report", "verdict", "study"}  # what it reckons with is theirs
 
 

@@ -97,6 +97,13 @@ def test_a_photo_like_none_it_was_validated_on_gets_no_answer_whatever_its_confi
     assert "unlike" in shown
 
 
+def test_what_systems_leave_among_photos_is_not_predicted(tmp_path):
+    for name in ("1.jpg", "@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", ".hidden/2.jpg", "$RECYCLE.BIN/3.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(jpeg(1))
+    assert photos_in(tmp_path) == [tmp_path / "1.jpg"]
+
+
 def test_it_sees_byte_for_byte_what_training_saw_and_predicts_the_same(folder):
     predictor = Predictor(folder / "model")
     photos = photos_in(folder / "in")

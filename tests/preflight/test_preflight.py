@@ -130,6 +130,9 @@ def test_rows_come_from_the_pin_and_its_splits(tmp_path):
     work = work_of(replace(pin, manifest=given), values, None, None)
     target = given["diagnosis"].map(pin.classes.label_of) != "other"
     assert work.train_rows == int((given["split"] == "train")[target].sum())
+    given["split"] = given["split"].replace("val", "train")  # catalog then takes val out of train
+    left = 1 - values["catalog.val_fraction"]
+    assert work_of(replace(pin, manifest=given), values, None, None).train_rows == round(left * (given["split"] == "train")[target].sum())
 
 
 def test_what_this_machine_has_is_tried(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from s3_server import Proxy, client_of, serving
 
 from dermlab.lock.listing import Options
 from dermlab.lock.lock import lock
+from dermlab.lock.sources import open_source
 from dermlab.pull import pack as packing
 from dermlab.pull.budget import check_disk, stored_bytes
 from dermlab.pull.pack import pack
@@ -78,6 +79,36 @@ def test_a_bucket_is_locked_and_read_again_by_another_process_as_a_folder_would_
     objects = pickle.loads(pickle.dumps(open_objects("s3://photos/clinic", proxy.endpoint_url).some([])))
     read = list(objects.read_many(pin.manifest["key"].tolist()))
     assert [etag for _, etag in read] == pin.manifest["etag"].tolist()
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_of_a_bucket_no_more_is_read_to_know_photos_than_the_beginning_of_what_has_no_known_name(bucket, proxy, capsys, ranges):
+    client, begun, dicom = client_of(bucket), {}, bytes(128) + b"DICM"
+    odd = {"x": jpeg(1, (300, 300)), "y.jpg": jpeg(2), "z.dcm": dicom, "z.json": b"{}", "none": b"", "@eaDir/x": b"1"}
+    for label in ("nevus", "eczema"):
+        for name, body in odd.items():
+            client.put_object(Bucket="photos", Key=f"odd-classes/{label}/{name}", Body=body)
+
+    def fault(handler, status, headers, body):  # rclone answers a range with 200, which Amazon does not
+        begun.setdefault(handler.path, handler.headers["Range"])
+        return ranges and bool(handler.headers["Range"]) and not handler.reply(206, headers, body)
+
+    proxy.fault = fault
+    options = Options(min_class_count=1, no_patients=True, endpoint_url=proxy.endpoint_url)
+    manifest = open_source("s3://photos/odd-classes", options).scan().manifest
+    assert sorted(manifest["key"]) == ["eczema/x", "eczema/y.jpg", "nevus/x", "nevus/y.jpg"]
+    asked = {path.rpartition("/")[2]: span for path, span in begun.items() if "list-type" not in path}
+    assert asked == {"x": "bytes=0-511", "z.dcm": "bytes=0-511"}
+    said = capsys.readouterr().out
+    assert "passed over, as systems leave it: 2 @eaDir" in said
+    assert "2 photos are known by their content: 2 without an extension" in said
+    assert "6 files are no photos that can be read and are passed over" in said
+
+
+def test_an_object_that_stands_for_a_folder_is_no_file(proxy, monkeypatch):
+    listed = {"a": 0, "a/b": 0, "a/b/1.jpg": 9, "c": 0}
+    monkeypatch.setattr("obstore.list", lambda *_, **__: [[{"path": path, "size": size, "e_tag": "x"} for path, size in listed.items()]])
+    assert clinic_through(proxy).list() == ["a/b/1.jpg", "c"]
 
 
 KEYS = [f"images/{i:02d}.jpg" for i in range(8)]

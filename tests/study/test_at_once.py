@@ -162,6 +162,7 @@ def test_a_stop_while_some_train_and_others_wait_ends_them_and_keeps_what_was_fi
     assert {path.name for path in repository.said.glob("* is through")} == {"ce is through"}
 
 
+@pytest.mark.skipif("DERMLAB_KILLS" not in os.environ, reason="`make soak`; that what was finished is kept, the stop before this one shows")
 def test_a_stop_while_one_is_pushed_keeps_another_that_was_finished_meanwhile(repository):
     train = repository.folder / "train.py"
     train.write_text(train.read_text().replace('if loss == "ce" else 200', 'if loss == "ce" else 6 if loss == "focal" else 200'))

@@ -3,19 +3,23 @@
 import json
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from ruamel.yaml import YAML
 
+from dermlab.data.embeddings import EmbeddingInfo, Embeddings, write_embeddings
+from dermlab.data.pin import PINNED_FILES
+from dermlab.data.shards import shard_name
+from dermlab.data.validation import Validation, write_validation
 from dermlab.run.errors import DermlabError
 from dermlab.run.git import git
 from dermlab.study import workspace
 from dermlab.study.dvc import ref_of
-from dermlab.study.workspace import JOURNAL, alone, mend, remember, write_before
+from dermlab.study.workspace import JOURNAL, alone, mend, remember
 
 PARAMS = "loss: ce\n"
 
@@ -36,10 +40,11 @@ def repository(tmp_path, monkeypatch):
 
 def killed_run():
     """As `dvc exp run` leaves it: HEAD detached, other params staged."""
-    remember()
+    workspace = remember()
     git("checkout", "-q", "--detach")
-    Path("params.yaml").write_text("loss: focal\n")
+    workspace.set_params("loss: focal\n")
     git("add", "params.yaml")
+    return workspace
 
 
 def test_after_a_kill_head_is_on_its_branch_and_params_are_what_they_were(repository):
@@ -65,6 +70,89 @@ def test_params_that_were_not_committed_and_edited_code_are_kept(repository):
     mend()
     assert Path("params.yaml").read_text() == "loss: mine\n"
     assert Path("code.py").read_text() == "two\n"
+
+
+BLOCKS = "# of the team\nloss: ce\nseed: 17\ntrain:\n  lr: 0.1  # high\n  epochs: 5\nreport:\n  margin: 0.01\n"
+OF_THE_STUDY = BLOCKS.replace("ce", "focal").replace("epochs: 5", "epochs: 9")
+
+
+@pytest.mark.parametrize("where", ["as the study has set them", "as committed, DVC having the study's in its stash"])
+@pytest.mark.parametrize("edit", [("seed: 17", "seed: 777"), ("lr: 0.1", "lr: 0.2"), ("margin: 0.01", "margin: 0.02"), ("# high", "# low"),
+                                  ("loss: focal", "loss: gce"), ("loss: ce", "loss: gce")])  # fmt: skip
+def test_an_edit_of_params_after_a_kill_is_kept_and_the_rest_put_back(repository, capsys, where, edit):
+    before = BLOCKS.replace("epochs: 5", "epochs: 6")  # not committed, and the user's too
+    Path("params.yaml").write_text(BLOCKS)
+    git("commit", "-qam", "blocks")
+    Path("params.yaml").write_text(before)
+    remember().set_params(OF_THE_STUDY)
+    left = (OF_THE_STUDY if where.startswith("as the study") else BLOCKS).replace(*edit)
+    Path("params.yaml").write_text(left)
+    mend()
+    expected = before.replace(*edit) if edit[0] in left or edit[1] in left else before
+    if edit[0] == "loss: focal" and edit[1] in left:
+        expected = before.replace("loss: ce", edit[1])
+    assert Path("params.yaml").read_text() == expected
+    assert ("the edit is kept" in capsys.readouterr().out) == (expected != before)
+
+
+def test_an_edit_while_a_study_runs_outlives_every_run_after_it(repository):
+    Path("params.yaml").write_text(BLOCKS)
+    git("commit", "-qam", "blocks")
+    workspace = remember()
+    workspace.set_params(OF_THE_STUDY)
+    Path("params.yaml").write_text(OF_THE_STUDY.replace("seed: 17", "seed: 777"))
+    workspace.set_params(BLOCKS.replace("loss: ce", "loss: gce"))
+    assert Path("params.yaml").read_text() == BLOCKS.replace("loss: ce", "loss: gce"), "a run has the recipe's params alone"
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("# high", "# low"))
+    mend()
+    assert Path("params.yaml").read_text() == BLOCKS.replace("seed: 17", "seed: 777").replace("# high", "# low")
+
+
+@pytest.mark.parametrize("length", [0, 9, 30])
+def test_params_that_a_kill_has_cut_off_are_put_back(repository, length):
+    remember().set_params(OF_THE_STUDY)
+    Path("params.yaml").write_text(OF_THE_STUDY[:length])
+    mend()
+    assert Path("params.yaml").read_text() == PARAMS
+
+
+def test_a_kill_between_note_and_writing_is_no_edit(repository):
+    workspace = remember()
+    workspace.set_params(OF_THE_STUDY)
+    workspace.set_params(BLOCKS)
+    Path("params.yaml").write_text(OF_THE_STUDY)
+    mend()
+    assert Path("params.yaml").read_text() == PARAMS
+
+
+def test_an_edit_that_is_no_yaml_is_left_to_the_user(repository):
+    remember().set_params(OF_THE_STUDY)
+    Path("params.yaml").write_text("loss: [half\n")
+    mend()
+    assert Path("params.yaml").read_text() == "loss: [half\n"
+
+
+def test_what_was_staged_is_staged_after_a_kill(repository):
+    Path("new.py").write_text("new\n")
+    Path("code.py").write_text("two\n")
+    git("add", "new.py", "code.py")
+    killed_run()
+    mend()
+    assert git("status", "--porcelain").splitlines() == ["M  code.py", "A  new.py"]
+
+
+def test_files_of_the_user_in_folders_of_outs_are_in_no_way_of_dvc_and_come_back(repository):
+    own = [Path("data/source/notes.txt"), Path("data/embeddings/mine/a.npy"), Path("data/shards/list.csv"), Path("data/validation/x")]
+    written = [Path("data/source/source.json"), Path("data/embeddings/features.npy"), Path("data/shards/shard-00003.arrow")]
+    for path in (*own, *written):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.name)
+    remember()
+    assert not any(path.exists() for path in own)
+    assert all(path.exists() for path in written)
+    mend()
+    assert [path.read_text() for path in own] == [path.name for path in own]
+    assert not any(Path(".dvc/tmp/own").rglob("*"))
 
 
 def test_a_commit_that_the_user_made_meanwhile_is_left_alone(repository):
@@ -173,14 +261,14 @@ def test_a_dvc_lock_that_was_cut_off_anywhere_is_one_that_dvc_takes_with_no_valu
 
 def test_the_dvc_of_a_killed_study_is_stopped(repository):
     orphan = subprocess.Popen(["sleep", "600"], process_group=0)
-    write_before(replace(remember(), group=orphan.pid))
+    remember().started(orphan.pid)
     mend()
     assert not psutil.pid_exists(orphan.pid)
 
 
 def test_a_process_elsewhere_that_has_the_number_of_a_dvc_long_dead_is_not_stopped(repository, tmp_path_factory):
     somebody = subprocess.Popen(["sleep", "600"], process_group=0, cwd=tmp_path_factory.mktemp("elsewhere"))
-    write_before(replace(remember(), group=somebody.pid))
+    remember().started(somebody.pid)
     mend()
     assert somebody.poll() is None
     somebody.kill()
@@ -214,3 +302,18 @@ def test_one_study_at_a_time(repository):
         pass
     with alone():
         pass
+
+
+def test_what_a_stage_writes_in_a_folder_is_nobodys_own(repository):
+    """A name that this does not know would be taken away from DVC in every study."""
+    write_embeddings(Embeddings(np.array(["a"]), np.zeros((1, 2), np.float16), EmbeddingInfo("lite0", 2, 64, "w")))
+    write_validation(Validation(np.array(["a"]), np.zeros(1, np.int64), np.zeros((1, 2), np.float32), np.zeros((1, 2), np.float16)))
+    for path in (
+        Path("data/shards") / shard_name(3),
+        Path("data/source/source.json"),
+        *(Path("data/source") / name for name in PINNED_FILES),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    remember()
+    assert not list(Path(".dvc/tmp/own").rglob("*"))

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from made_runs import BASE, TARGETS, judged, run
 from rich.console import Console
-from rich.markup import escape
 
 from dermlab.scores.headline import HEADLINE
 from dermlab.verdict import card
@@ -54,6 +53,18 @@ def test_tables_of_all_scores_and_classes_fit_too(verdict):
         assert label in text
 
 
+def test_what_is_no_share_differs_in_its_own_unit(verdict, tmp_path):
+    write_html(verdict, tmp_path / "page.html")
+    focal = verdict.judged[1]
+    for name in ("nll", "brier", "sink_ratio"):
+        d = focal.differences[name]
+        told = f"{d.delta:+.3f}".replace("-", "−")
+        assert told in printed(scores_table(verdict))
+        assert told in as_markdown(verdict)
+        assert told in (tmp_path / "page.html").read_text()
+    assert f"{100 * focal.differences['balanced_accuracy'].delta:+.1f}".replace("-", "−") in printed(scores_table(verdict))
+
+
 def test_an_interval_is_drawn_where_it_lies_with_patients_thick_and_trainings_thin():
     one = judged(BASE, run("other", 1.6, 4, loss="focal")).judged[0].differences["top1"]
     d = replace(one, baseline=0.5, value=0.54, bounds=(-0.02, 0.1), of_patients=(0.02, 0.06))
@@ -70,7 +81,7 @@ def test_the_words_stand_first_in_the_terminal_the_pull_request_and_the_page(ver
     write_html(verdict, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     for sentence in sentences:
-        assert any(escape(sentence) in line for line in as_text(verdict))
+        assert sentence in map(str, as_text(verdict))
         assert markdown.index(sentence) < markdown.index("| recipe")
         assert page.index(sentence) < page.index("<table")
     write_json(verdict, tmp_path / "page.json")
@@ -152,7 +163,7 @@ def test_where_nobody_knows_the_patients_every_view_begins_with_that(tmp_path):
 
     found = judged(alone(BASE), alone(run("other", 1.6, 4, loss="focal")))
     assert found.warning.startswith("Nobody knows which photos are of one patient")
-    assert as_text(found)[0] == found.warning
+    assert str(as_text(found)[0]) == found.warning
     assert as_markdown(found).index(found.warning) < as_markdown(found).index("other:")
     write_html(found, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()

@@ -29,10 +29,16 @@ def build_catalog(pin: Pin, params: CatalogParams) -> Catalogued:
     carried = [c for c in manifest.columns if c.startswith((PREFIX, NOTE_PREFIX))]
     catalog = manifest[["image_id", "patient_id", "case_id", "diagnosis", "split", *carried]].copy()
     catalog["label"] = catalog["diagnosis"].map(classes.label_of)
-    if catalog["split"].isna().all():
-        order = (OTHER, *classes.targets)
-        catalog["split"] = assign_splits(
-            catalog["patient_id"], manifest["etag"], catalog["label"], order, params.test_fraction, params.val_fraction, params.seed
+    if "val" not in set(given := catalog["split"]):  # of a source without splits, or with train and test alone, as most public ones
+        drawn, order = given != "test", (OTHER, *classes.targets)
+        catalog.loc[drawn, "split"] = assign_splits(
+            catalog.loc[drawn, "patient_id"],
+            manifest.loc[drawn, "etag"],
+            catalog.loc[drawn, "label"],
+            order,
+            params.test_fraction if given.isna().all() else 0,
+            params.val_fraction,
+            params.seed,
         )
     trained = set(catalog.loc[catalog["split"] == "train", "label"])
     if empty := [name for name in classes.targets if name not in trained]:

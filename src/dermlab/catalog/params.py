@@ -13,7 +13,7 @@ class CatalogParams(Block):
     test_fraction: Annotated[float, Field(gt=0, lt=0.9)]
     """Share of the patients in the test split, where the source brings no split."""
     val_fraction: Annotated[float, Field(gt=0, lt=0.9)]
-    """Share of the patients that are left in the validation split."""
+    """Share of the patients that are left in the validation split, also where the source brings train and test alone."""
     noise_rate: Annotated[float, Field(ge=0, lt=0.5)]
     """Share of the training labels made wrong on purpose, whole cases at a time, to score flags and policies where no truth
     is known."""

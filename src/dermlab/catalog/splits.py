@@ -17,7 +17,7 @@ def assign_splits(
     A patient belongs to the stratum of the label that stands last in `order`, the commonest class first. Within a stratum patients
     are ranked by a keyed hash of seed and id: the first `test_fraction`, rounded, is test and `val_fraction` of the rest val, but at
     least one each where the stratum has three patients or more. One patient more or less therefore moves at most the patients at
-    the two borders of one stratum.
+    the two borders of one stratum. A `test_fraction` of 0 draws no test at all: the source has one.
     """
     patients = patient_id.to_numpy(dtype=str)
     group = joined_groups(patients, etag.to_numpy(dtype=object))
@@ -30,7 +30,7 @@ def assign_splits(
     split_of: dict[str, str] = {}
     for members in strata.values():
         least = 1 if len(members) >= 3 else 0
-        test = max(round(len(members) * test_fraction), least)
+        test = max(round(len(members) * test_fraction), least) if test_fraction else 0
         val = max(round((len(members) - test) * val_fraction), least)
         for place, patient in enumerate(ranked(members, seed, "split")):
             split_of[patient] = "test" if place < test else "val" if place < test + val else "train"

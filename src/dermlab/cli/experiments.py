@@ -8,7 +8,7 @@ import typer
 from dermlab.cli.app import verbs_of
 from dermlab.cli.options import Recipe, Seeds, above_zero, from_zero
 from dermlab.run import paths
-from dermlab.run.progress import say
+from dermlab.run.progress import console, say
 
 RECIPES = Path("recipes")
 verb = verbs_of("Experiments")
@@ -95,7 +95,6 @@ def preflight(
     """Say whether a recipe can run here and what it will cost.
 
     Exit code 1: it cannot."""
-    from rich.console import Console
     from rich.table import Table
 
     from dermlab.data.pin import read_pin
@@ -113,7 +112,7 @@ def preflight(
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for check in checks:
         table.add_row(check.what, check.result, check.said)
-    Console(width=None if Console().is_terminal else 130).print(table)
+    console(130).print(table)
     say("go" if is_go(checks) else "no-go: what stands at NO comes first")
     if not is_go(checks):
         raise typer.Exit(1)
@@ -172,7 +171,6 @@ def power(
     """Say what difference so many patients and seeds tell apart.
 
     From the experiments that there are; before the first one from the pin, as recipes differed elsewhere."""
-    from rich.console import Console
     from rich.table import Table
 
     from dermlab.cli.results import judged
@@ -207,7 +205,7 @@ def power(
     for label, plan in plans.items():
         for patients, told in tables(plan):
             table.add_row(label, f"{patients:,}", *(points(size).lstrip("+") for size in told))
-    Console(width=None if Console().is_terminal else 120).print(table)
+    console(120).print(table)
     say("In points: the smallest difference that is told apart four times in five, with so many seeds of both recipes.")
 
 
@@ -239,11 +237,9 @@ def runs() -> None:
     """List every experiment, whatever commit it started from.
 
     Those of one letter were tested alike and may be compared."""
-    from rich.console import Console
-
     from dermlab.study.listing import as_table, list_runs
 
-    Console(width=None if Console().is_terminal else 120).print(as_table(list_runs()))
+    console(120).print(as_table(list_runs()))
 
 
 @verb()
@@ -251,22 +247,20 @@ def cost() -> None:
     """Say what training cost, by experiment.
 
     Hours, images a second, waiting, memory, use of the GPU, dollars."""
-    from rich.console import Console
-
     from dermlab.study.cost import as_table, read_costs
 
-    Console(width=None if Console().is_terminal else 130).print(as_table(read_costs()))
+    console(130).print(as_table(read_costs()))
 
 
 @verb()
 def apply(experiment: Annotated[str, typer.Argument(help="its name in `dvc exp show`")]) -> None:
     """Bring an experiment's params and results into the workspace.
 
-    As `dvc exp apply`, but the ledger keeps its lines of today."""
-    from dermlab.study.workspace import apply as apply_experiment
+    No other file is touched: code, ledger and words stay as they are."""
+    from dermlab.study.results import apply as apply_experiment
 
-    apply_experiment(experiment, keep=[str(paths.RELABELS), str(paths.NOT_COPIES)])
-    say(f"params.yaml and results are those of {experiment}; {paths.RELABELS} is as it was")
+    apply_experiment(experiment)
+    say(f"params.yaml and results are those of {experiment}; nothing else was touched")
 
 
 @verb()
@@ -274,7 +268,7 @@ def reset() -> None:
     """Put params.yaml and results back to what is committed.
 
     Also after a run that was killed. Code and ledger stay as they are."""
-    from dermlab.study.workspace import reset as reset_workspace
+    from dermlab.study.results import reset as reset_workspace
 
     reset_workspace()
 

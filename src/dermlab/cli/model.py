@@ -33,11 +33,9 @@ def predict(
 
     photos = photos_in(path)  # before the imports below, which take two seconds
 
-    from rich.console import Console
-
     from dermlab.predict.predictor import Predictor
     from dermlab.predict.table import as_table
-    from dermlab.run.progress import progress
+    from dermlab.run.progress import console, progress
 
     with redirect_stdout(sys.stderr):  # what it says of the machine is no JSON
         predictor = Predictor(model)
@@ -55,7 +53,7 @@ def predict(
         for prediction in found:
             print(json.dumps(asdict(prediction), ensure_ascii=False))
     else:
-        Console(width=None if Console().is_terminal else 130).print(as_table(found, path))
+        console(130).print(as_table(found, path))
         say(f"Model: {predictor.described}")
         say("No diagnosis. A model's output for research: see models/model and `dermlab compare` for what it gets wrong")
     if unread := [prediction for prediction in found if prediction.error]:

@@ -11,11 +11,9 @@ from dermlab.cli.app import verbs_of
 from dermlab.cli.options import Markdown, PageOut
 from dermlab.run import paths
 from dermlab.run.errors import DermlabError, SourceError
-from dermlab.run.progress import say
+from dermlab.run.progress import console, say
 
-if TYPE_CHECKING:  # a terminal that asks for help waits for neither
-    from rich.console import Console
-
+if TYPE_CHECKING:  # a terminal that asks for help does not wait for it
     from dermlab.verdict.judge import Verdict
 
 verb = verbs_of("Results")
@@ -60,11 +58,11 @@ def table(
     if markdown:
         print("\n\n".join([*([verdict.warning] if verdict.warning else []), card.asked_for(verdict.question), card.as_markdown(verdict)]))
         return
-    console = _console()
+    shown = console(120)
     if verdict.warning:
-        console.print(verdict.warning, markup=False)
-    console.print(card.asked_for(verdict.question), markup=False)
-    console.print(card.as_table(verdict))
+        shown.print(verdict.warning)
+    shown.print(card.asked_for(verdict.question))
+    shown.print(card.as_table(verdict))
 
 
 @verb()
@@ -89,15 +87,15 @@ def compare(
     if markdown:
         print(views.as_markdown(verdict))
         return
-    console = _console()
+    shown = console(120)
     for line in views.as_text(verdict):
-        console.print(line, highlight=False)
-    console.print(card.as_table(verdict))
+        shown.print(line)
+    shown.print(card.as_table(verdict))
     if len(verdict.judged) <= 4:  # a column a recipe; the page has them all
-        console.print(views.scores_table(verdict))
-        console.print(views.classes_table(verdict))
+        shown.print(views.scores_table(verdict))
+        shown.print(views.classes_table(verdict))
     for note in verdict.notes:
-        console.print(note, markup=False)
+        shown.print(note)
     say(f"Comparison: {out.resolve()}")
     if paths.REPORT_HTML.exists():
         say(f"This run's report: {paths.REPORT_HTML.resolve()}")
@@ -113,12 +111,6 @@ def judged(names: Sequence[str]) -> "Verdict":
     return judge(runs, asked(), others)
 
 
-def _console() -> "Console":
-    from rich.console import Console
-
-    return Console(width=None if Console().is_terminal else 120)
-
-
 @verb("score")
 def score_predictions(
     predictions: Annotated[Path, typer.Argument(help="Parquet: image_id, patient_id, diagnosis, label, and prob_CLASS of every class")],
@@ -127,17 +119,14 @@ def score_predictions(
     """Score any model's probabilities of a test split.
 
     Headline and classes, with intervals over patients. Trains and changes nothing."""
-    from rich.console import Console
-
     from dermlab.data.json_files import write_json
     from dermlab.verdict.score import as_json, as_tables, notes, score_file
     from dermlab.verdict.settings import scoring
 
     settings = scoring()
     found = score_file(predictions, settings.bootstrap)
-    console = Console(width=None if Console().is_terminal else 130)
-    for shown in as_tables(found):
-        console.print(shown)
+    for table in as_tables(found):
+        console(130).print(table)
     for note in notes(found):
         say(note)
     if out is not None:

@@ -28,7 +28,9 @@ def lock(
     skip_missing: Annotated[bool, typer.Option("--skip-missing", help="leave out rows whose image is not there")] = False,
     min_class_count: Annotated[int, typer.Option(help="a diagnosis with fewer images joins `other`", min=1)] = 20,
     endpoint_url: Annotated[str | None, typer.Option(help="an S3 server that is not Amazon's", envvar="AWS_ENDPOINT_URL")] = None,
-    pseudonymise: Annotated[bool, typer.Option("--pseudonymise", help="write patients and cases as digests, keyed by DERMLAB_KEY")] = False,
+    pseudonymise: Annotated[
+        bool, typer.Option("--pseudonymise", help="patients, cases and paths become digests, keyed by DERMLAB_KEY")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be pinned, and write nothing")] = False,
 ) -> None:
     """Pin what will be pulled in data/source/, and track it with DVC."""
@@ -63,9 +65,10 @@ def where(image_id: Annotated[str, typer.Argument(help="as it stands in a table,
 
     For you alone: the path may name a person, which is why no page and no log shows it."""
     from dermlab.data.pin import read_pin
+    from dermlab.run.objects.pseudonyms import Pseudonyms
 
     manifest = read_pin().manifest
     found = manifest[manifest["image_id"] == image_id]
     if found.empty:
         raise SourceError(f"data/source has no image {image_id!r}. Copy the id whole: 16 hex digits.")
-    print(found["key"].iat[0])
+    print(Pseudonyms().key(found["key"].iat[0]))

@@ -1,10 +1,13 @@
-"""Which column is which: by the name that was given, else by the names that people use."""
+"""Which column is which: by the name that was given, else by the names that people use; or a column a class (one-hot)."""
 
 import difflib
+from collections.abc import Collection
 
 import pandas as pd
 
+from dermlab.data.questionnaire import PREFIX
 from dermlab.lock.label_table import plain
+from dermlab.lock.spelling import alike, lines_of
 from dermlab.run.errors import SourceError
 
 # The first is ours and holds wherever it stands; of the others one alone may stand in a table.
@@ -25,6 +28,9 @@ USUAL = {
 }  # fmt: skip
 
 
+TICKS = {"0": False, "1": True, "false": False, "true": True}
+
+
 def column_of(role: str, given: str | None, frame: pd.DataFrame, where: str) -> str | None:
     """The column of a role (a key of USUAL), None where there is none. Raises SourceError where `given` is not there or the choice is not
     clear."""
@@ -43,7 +49,32 @@ def column_of(role: str, given: str | None, frame: pd.DataFrame, where: str) -> 
     return found[0]
 
 
-def nearest_column(role: str, frame: pd.DataFrame) -> str:
-    """What to write where no column of the role was found."""
-    close = [(max(difflib.SequenceMatcher(None, plain(name), usual).ratio() for usual in USUAL[role]), name) for name in frame.columns]
+def nearest_column(role: str, frame: pd.DataFrame, taken: Collection[str]) -> str:
+    """What to write where no column of the role was found: no column that has another role."""
+    close = [
+        (max(difflib.SequenceMatcher(None, plain(name), usual).ratio() for usual in USUAL[role]), name)
+        for name in frame.columns
+        if name not in taken and not name.startswith(PREFIX)
+    ]
     return max(close)[1] if close else "NAME"
+
+
+def class_columns(frame: pd.DataFrame, taken: Collection[str]) -> list[str]:
+    """The columns of a one-hot table: two or more of 0 and 1 alone (or `false` and `true`), which have no other role. None where another
+    column is called much like a label: then they may be the patient's sex as well."""
+    free = [name for name in frame.columns if name not in taken and not name.startswith(PREFIX)]
+    ticked = [name for name in free if frame[name].notna().any() and frame[name].dropna().map(alike).isin(TICKS).all()]
+    label_like = [name for name in free if name not in ticked and difflib.get_close_matches(plain(name), USUAL["label"], cutoff=0.75)]
+    return ticked if len(ticked) > 1 and not label_like else []
+
+
+def label_of_ticks(ticks: pd.DataFrame, where: str) -> pd.Series:
+    """The name of the one column that is ticked in each row. Raises SourceError where none or several are."""
+    ticked = ticks.apply(lambda column: column.map(lambda cell: TICKS[alike(cell)], na_action="ignore") == True)  # noqa: E712
+    if len(odd := ticked.sum(axis=1).loc[lambda count: count != 1]):
+        raise SourceError(
+            f"{where}, {lines_of(odd)}: no column is known as the label, and of {', '.join(ticks.columns)}, which look like a class each, "
+            f"{(odd == 0).sum()} rows have none and {(odd > 1).sum()} several. Write one column of labels and name it --label-column; or, "
+            f"if one of these is no class, take it out, or begin its name with {PREFIX} to make it a question."
+        )
+    return ticked.idxmax(axis=1).astype(object)

@@ -16,7 +16,7 @@ COLUMNS = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization
 
 class Ham10000(FileSource):
     def scan(self) -> Listing:
-        keys = self.files.list()
+        keys = self.keys()
         table = next((key for key in keys if PurePosixPath(key).name in METADATA), None)
         if table is None:
             raise SourceError(f"{self.path} holds no {METADATA[0]}. Give the folder or zip that has it beside the image folders.")

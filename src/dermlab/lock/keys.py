@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
+from dermlab.lock.spelling import folded
 from dermlab.run.errors import SourceError
 from dermlab.run.objects.keys import is_photo
 
@@ -60,7 +61,7 @@ def _composed(name: str) -> str:
 
 
 def _without_case(name: str) -> str:
-    return _composed(name).casefold()
+    return folded(_slashes(name))
 
 
 def _without_extension(name: str) -> str:
@@ -80,7 +81,7 @@ FORMS: dict[str, Callable[[str], str]] = {
     "": lambda name: name,
     "with / for \\ in their paths": _slashes,
     "by their accents written the other way": _composed,
-    "by their names in other case": _without_case,
+    "by their names in other case, dashes or blanks": _without_case,
     "without their extension": _without_extension,
     "under another folder": _last_part,
     "under another folder and without their extension": _last_part_without_extension,

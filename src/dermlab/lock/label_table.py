@@ -4,26 +4,31 @@ line that does not fit. What was passed over or guessed is said.
 
 import csv
 import io
+import math
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from dermlab.lock.spelling import folded, trimmed, unguarded
 from dermlab.run.errors import SourceError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DELIMITERS = ",;\t|"
 SAMPLED = 100  # rows that tell the delimiter
 TABLES = (".csv", ".tsv", ".parquet")
 SPREADSHEETS = {b"PK\x03\x04": "an Excel workbook (or another zip)", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}
-BLANK = " \t\r\n\x0b\x0c\u00a0\u200b\ufeff"
 csv.field_size_limit(10_000_000)
 
 
 @dataclass(frozen=True)
 class LabelTable:
-    # strings, None where empty, blanks around them removed, in Unicode's composed form (NFC); the index is the line in the file (of a
-    # Parquet file the row)
+    # strings, None where empty, without blanks and invisible characters around them and a spreadsheet's guards, in Unicode's composed form
+    # (NFC); the index is the line in the file (of a Parquet file the row)
     frame: pd.DataFrame
     delimiter: str = ","
     said: list[str] = field(default_factory=list)  # what a person should hear of how it was read
@@ -32,16 +37,17 @@ class LabelTable:
 def read_label_table(data: bytes, where: str) -> LabelTable:
     """Raises SourceError naming the line."""
     if data[:4] == b"PAR1":
-        return LabelTable(_clean(_parquet(data, where)))
+        frame, said = _clean(_parquet(data, where))
+        return LabelTable(frame, said=said)
     text, said = _decoded(data, where)
     text, delimiter, skipped = _dialect(text)
     lines = _lines(text, delimiter, skipped, where)
     if not lines:
         raise SourceError(f"{where} is empty. It must hold a header and one row an image.")
-    header = [name.strip(BLANK) for name in lines[0][1]]
+    header = [unguarded(trimmed(name)) for name in lines[0][1]]
     rows, repeated = [], 0
     for number, values in lines[1:]:
-        if [value.strip(BLANK) for value in values] == header:
+        if [unguarded(trimmed(value)) for value in values] == header:
             repeated += 1
             continue
         rows.append((number, _fitting(values, len(header), f"{where}, line {number}")))
@@ -51,17 +57,18 @@ def read_label_table(data: bytes, where: str) -> LabelTable:
         raise SourceError(f"{where} has a header ({', '.join(header)}) and no rows. It must hold one row an image.")
     frame = pd.DataFrame([values for _, values in rows], index=pd.Index([number for number, _ in rows], name="line"), dtype=str)
     keep = [position for position, name in enumerate(header) if name]
-    unnamed = [position for position, name in enumerate(header) if not name and (frame[position].str.strip(BLANK) != "").any()]
+    unnamed = [position for position, name in enumerate(header) if not name and frame[position].map(trimmed).any()]
     if unnamed:
         said.append(f"{len(unnamed)} column(s) without a name are passed over")
     names = [header[position] for position in keep]
     _check_names(names, where)
-    return LabelTable(_clean(frame[keep].set_axis(names, axis=1)), delimiter, said)
+    cleaned, more = _clean(frame[keep].set_axis(names, axis=1))
+    return LabelTable(cleaned, delimiter, [*said, *more])
 
 
 def plain(name: str) -> str:
     """A column's name as it is compared: `Patient ID` is `patient_id`."""
-    return re.sub(r"[\s\-.]+", "_", unicodedata.normalize("NFC", name).strip(BLANK).casefold()).strip("_")
+    return re.sub(r"[\s\-.]+", "_", folded(name)).strip("_")
 
 
 def _decoded(data: bytes, where: str) -> tuple[str, list[str]]:
@@ -118,7 +125,7 @@ def _fit(text: str, delimiter: str) -> tuple[bool, float, int]:
     rows = []
     try:
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True):
-            if any(value.strip(BLANK) for value in row):
+            if any(trimmed(value) for value in row):
                 rows.append(row)
             if len(rows) > SAMPLED:
                 break
@@ -127,7 +134,7 @@ def _fit(text: str, delimiter: str) -> tuple[bool, float, int]:
     if not rows:
         return False, 0.0, 0
     width = len(rows[0])
-    as_wide = [len(row) >= width and not any(value.strip(BLANK) for value in row[width:]) for row in rows[1:]]
+    as_wide = [len(row) >= width and not any(trimmed(value) for value in row[width:]) for row in rows[1:]]
     return width > 1, sum(as_wide) / max(len(as_wide), 1), width
 
 
@@ -137,7 +144,7 @@ def _lines(text: str, delimiter: str, skipped: int, where: str) -> list[tuple[in
     lines, begins = [], skipped + 1
     try:
         for values in reader:
-            if any(value.strip(BLANK) for value in values):
+            if any(trimmed(value) for value in values):
                 lines.append((begins, values))
             begins = skipped + reader.line_num + 1
     except csv.Error as error:
@@ -146,7 +153,7 @@ def _lines(text: str, delimiter: str, skipped: int, where: str) -> list[tuple[in
 
 
 def _fitting(values: list[str], width: int, where: str) -> list[str]:
-    beyond = [value for value in values[width:] if value.strip(BLANK)]
+    beyond = [value for value in values[width:] if trimmed(value)]
     if beyond or len(values) < width:
         raise SourceError(
             f"{where}: has {len(values)} values, the header names {width}. Quote a value that holds the delimiter, or correct the line."
@@ -162,14 +169,26 @@ def _check_names(names: list[str], where: str) -> None:
         seen[plain(name)] = name
 
 
-def _clean(frame: pd.DataFrame) -> pd.DataFrame:
-    def cleaned(value: object) -> object:
-        if not isinstance(value, str):
-            return None if pd.isna(value) else cleaned(str(value))
-        return unicodedata.normalize("NFC", value).strip(BLANK) or None
+def _clean(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The cells as `LabelTable` has them, and what to say of those that had more than blanks around them."""
+    columns, unseen, guarded = {}, {}, {}
+    for name in frame.columns:
+        written = [None if pd.isna(value) else unicodedata.normalize("NFC", str(value)).strip() for value in frame[name]]
+        bare = [value and trimmed(value) for value in written]
+        cells = [value and unguarded(value) for value in bare]
+        unseen[name], guarded[name] = _differing(written, bare), _differing(bare, cells)
+        columns[name] = pd.Series([value or None for value in cells], frame.index, dtype=object)
+    said = _counted("characters that are not seen", unseen) + _counted("a spreadsheet's guards of text (=\"\", ')", guarded)
+    return pd.DataFrame(columns, index=frame.index), said
 
-    columns = {name: pd.Series([cleaned(value) for value in frame[name]], frame.index, dtype=object) for name in frame.columns}
-    return pd.DataFrame(columns, index=frame.index)
+
+def _differing(before: list, after: list) -> int:
+    return sum(a != b for a, b in zip(before, after, strict=True))
+
+
+def _counted(what: str, cells: dict[str, int]) -> list[str]:
+    columns = [f"{name} ({count} cells)" for name, count in cells.items() if count]
+    return [f"{what} are taken off: {', '.join(columns)}"] if columns else []
 
 
 def _parquet(data: bytes, where: str) -> pd.DataFrame:
@@ -178,8 +197,24 @@ def _parquet(data: bytes, where: str) -> pd.DataFrame:
 
     try:
         table = pq.read_table(io.BytesIO(data))
-        flat = {name: table[name].cast(pa.string()).to_pylist() for name in table.column_names if not pa.types.is_nested(table[name].type)}
+        flat = {name: _texts(table[name]) for name in table.column_names if not pa.types.is_nested(table[name].type)}
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{where} cannot be read as Parquet ({error}). Write it again.") from error
     _check_names(list(flat), where)
     return pd.DataFrame(flat, dtype=object).rename_axis("line")
+
+
+def _texts(column: "pa.ChunkedArray") -> list[str | None]:
+    """Whole numbers that a gap made floating are written as they were: 201912000001 and not 2.01912000001e+11. Where the type cannot hold
+    them all they stay, so that rounded ids are known as such."""
+    import pyarrow as pa
+
+    texts = column.cast(pa.string()).to_pylist()
+    if not pa.types.is_floating(column.type):
+        return texts
+    values = [None if value is None or math.isnan(value) else value for value in column.to_pylist()]
+    exact = 2.0 ** {16: 11, 32: 24, 64: 53}[column.type.bit_width]
+    return [
+        value if value is None else f"{value:.0f}" if value.is_integer() and abs(value) < exact else text
+        for value, text in zip(values, texts, strict=True)
+    ]

@@ -5,8 +5,8 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
+from dermlab.lock.label_table import plain
 from dermlab.run.errors import SourceError
-from dermlab.run.objects.keys import is_photo
 
 SPLITS = {
     "train": "train", "training": "train", "train_set": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
@@ -14,25 +14,46 @@ SPLITS = {
 }  # fmt: skip
 
 
-def rows_of_folders(keys: Sequence[str], where: str) -> pd.DataFrame:
+def rows_of_folders(photos: Sequence[str], where: str) -> pd.DataFrame:
     """Columns image, label and, where the first folders are splits, split. Raises SourceError where the folders are no classes."""
-    paths = [PurePosixPath(key) for key in keys if is_photo(key)]
+    paths = [PurePosixPath(key) for key in photos]
     if not paths:
         raise SourceError(f"{where} holds no table of labels (.csv, .tsv, .parquet) and no photos. Give the folder that has them.")
-    parts = [path.parts for path in paths]
-    depth = 0  # folders that enclose everything: an archive often has one
-    while len({p[depth] for p in parts if len(p) > depth}) == 1 and all(len(p) > depth + 2 for p in parts):
-        depth += 1
-    parts = [p[depth:] for p in parts]
-    first = {p[0].casefold() for p in parts if len(p) > 1}
-    split = bool(first) and first <= set(SPLITS) and all(len(p) > 2 for p in parts)
+    parts = _within([path.parts for path in paths], folders=1)
+    first = {p[0] for p in parts if len(p) > 1}
+    splits = {name for name in first if plain(name) in SPLITS}
+    if len(splits) > 1 and (others := sorted(first - splits)):
+        raise SourceError(
+            f"{where}: the folders {', '.join(sorted(splits))} are splits, and {', '.join(others[:9])} beside them are none. Lock the "
+            "splits alone, in a folder of their own, or write a table with a row an image."
+        )
+    split = bool(first) and first == splits and (len(splits) > 1 or all(len(p) > 2 for p in parts))
     at = 1 if split else 0
     if short := [path for path, p in zip(paths, parts, strict=True) if len(p) < at + 2]:
         raise SourceError(
             f"{where} holds no table of labels (.csv, .tsv, .parquet), and its folders are not classes: {short[0]} lies in none. "
             "Add a table with a row an image, or put each photo into a folder named after its class."
         )
-    frame = pd.DataFrame({"image": [str(path) for path in paths], "label": [p[at] for p in parts]})
+    frame = pd.DataFrame({"image": list(photos), "label": [p[at] for p in parts]})
     if split:
-        frame["split"] = [SPLITS[p[0].casefold()] for p in parts]
+        frame["split"] = [SPLITS[plain(p[0])] for p in parts]
     return frame
+
+
+def splits_of_folders(keys: pd.Series) -> pd.Series | None:
+    """The folder of each photo that is named after its split, where a table tells labels and no splits; None where there are no two."""
+    names = pd.Series([parts[0] for parts in _within([PurePosixPath(key).parts for key in keys], folders=0)], keys.index, dtype=object)
+    splits = set(names.map(lambda name: SPLITS.get(plain(name))))
+    return names if len(splits) > 1 and None not in splits else None
+
+
+def _within(paths: list[tuple[str, ...]], folders: int) -> list[tuple[str, ...]]:
+    """The paths below the folders that enclose all of them, as an archive often has one; in them `folders` are left, and splits."""
+    depth = 0
+    while (
+        len(names := {path[depth] for path in paths}) == 1
+        and plain(*names) not in SPLITS
+        and all(len(p) > depth + 1 + folders for p in paths)
+    ):
+        depth += 1
+    return [path[depth:] for path in paths]

@@ -1,18 +1,21 @@
 """What a source holds, and what sources of real files share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 import pandas as pd
 
 from dermlab.data.classes import OTHER, Classes
 from dermlab.data.questionnaire import Question, Questionnaire
+from dermlab.lock.contents import counted
 from dermlab.lock.label_table import read_label_table
 from dermlab.run.errors import SourceError
-from dermlab.run.objects.keys import ObjectError
+from dermlab.run.objects.keys import ObjectError, check_utf8, litter_in
 from dermlab.run.objects.opening import open_files
-from dermlab.run.progress import progress
+from dermlab.run.progress import progress, say
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Options:
     skip_missing: bool = False  # rows without an image are left out
     min_class_count: int = 20  # diagnoses with fewer images join `other` (all but the phantom)
     endpoint_url: str | None = None  # of an S3 server that is not Amazon's
-    pseudonymise: bool = False  # patients and cases become digests keyed by DERMLAB_KEY
+    pseudonymise: bool = False  # patients, cases and paths become digests keyed by DERMLAB_KEY
 
 
 class Source(Protocol):
@@ -55,20 +58,41 @@ class Source(Protocol):
 
 
 class FileSource:
-    """What sources of real files share: pinning, and not knowing the truth."""
+    """What sources of real files share: listing, pinning, and not knowing the truth."""
 
     def __init__(self, path: str, options: Options) -> None:
         self.files, self.path, self.options = open_files(path, options.endpoint_url), path, options
         self.location = path if path.startswith("s3://") else str(Path(path).resolve())
+        check_utf8(self.location, "The source's path")
+
+    def keys(self) -> list[str]:
+        """What the source holds, sorted. What systems leave beside data is counted and passed over."""
+        litter_of = {key: litter_in(key) for key in self.files.list()}
+        if litter := set(filter(None, litter_of.values())):
+            say(f"      passed over, as systems leave it: {counted(map(_kind_of_litter, sorted(litter)))}")
+        for line in self.files.said:
+            say(f"      {line}")
+        return [key for key, litter in litter_of.items() if litter is None]
 
     def pinned(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The rows with `size` and `etag` of each key. Raises SourceError where a key has no object."""
+        with self.named(), progress("lock", len(frame)) as meter:
+            pins = [self.files.pin(key) for key in meter.track(frame["key"])]
+        return frame.assign(size=[size for size, _ in pins], etag=[etag for _, etag in pins])
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Errors of objects name them: at lock it is the owner of the photos who reads them."""
         try:
-            with progress("lock", len(frame)) as meter:
-                pins = [self.files.pin(key) for key in meter.track(frame["key"])]
+            yield
         except ObjectError as error:
             raise SourceError(f"{self.path}: {error.key!r} {error.why}.") from error
-        return frame.assign(size=[size for size, _ in pins], etag=[etag for _, etag in pins])
+
+
+def _kind_of_litter(path: str) -> str:
+    """Its name; of hidden files that bear the name of another, such as `._1.jpg` and `.1.jpg.icloud`, what they have in common."""
+    name = PurePosixPath(path)
+    return "._*" if name.name.startswith("._") else f".*{name.suffix}" if name.name.startswith(".") and name.suffix else name.name
 
 
 def read_known_table(data: bytes, where: str, needed: list[str]) -> pd.DataFrame:

@@ -13,11 +13,14 @@ from dermlab.run import paths
 from dermlab.run.errors import SourceError
 from dermlab.run.location import write_location
 from dermlab.run.objects.keys import check_key
+from dermlab.run.objects.pseudonyms import PREFIX, Pseudonyms
 
 
 def lock(uri: str, options: Options, folder: Path = paths.SOURCE, location: Path = paths.LOCATION) -> Pin:
-    """Scans the source, writes `folder`, and notes in `location` where the objects lie. Raises SourceError or ContractError; the old
-    pin then still stands."""
+    """Scans the source, writes `folder`, and notes in `location` where the objects lie, and beside it, in the file named as KEYS, what
+    pseudonyms stand for. Raises SourceError or ContractError; the old pin then still stands."""
+    if options.pseudonymise:
+        _check_secret()
     source = open_source(uri, options)
     listing = source.scan()
     for key in listing.manifest["key"]:
@@ -26,9 +29,12 @@ def lock(uri: str, options: Options, folder: Path = paths.SOURCE, location: Path
     manifest = listing.manifest.assign(image_id=listing.manifest["key"].map(id_of_key))
     for column in ("patient_id", "case_id"):
         if options.pseudonymise:
-            manifest[column] = manifest[column].map(_pseudonym, na_action="ignore")
+            manifest[column] = manifest[column].map(lambda name: opaque_id(f"person\0{name}"), na_action="ignore")
         manifest[column] = manifest[column].fillna(manifest["image_id"])  # where nobody knows the patients each photo is one
     _check_patients(manifest, uri)
+    if options.pseudonymise:
+        manifest["key"] = PREFIX + manifest["image_id"]
+        Pseudonyms(location.with_name(paths.KEYS.name)).remember(dict(zip(manifest["key"], listing.manifest["key"], strict=True)))
     manifest = manifest[["image_id", *listing.manifest.columns]]
     truth = listing.truth.assign(
         image_id=listing.truth["key"].map(id_of_key), duplicate_of=listing.truth["duplicate_of"].map(id_of_key)
@@ -45,10 +51,9 @@ def opaque_id(key: str) -> str:
     return hashlib.blake2b(key.encode(), digest_size=8, key=os.environ.get("DERMLAB_KEY", "").encode()[:64]).hexdigest()
 
 
-def _pseudonym(name: str) -> str:
+def _check_secret() -> None:
     if not os.environ.get("DERMLAB_KEY"):
         raise SourceError("--pseudonymise needs a secret: set DERMLAB_KEY, the same each time, or whoever guesses a name could check it.")
-    return opaque_id(f"person\0{name}")
 
 
 def _ids(keys: pd.Series) -> dict[str, str]:
@@ -71,5 +76,5 @@ def _check_patients(manifest: pd.DataFrame, uri: str) -> None:
         row = int((manifest["patient_id"] == crossing.index[0]).to_numpy().argmax())
         raise SourceError(
             f"{uri}: {crossing.size} patient(s) have images in more than one split (first in row {row}). A model would be tested "
-            "on patients it was trained on: give all images of a patient one split, or leave the column out."
+            "on patients it was trained on: give all images of a patient one split, or say --ignore-splits."
         )

@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
 from dermlab.data.classes import OTHER
@@ -14,11 +13,13 @@ from dermlab.data.pin import Pin
 from dermlab.lock.listing import Options
 from dermlab.lock.lock import lock
 from dermlab.pull.develop import BrokenImageError, develop
+from dermlab.run import paths
 from dermlab.run.errors import SourceError
 from dermlab.run.files import write_text
 from dermlab.run.location import read_location
+from dermlab.run.objects.keys import Objects
 from dermlab.run.objects.opening import open_objects
-from dermlab.run.progress import say
+from dermlab.run.progress import console, say
 
 SHOWN = 10  # photos on the page
 SIDE, MAX_PIXELS = 200, 100_000_000
@@ -40,6 +41,7 @@ def preview(uri: str, options: Options, page: Path | None = None) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         pin = lock(uri, options, Path(folder) / "source", Path(folder) / "location")
         location, endpoint_url = read_location(Path(folder) / "location")
+        objects = open_objects(location, endpoint_url, keys=Path(folder) / paths.KEYS.name).some(pin.manifest["key"].tolist())
     labels = pin.manifest["diagnosis"].map(pin.classes.label_of)
     counts, patients = labels.value_counts(), pin.manifest.groupby(labels)["patient_id"].nunique()
     table = Table("class", "images", "patients", box=None)
@@ -47,20 +49,20 @@ def preview(uri: str, options: Options, page: Path | None = None) -> Path:
         column.justify = "right"
     for name in (*pin.classes.targets, *([OTHER] if OTHER in counts else [])):
         table.add_row(name, f"{counts.get(name, 0):,}", f"{patients.get(name, 0):,}")
-    Console(width=100).print(table)
+    console(100).print(table)
     size, people, given = pin.manifest["size"].sum(), pin.manifest["patient_id"].nunique(), pin.manifest["split"].value_counts()
     say(f"{len(pin.manifest):,} images ({size / 1e6:,.0f} MB), {people:,} patients, {len(pin.questions)} questions")
-    say(f"splits: {', '.join(f'{name} {count:,}' for name, count in given.items()) or 'none given; dermlab splits by patient'}")
-    _write_page(page, pin, labels, location, endpoint_url)
+    splits = [f"{name} {count:,}" for name, count in given.items()] or ["none given; dermlab splits by patient"]
+    say(f"splits: {', '.join(splits)}{'; val is taken out of train, by patient' if len(given) and 'val' not in given else ''}")
+    _write_page(page, pin, labels, objects)
     say(f"Some of the photos: {page}")
     say("Nothing was written in this repository. Without --dry-run this becomes data/source.")
     return page
 
 
-def _write_page(page: Path, pin: Pin, labels: pd.Series, location: str, endpoint_url: str | None) -> None:
+def _write_page(page: Path, pin: Pin, labels: pd.Series, objects: Objects) -> None:
     turn = labels.groupby(labels).cumcount()  # one of each class, then a second of each
     chosen = pin.manifest.assign(label=labels, turn=turn).sort_values(["turn", "label"], kind="stable").head(SHOWN)
-    objects = open_objects(location, endpoint_url).some(chosen["key"].tolist())
     figures = []
     for row in chosen.itertuples():
         try:

@@ -27,7 +27,7 @@ NOT_ANSWERED = ("AGE_UNKNOWN", "OTHER_OR_UNSPECIFIED", "UNKNOWN")
 
 class Scin(FileSource):
     def scan(self) -> Listing:
-        keys = self.files.list()
+        keys = self.keys()
         images = ["image_1_path", "image_2_path", "image_3_path"]
         cases = self._table(keys, CASES, ["case_id", *CHOICES, *images])
         labels = self._table(keys, LABELS, ["case_id", "weighted_skin_condition_label"])

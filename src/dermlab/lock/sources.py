@@ -1,6 +1,7 @@
 """Where images come from: `phantom`, `folder:PATH`, `s3://BUCKET/PREFIX`, `ham10000:PATH`, `scin:PATH`; PATH may be s3:// too. Adding
 a source is one class, one line."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -9,6 +10,7 @@ from dermlab.lock.folder import Folder
 from dermlab.lock.listing import Listing, Options, Source
 from dermlab.phantom.clinic import simulate
 from dermlab.run.errors import SourceError
+from dermlab.run.objects.keys import check_utf8
 from dermlab.run.objects.opening import open_files
 from dermlab.run.progress import say
 
@@ -38,9 +40,10 @@ SOURCES: dict[str, Callable[[str, Options], Source]] = {
 
 def open_source(uri: str, options: Options) -> Source:
     """`uri` is KIND, KIND:PATH, or the path of a folder or zip. Raises SourceError for an unknown kind or a path that is not there."""
+    check_utf8(uri, "The source")
     kind, _, path = uri.partition(":")
     if kind not in SOURCES:
-        if not Path(uri).expanduser().exists():
+        if not os.path.exists(os.path.expanduser(uri)):
             raise SourceError(
                 f"{uri!r} is not a source, nor a folder or zip that is here. Valid: phantom, folder:PATH, s3://BUCKET/PREFIX, "
                 "ham10000:PATH, scin:PATH."

@@ -6,7 +6,7 @@ from typing import Any
 
 from dermlab.data.questionnaire import Question
 from dermlab.run.errors import SourceError
-from dermlab.run.objects.keys import PHOTOS, is_photo
+from dermlab.run.objects.keys import PHOTOS, is_photo, litter_in
 
 
 def photos_in(path: Path) -> list[Path]:
@@ -15,7 +15,8 @@ def photos_in(path: Path) -> list[Path]:
         raise SourceError(f"{path} does not exist.")
     if path.is_file():
         return [path]
-    found = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".") and is_photo(file.name))
+    files = [file for file in path.rglob("*") if is_photo(file.name) and file.is_file()]
+    found = sorted(file for file in files if litter_in(file.relative_to(path).as_posix()) is None)
     if not found:
         raise SourceError(f"{path} holds no photos ({', '.join(PHOTOS)}).")
     return found

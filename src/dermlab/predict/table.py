@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.markup import escape
 from rich.table import Table
 
 from dermlab.predict.predictor import Prediction
@@ -22,8 +21,8 @@ def as_table(predictions: Sequence[Prediction], below: Path) -> Table:
         photo = Path(prediction.photo)
         name = str(photo.relative_to(below)) if photo.is_relative_to(below) and photo != below else photo.name
         if prediction.error:
-            table.add_row(escape(name), escape(f"not read: {prediction.error}"), "", "", "")
+            table.add_row(name, f"not read: {prediction.error}", "", "", "")
             continue
-        cells = [f"{escape(label)} {share:.0%}" for label, share in prediction.top3]
-        table.add_row(escape(name), *cells, *[""] * (3 - len(cells)), MEANT[prediction.tier])
+        cells = [f"{label} {share:.0%}" for label, share in prediction.top3]
+        table.add_row(name, *cells, *[""] * (3 - len(cells)), MEANT[prediction.tier])
     return table

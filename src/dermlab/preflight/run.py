@@ -33,7 +33,8 @@ def work_of(pin: Pin | None, values: Mapping[str, Any], images: int | None, orig
         counts, patients = target["split"].value_counts(), target["patient_id"].nunique()
         if len(counts):
             tested = target.loc[target["split"] == "test", "patient_id"].nunique()
-            return Work(total, int(counts.get("train", 0)), int(counts.get("test", 0)), originals, tested)
+            kept = 1 if "val" in counts else 1 - values["catalog.val_fraction"]  # catalog takes val out of train
+            return Work(total, round(counts.get("train", 0) * kept), int(counts.get("test", 0)), originals, tested)
         rows = len(target)
         return Work(total, round(rows * share["train"]), round(rows * share["test"]), originals, round(patients * share["test"]))
     return Work(total, total, round(total * test), originals)  # said: the images that are trained on

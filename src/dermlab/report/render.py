@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -27,6 +28,7 @@ SCORE_MEANINGS = {
     "brier": "squared distance of the probabilities from the truth, 0 to 2; lower is better",
     "nll": "mean of -log p(right class); lower is better",
 }
+NO_SHARES = ("sink_ratio", "brier", "nll")  # scores whose differences are no points
 TIER_LABELS = {ANSWER: "answers", TOP3: "names three", ABSTAIN: "does not answer"}
 ABSENT = "–"
 
@@ -61,6 +63,15 @@ def points_bounds(value: Sequence[float] | None) -> str:
     return "" if value is None else f"[{points(value[0])}, {points(value[1])}]"
 
 
+def change(value: float, name: str) -> str:
+    """A difference in the score `name`: in points where it is a share, else as it is."""
+    return points(value / 100, 3) if name in NO_SHARES else points(value)
+
+
+def change_bounds(value: Sequence[float] | None, name: str) -> str:
+    return "" if value is None else f"[{change(value[0], name)}, {change(value[1], name)}]"
+
+
 def count(value: float | None) -> str:
     return ABSENT if value is None else f"{value:,.0f}"
 
@@ -74,14 +85,41 @@ def share(part: float, whole: float) -> str:
     return percent(part / whole) if whole else ABSENT
 
 
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]], left: int = 1) -> str:
-    """A Markdown table padded to aligned columns; the first `left` columns are text, the others numbers."""
-    cells = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in [header, *rows]]
+def plain(text: object) -> str:
+    """Text that Markdown shows as written: a name of a class, an experiment or a param formats nothing, and links and pings nobody."""
+    text = "".join(letter for letter in str(text).replace("\n", " ") if unicodedata.category(letter) != "Cc")
+    text = re.sub(r"[\\`*~$]|(?<!\w)_|_(?!\w)|\](?=[(\[])|^\[", r"\\\g<0>", text)
+    return _without_links(re.sub(r"&(?=#?\w+;)", "&amp;", text).replace("<", "&lt;"))
+
+
+def sentence(text: str) -> str:
+    """As `plain`, but that `words` in backticks are code, and that no first sign makes it a heading, a list or a quotation."""
+    parts = re.split(r"(?<!`)(`[^`]+`)(?!`)", text)
+    whole = "".join(part if position % 2 else plain(part) for position, part in enumerate(parts))
+    return re.sub(r"^(\s*)(>|[#+=-]+(?=\s|$))|^(\s*\d+)([.)](?=\s))", lambda m: f"{m[1] or m[3] or ''}\\{m[2] or m[4]}", whole)
+
+
+def in_tag(text: str) -> Markup:
+    """For what stands within HTML in Markdown, which knows no backslash."""
+    return Markup(_without_links(str(escape(text))))
+
+
+def _without_links(text: str) -> str:
+    return re.sub(r"@(?=\w)|#(?=\d)|:(?=//|[\w+-]+:)|\bwww\.(?=\S)|\b[Gg][Hh]-(?=\d)", r"\g<0>&#8203;", text)
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]], left: int = 1) -> Markup:
+    """A Markdown table padded to aligned columns, its cells as they are written; the first `left` columns are text, the others numbers."""
+    cells = [[plain(cell).replace("|", "\\|") for cell in row] for row in [header, *rows]]
     widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(header))]
     pad = [str.ljust if i < left else str.rjust for i in range(len(header))]
     rule = ["-" * width if i < left else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
     lines = [[fit(cell, width) for fit, cell, width in zip(pad, row, widths, strict=True)] for row in cells]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
+    return Markup("\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]]))
+
+
+def _finalized(value: object) -> object:
+    return sentence(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 @cache
@@ -93,17 +131,19 @@ def _environment(html: bool, room: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=None if html else _finalized,
     )
     environment.filters |= {
         "score": score, "percent": percent, "points": points, "bounds": bounds, "points_bounds": points_bounds, "count": count,
-        "prose": prose,
+        "change": change, "change_bounds": change_bounds,
+        "prose": prose, "in_tag": in_tag, "as_is": Markup,
     }  # fmt: skip
     environment.globals |= {
         "table": markdown_table, "share": share, "score_labels": SCORE_LABELS, "score_meanings": SCORE_MEANINGS,
         "min_patients": MIN_PATIENTS, "absent": ABSENT, "confusion_figure": figures.confusion,
         "calibration_figure": figures.calibration, "interval_figure": figures.interval, "difference_figure": figures.difference,
         "balance_figure": figures.balance, "coverage_figure": figures.coverage, "tier_labels": TIER_LABELS,
-        "precision_recall_figure": figures.precision_recall,
+        "precision_recall_figure": figures.precision_recall, "no_shares": NO_SHARES,
     }  # fmt: skip
     return environment
 

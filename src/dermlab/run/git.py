@@ -9,10 +9,13 @@ from threading import current_thread, main_thread
 
 from dermlab.run.errors import DermlabError
 
+OF_SOMEBODY_ELSE = "dubious ownership"
+
 
 def git(*arguments: str, check: bool = True) -> str:
-    """What git prints, without the last line break. Raises DermlabError."""
+    """What git prints, without the last line break. Raises DermlabError, whatever `check` says where git trusts no answer of this clone."""
     done = captured(("git", *arguments))
+    _check_is_trusted(done.stderr)
     if check and done.returncode:
         raise DermlabError(f"`git {' '.join(arguments)}` failed: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout.removesuffix("\n") if not done.returncode else ""
@@ -30,6 +33,7 @@ def blobs(names: Sequence[str], repo: Path | str = ".") -> dict[str, bytes]:
     done = subprocess.run(
         ("git", "-C", str(repo), "cat-file", "--batch"), input="\n".join(names).encode(), capture_output=True, check=False
     )
+    _check_is_trusted(done.stderr.decode("utf-8", "replace"))
     found, rest = {}, done.stdout
     for name in names:
         head, _, rest = rest.partition(b"\n")
@@ -38,6 +42,12 @@ def blobs(names: Sequence[str], repo: Path | str = ".") -> dict[str, bytes]:
         size = int(head.rsplit(b" ", 1)[1])
         found[name], rest = rest[:size], rest[size + 1 :]
     return found
+
+
+def _check_is_trusted(errors: str) -> None:
+    """git answers nothing in a clone of another user's, as a volume in a container is; its own words name the command that helps."""
+    if OF_SOMEBODY_ELSE in errors:
+        raise DermlabError(f"git takes this clone for another user's: {' '.join(errors.split())}. Then run this again.")
 
 
 @contextmanager

@@ -5,8 +5,9 @@ before it. Here stands what these models share.
 """
 
 import difflib
+import io
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -123,6 +124,18 @@ def _of_yaml(error: YAMLError) -> str:
     """With the line, and without what the library says of itself."""
     problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
     return f"{problem} (line {mark.line + 1}, column {mark.column + 1})" if problem and mark else " ".join(str(error).split())
+
+
+def rewritten(text: str, change: Callable[[Any], None]) -> str:
+    """A YAML text with its values changed in place, comments and quotes as they are. Raises YAMLError."""
+    yaml = YAML()
+    yaml.width = 4096  # a long line stays one
+    yaml.preserve_quotes = True
+    values = yaml.load(text)
+    change(values)
+    with io.StringIO() as buffer:
+        yaml.dump(values, buffer)
+        return buffer.getvalue()
 
 
 def _check_all(raw: dict[str, Any], path: Path) -> None:

@@ -6,6 +6,7 @@ PARAMS = Path("params.yaml")
 
 SOURCE = Path("data/source")
 LOCATION = Path("data/.location")  # where the source lies on this machine; in no hash, in no commit
+KEYS = Path("data/.keys.json")  # which key each pseudonym stands for, where the source was locked under pseudonyms; likewise
 CATALOG = Path("data/catalog.parquet")
 WANTED = Path("data/wanted.parquet")
 IMAGES = Path("data/images.parquet")

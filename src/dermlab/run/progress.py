@@ -7,12 +7,23 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
 
 def say(line: str) -> None:
     """One line of result or choice on standard output."""
     print(line, flush=True)
+
+
+def console(width: int) -> "Console":
+    """Standard output for tables. Names are shown as they are, whatever stands in brackets or between colons. `width`: where it is no
+    terminal, in columns."""
+    from rich.console import Console
+
+    plain = {"markup": False, "emoji": False, "highlight": False}
+    found = Console(**plain)
+    return found if found.is_terminal else Console(width=width, **plain)
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def as_table(runs: list[Listed]) -> Table:
     for run in runs:
         letter = letters.setdefault(run.test, _letter(len(letters))) if run.test else "–"
         top1 = "–" if run.top1 is None else f"{run.top1:.3f}"
-        table.add_row(run.name, run.made, run.base, letter, run.variant, run.loss, run.backbone, str(run.seed), top1)
+        table.add_row(run.name, run.made, run.base, letter, *map(str, (run.variant, run.loss, run.backbone, run.seed)), top1)
     return table
 
 

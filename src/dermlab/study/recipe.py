@@ -1,6 +1,5 @@
 """A recipe, recipes/NAME.yaml: the experiments of a study and the params of each."""
 
-import io
 import math
 import re
 import reprlib
@@ -10,12 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
 
 from dermlab.run import paths
 from dermlab.run.errors import DermlabError, ParamsError
 from dermlab.run.git import git
-from dermlab.run.params import check_params_text, nearest, parsed, read_text
+from dermlab.run.params import check_params_text, nearest, parsed, read_text, rewritten
 
 # Less than git and DVC take: what needs no quotes in a shell, and what other verbs do not read as something else.
 NAME = re.compile(r"(?!.*\.\.)\w([\w.+-]*[\w+-])?")
@@ -179,22 +177,20 @@ def _experiment(name: str, values: dict[str, Any]) -> Experiment:
 def params_of(experiment: Experiment, committed: str) -> str:
     """The whole params.yaml of an experiment: the `committed` text with the experiment's values. Raises ParamsError for a key that is
     not there."""
-    yaml = YAML()
-    yaml.width = 4096  # a long line stays one
-    yaml.preserve_quotes = True
-    values = yaml.load(committed)
-    for key, value in experiment.overrides.items():
-        *blocks, name = key.split(".")
-        block = values
-        for part in blocks:
-            block = block.get(part, {}) if isinstance(block, Mapping) else {}
-        block = block if isinstance(block, Mapping) else {}
-        if name not in block:
-            raise ParamsError(f"{experiment.name}: {key} is not a param{nearest(name, block)} Valid there: {', '.join(block) or 'nothing'}")
-        block[name] = value
-    with io.StringIO() as buffer:
-        yaml.dump(values, buffer)
-        return buffer.getvalue()
+
+    def override(values: Any) -> None:
+        for key, value in experiment.overrides.items():
+            *blocks, name = key.split(".")
+            block = values
+            for part in blocks:
+                block = block.get(part, {}) if isinstance(block, Mapping) else {}
+            block = block if isinstance(block, Mapping) else {}
+            if name not in block:
+                valid = ", ".join(block) or "nothing"
+                raise ParamsError(f"{experiment.name}: {key} is not a param{nearest(name, block)} Valid there: {valid}")
+            block[name] = value
+
+    return rewritten(committed, override)
 
 
 def checked_params(planned: Sequence[Experiment], committed: str) -> dict[str, str]:

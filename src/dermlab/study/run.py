@@ -6,17 +6,14 @@ stages that have already run come back from DVC's run cache in seconds.
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from dermlab.run import paths
 from dermlab.run.errors import DermlabError
-from dermlab.run.files import write_text
 from dermlab.run.git import git
 from dermlab.run.params import changed_params
 from dermlab.run.progress import say
@@ -24,8 +21,9 @@ from dermlab.study.at_once import SLOTS, Slots
 from dermlab.study.dvc import dvc, experiments, ref_of
 from dermlab.study.oracle import write_oracle_ledger
 from dermlab.study.recipe import Experiment, checked_params, committed_params
+from dermlab.study.results import bring
 from dermlab.study.share import pull_experiments, push_experiment
-from dermlab.study.workspace import LOCK, RESULTS, Before, alone, apply, mend, remember, tracked_but_results, write_before
+from dermlab.study.workspace import LOCK, RESULTS, Workspace, alone, mend, remember
 from dermlab.verdict.looks import looks_of
 from dermlab.verdict.runs import UNFINISHED, check_params_were_run
 
@@ -48,9 +46,8 @@ def run_study(planned: Sequence[Experiment], replace_others: bool = False, share
             pull_experiments(list(texts))
         if not replace_others:
             _refuse_others(texts)
-        before = remember()
-        note = partial(_note, before)
-        _say_what_is_not_committed(before.params, committed)
+        workspace = remember()
+        _say_what_is_not_committed(workspace.before.params, committed)
         try:
             places = {experiment.name: f"[{position}/{len(planned)}] {experiment.name}" for position, experiment in enumerate(planned, 1)}
             missing = [experiment for experiment in planned if not _is_done(experiment, texts[experiment.name])]
@@ -59,16 +56,16 @@ def run_study(planned: Sequence[Experiment], replace_others: bool = False, share
                     say(f"{places[experiment.name]}: done before")
             failed: list[str] = []
             if at_once > 1 and len(missing) > 1:
-                _make_what_they_share(texts[missing[0].name], note, share)
+                _make_what_they_share(texts[missing[0].name], workspace, share)
                 ran = _beside_each_other(missing, at_once, failed)
             else:
-                ran = _one_by_one(missing, places, texts, note, share)
+                ran = _one_by_one(missing, places, texts, workspace, share)
             with closing(ran):  # by an interrupt too that comes here, while some run: they end before the workspace is mended
                 for experiment in ran:
                     if share:
-                        push_experiment(experiment.name, note)
+                        push_experiment(experiment.name, workspace.started)
             if planned[0].name not in failed:
-                apply(planned[0].name, keep=tracked_but_results())
+                bring(git("rev-parse", ref_of(planned[0].name)), (str(LOCK),))
             if failed:
                 raise DermlabError(
                     f"Failed: {', '.join(failed)}; what each said stands above and in {SLOTS}. The others were kept: mend the cause and "
@@ -83,7 +80,7 @@ def _one_by_one(
     experiments: Sequence[Experiment],
     places: Mapping[str, str],
     texts: Mapping[str, str],
-    note: Callable[[int], None],
+    workspace: Workspace,
     share: bool,
 ) -> Iterator[Experiment]:
     """Each when it is done."""
@@ -91,26 +88,22 @@ def _one_by_one(
         started, place = time.perf_counter(), places[experiment.name]
         said = " ".join(f"{key}={value}" for key, value in experiment.overrides.items())
         say(f"{place}: {said or 'as params.yaml is committed'}")
-        _run(experiment, texts[experiment.name], note, share)
+        _run(experiment, texts[experiment.name], workspace, share)
         say(f"{place}: done in {time.perf_counter() - started:.0f} s")
         yield experiment
 
 
-def _make_what_they_share(params: str, note: Callable[[int], None], pull: bool) -> None:
+def _make_what_they_share(params: str, workspace: Workspace, pull: bool) -> None:
     """Photos, embeddings and flags, into the cache: what all have in common unless they differ in just that."""
-    write_text(paths.PARAMS, params)
+    workspace.set_params(params)
     say("first what they share: photos, embeddings, flags")
-    dvc("repro", "flag", *(["--pull"] if pull else []), started=note)
+    dvc("repro", "flag", *(["--pull"] if pull else []), started=workspace.started)
 
 
 def _beside_each_other(experiments: Sequence[Experiment], at_once: int, failed: list[str]) -> Iterator[Experiment]:
     with Slots(at_once) as slots:
         yield from slots.run(experiments)
         failed += slots.failed
-
-
-def _note(before: Before, group: int) -> None:
-    write_before(replace(before, group=group))
 
 
 def _is_done(experiment: Experiment, params: str) -> bool:
@@ -125,22 +118,26 @@ def _is_done(experiment: Experiment, params: str) -> bool:
     return all(line[3:] in RESULTS for line in changed if line)
 
 
-def _run(experiment: Experiment, params: str, started: Callable[[int], None], pull: bool) -> None:
-    """Under a name of its own until it is done and proved: an older result of that name stands until then."""
-    unfinished = experiment.name + UNFINISHED
-    write_text(paths.PARAMS, params)
-    if experiment.budget is not None:
-        dvc("repro", "flag", "--quiet", started=started)  # the queue is that of the experiment's own flags
-        lines = write_oracle_ledger(experiment.budget, experiment.ledger)
-        git("add", "--force", str(experiment.ledger))  # so that the experiment's commit holds it
-        say(f"      a simulated reviewer answered the first {lines} questions, {experiment.budget:.0%} of the training rows")
-    dvc("exp", "run", "--name", unfinished, *(["--pull"] if pull else []), started=started)
-    wrong = differences(_params_in(ref_of(unfinished)), _values(params))
-    if wrong:
+def _run(experiment: Experiment, params: str, workspace: Workspace, pull: bool) -> None:
+    """Under a name of its own until it is done and proved: an older result of that name stands until then. Where params.yaml is edited
+    while it runs it may have read the edit, and runs once more: stages that had not come out of the run cache."""
+    unfinished, wanted = experiment.name + UNFINISHED, _values(params)
+    for _ in range(2):
+        workspace.set_params(params)
+        if experiment.budget is not None:
+            dvc("repro", "flag", "--quiet", started=workspace.started)  # the queue is that of the experiment's own flags
+            lines = write_oracle_ledger(experiment.budget, experiment.ledger)
+            git("add", "--force", str(experiment.ledger))  # so that the experiment's commit holds it
+            say(f"      a simulated reviewer answered the first {lines} questions, {experiment.budget:.0%} of the training rows")
+        dvc("exp", "run", "--name", unfinished, *(["--pull"] if pull else []), started=workspace.started)
+        if not (wrong := differences(_params_in(ref_of(unfinished)), wanted)):
+            break
+        git("update-ref", "-d", ref_of(unfinished))
+    else:
         raise DermlabError(
             f"{experiment.name} ran with other params than its recipe's: {wrong}. Was params.yaml edited meanwhile? Run the study again."
         )
-    check_params_were_run(_values(params), _values(git("show", f"{ref_of(unfinished)}:{LOCK}")))
+    check_params_were_run(wanted, _values(git("show", f"{ref_of(unfinished)}:{LOCK}")))
     git("update-ref", ref_of(experiment.name), ref_of(unfinished))  # as `dvc exp rename` does, a second sooner
     git("update-ref", "-d", ref_of(unfinished))
 

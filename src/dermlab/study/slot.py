@@ -47,7 +47,7 @@ def _open_slot(slot: Path) -> None:
     for path in filter(None, changed + new):
         if path not in RESULTS:
             _copy(Path(path), slot / path)
-    for ignored in (paths.LOCATION, paths.OUT_OF_FOLD):
+    for ignored in (paths.LOCATION, paths.KEYS, paths.OUT_OF_FOLD):
         _copy(ignored, slot / ignored)
     for shared in (paths.CHECKPOINTS, paths.TRAIN_LOG):
         (slot / shared).symlink_to(shared.resolve())

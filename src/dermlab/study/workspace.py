@@ -7,10 +7,11 @@ import fcntl
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 from ruamel.yaml import YAML
@@ -20,9 +21,11 @@ from dermlab.run import paths
 from dermlab.run.errors import DermlabError
 from dermlab.run.files import write_text
 from dermlab.run.git import git
+from dermlab.run.params import rewritten
 from dermlab.run.progress import say
-from dermlab.study.dvc import dvc, experiments, ref_of
-from dermlab.verdict.runs import UNFINISHED, commit_of
+from dermlab.study.dvc import experiments, ref_of
+from dermlab.study.own_files import put_back, set_aside
+from dermlab.verdict.runs import UNFINISHED
 
 TEMPORARY = Path(".dvc/tmp")
 JOURNAL, RUNNING = TEMPORARY / "study.json", TEMPORARY / "study.lock"
@@ -30,7 +33,6 @@ LOCK = Path("dvc.lock")
 SIMULATED = Path("data/simulated")
 # Where DVC keeps what was not committed while an experiment runs: first before HEAD is detached, then until it is done.
 STASHES = ("refs/exps/stash", "refs/exps/exec/EXEC_MERGE")
-EXEC_HEAD = "refs/exps/exec/EXEC_HEAD"  # the commit from which a plain `dvc exp run` started
 RESULTS = (str(paths.PARAMS), str(LOCK))
 
 
@@ -38,8 +40,30 @@ RESULTS = (str(paths.PARAMS), str(LOCK))
 class Before:
     branch: str  # such as refs/heads/main, empty where HEAD was detached already
     head: str
-    params: str  # the text of params.yaml
+    params: str  # the text of params.yaml, with what the user has changed in it since
+    index: str = ""  # git's tree of what was staged, empty where git could make none
+    ours: tuple[str, ...] = ()  # what the study wrote into params.yaml last and before that: killed in between, either may stand there
     group: int = 0  # the process group of the dvc that runs, 0 for none
+
+
+class Workspace:
+    """How things were, kept up to date while a study changes them."""
+
+    def __init__(self, before: Before) -> None:
+        self.before = before
+        self._note()
+
+    def set_params(self, text: str) -> None:
+        """For the next run. What the user has changed since the last time comes back at the end."""
+        self._note(params=_as_the_user_has_it(self.before), ours=(*self.before.ours[-1:], text))
+        write_text(paths.PARAMS, text)
+
+    def started(self, group: int) -> None:
+        self._note(group=group)
+
+    def _note(self, **changed: Any) -> None:
+        self.before = replace(self.before, **changed)
+        write_text(JOURNAL, json.dumps(asdict(self.before)))
 
 
 @contextmanager
@@ -61,15 +85,12 @@ def alone() -> Iterator[None]:
         yield
 
 
-def remember() -> Before:
+def remember() -> Workspace:
     """Writes down how the workspace is, before anything changes it."""
-    before = Before(git("symbolic-ref", "-q", "HEAD", check=False), git("rev-parse", "HEAD"), paths.PARAMS.read_text(encoding="utf-8"))
-    write_before(before)
-    return before
-
-
-def write_before(before: Before) -> None:
-    write_text(JOURNAL, json.dumps(asdict(before)))
+    branch, head, index = git("symbolic-ref", "-q", "HEAD", check=False), git("rev-parse", "HEAD"), git("write-tree", check=False)
+    workspace = Workspace(Before(branch, head, paths.PARAMS.read_text(encoding="utf-8"), index))
+    set_aside()
+    return workspace
 
 
 def mend() -> None:
@@ -78,57 +99,59 @@ def mend() -> None:
     if before:
         _stop(before.group)
     _mend_locks()
+    put_back()
     if before is None:
         return
-    _reattach(before.branch, before.head)
-    _bring_back_what_dvc_stashed()
+    reattach(before.branch, before.head)
+    bring_back_what_dvc_stashed()
     for name in experiments():
         if name.endswith(UNFINISHED):
             git("update-ref", "-d", ref_of(name))
     _remove_simulated()
-    if git("rev-parse", "HEAD") == before.head and paths.PARAMS.read_text(encoding="utf-8") != before.params:
-        write_text(paths.PARAMS, before.params)
+    if git("rev-parse", "HEAD") == before.head:
+        _stage_again(before.index)
+        write_text(paths.PARAMS, _as_the_user_has_it(before))
     JOURNAL.unlink()
 
 
-def reset() -> None:
-    """The workspace as it was committed: params, HEAD on its branch, results as dvc.lock names them. Code and ledger stay as they are."""
-    with alone():
-        mend()
-        if not git("symbolic-ref", "-q", "HEAD", check=False) and (stopped := git("rev-parse", "-q", "--verify", EXEC_HEAD, check=False)):
-            branches = git("for-each-ref", "--format=%(refname)", "--points-at", stopped, "refs/heads").split()
-            if len(branches) == 1:
-                _reattach(branches[0], stopped)
-                _bring_back_what_dvc_stashed()
-            else:
-                say("HEAD is detached, by a run that was killed: `git switch` to the branch you were on")
-        for path in RESULTS:
-            if git("ls-tree", "HEAD", path):
-                git("checkout", "-q", "HEAD", "--", path)
-        dvc("checkout", "--force", "--quiet", "--allow-missing")
-    changed = [line[3:] for line in git("status", "--porcelain").splitlines() if line[3:] not in RESULTS]
-    done = (
-        "params.yaml and results are as committed"
-        if git("ls-tree", "HEAD", str(LOCK))
-        else ("params.yaml is as committed; no results are, so they are those of the last run")
-    )
-    say(done + (f"; left as they are: {', '.join(changed[:5])}" if changed else ""))
+def _as_the_user_has_it(before: Before) -> str:
+    """params.yaml as it was, with what was edited since: what is still as the study or DVC has set it is put back, and nothing else."""
+    now = paths.PARAMS.read_text(encoding="utf-8") if paths.PARAMS.exists() else ""
+    known = [*before.ours, before.params, git("show", f"{before.head}:{paths.PARAMS}", check=False) + "\n"]
+    if any(text.startswith(now) for text in known):  # or begins so, where a kill has cut it off
+        return before.params
+    say(f"{paths.PARAMS} was edited while a study ran, or after it was killed: the edit is kept")
+    try:
+        edits = {text: _edited(now, text, before.params) for text in known}
+    except YAMLError:
+        return now
+    return min(edits.values(), key=lambda edit: edit[0])[1]
 
 
-def apply(name: str, keep: list[str]) -> None:
-    """Params and results of an experiment in the workspace, with the files `keep` as they are here: `dvc exp apply` alone would also bring
-    back the ledger of that day. Raises DermlabError."""
-    kept = {Path(path): Path(path).read_bytes() for path in keep if Path(path).is_file()}
-    dvc("exp", "apply", commit_of(name) or name, "--quiet")  # a name may stand under several commits
-    for path, content in kept.items():
-        if not path.is_file() or path.read_bytes() != content:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+def _edited(now: str, ours: str, theirs: str) -> tuple[int, str]:
+    """How many params of `now` are not as in `ours`; and `now` with all others as in `theirs`."""
+    yaml = YAML(typ="safe")
+    changed = 0
+
+    def put_back(now: Any, ours: Mapping, theirs: Mapping) -> None:
+        nonlocal changed
+        for key in now:
+            if all(isinstance(of.get(key), Mapping) for of in (now, ours, theirs)):
+                put_back(now[key], ours[key], theirs[key])
+            elif now[key] != ours.get(key):
+                changed += 1
+            elif key in theirs and now[key] != theirs[key]:
+                now[key] = theirs[key]
+
+    text = rewritten(now, lambda values: put_back(values, yaml.load(ours) or {}, yaml.load(theirs) or {}))
+    return changed, text
 
 
-def tracked_but_results() -> list[str]:
-    """Files under git that no run writes."""
-    return [path for path in git("ls-files", "-z").split("\0") if path and path not in RESULTS]
+def _stage_again(index: str) -> None:
+    """What was staged, where a run has left nothing staged."""
+    staged = git("write-tree", check=False)
+    if index and staged != index and staged == git("rev-parse", "HEAD^{tree}"):
+        git("read-tree", index)
 
 
 def _stop(group: int) -> None:
@@ -172,7 +195,7 @@ def _is_whole_lock(content: bytes) -> bool:
     return content.endswith(b"\n")
 
 
-def _reattach(branch: str, head: str) -> None:
+def reattach(branch: str, head: str) -> None:
     """Back on the branch, if HEAD is where `dvc exp run` put it: on the commit that the study started from, or on an experiment of it."""
     if not branch or git("symbolic-ref", "-q", "HEAD", check=False):
         return
@@ -183,7 +206,7 @@ def _reattach(branch: str, head: str) -> None:
         say(f"a run that was killed had left HEAD detached; it is on {branch.removeprefix('refs/heads/')} again")
 
 
-def _bring_back_what_dvc_stashed() -> None:
+def bring_back_what_dvc_stashed() -> None:
     """For a moment after the start of a run, uncommitted changes and new files are in DVC's stash alone."""
     for stash in STASHES:
         if not git("rev-parse", "-q", "--verify", stash, check=False):

@@ -4,11 +4,12 @@ show these rows, and `dermlab table` nothing else."""
 import csv
 import io
 
+from markupsafe import Markup
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from dermlab.report.render import SCORE_LABELS, in_points, markdown_table, points, points_bounds, score
+from dermlab.report.render import SCORE_LABELS, change, in_points, markdown_table, points, points_bounds, score
 from dermlab.scores.bootstrap import MIN_PATIENTS
 from dermlab.scores.differences import BETTER, NOT_APART, TOO_FEW, WORSE, Difference
 from dermlab.verdict.judge import Recipe, Verdict
@@ -74,9 +75,9 @@ def as_table(verdict: Verdict) -> Table:
     return table
 
 
-def as_markdown(verdict: Verdict) -> str:
+def as_markdown(verdict: Verdict) -> Markup:
     header, rows = rows_of(verdict)
-    return markdown_table(header, rows, left=2) + (f"\n\n{NOTE}" if _has_several(verdict) else "")
+    return markdown_table(header, rows, left=2) + Markup(f"\n\n{NOTE}" if _has_several(verdict) else "")
 
 
 def as_csv(verdict: Verdict) -> str:
@@ -125,8 +126,9 @@ def strip(d: Difference, end: float, width: int = WIDTH) -> str:
     return "".join(line)
 
 
-def arrowed(d: Difference) -> str:
-    return f"{points(d.delta)} {ARROWS[d.verdict]}".strip()
+def arrowed(d: Difference, name: str = "") -> str:
+    """`name`: of the score; a class has its F1."""
+    return f"{change(d.delta, name)} {ARROWS[d.verdict]}".strip()
 
 
 def _cell(recipe: Recipe, name: str, end: float) -> Text:

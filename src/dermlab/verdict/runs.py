@@ -265,10 +265,7 @@ def fetch(rev: str, repo: Path, folder: Path, files: Sequence[Path], remote: boo
             commit = commit_of(rev, repo) or resolve_rev(opened.scm, rev)
             cached = opened.cache.local.oid_to_path
     except (DvcException, SCMError) as error:
-        raise DermlabError(
-            f"There is no experiment or revision {rev!r} ({_short(error)}). Experiments: {', '.join(_experiments(repo)) or 'none'}. For "
-            f"the files as they are now say `{WORKSPACE}`."
-        ) from error
+        raise no_such_run(rev, repo, _short(error)) from error
     texts = {Path(name.partition(":")[2]): text for name, text in objects([f"{commit}:{path}" for path in files], repo).items()}
     lock = _lock_of(texts.get(LOCK, ""))
     outs = {Path(out["path"]): out["md5"] for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])}
@@ -285,7 +282,7 @@ def fetch(rev: str, repo: Path, folder: Path, files: Sequence[Path], remote: boo
             try:
                 if not remote:
                     raise FileNotFoundError(path)
-                there = there or DVCFileSystem(str(repo), rev=rev)
+                there = there or DVCFileSystem(str(repo), rev=commit)  # not the name, which a branch may have too
                 there.get_file(str(path), str(target))
             except Exception as error:  # whatever the remote's own library raises: no network, no credentials, no such object
                 raise ContractError(
@@ -310,7 +307,14 @@ def _md5(source: Path, size: int, changed: int) -> str:
         return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
 
 
-def _experiments(repo: Path) -> list[str]:
+def no_such_run(rev: str, repo: Path | str = ".", why: str = "") -> DermlabError:
+    return DermlabError(
+        f"There is no experiment or revision {rev!r}{f' ({why})' if why else ''}. Experiments: {', '.join(_experiments(repo)) or 'none'}. "
+        f"For the files as they are now say `{WORKSPACE}`."
+    )
+
+
+def _experiments(repo: Path | str) -> list[str]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 

@@ -6,11 +6,10 @@ from math import isfinite
 from pathlib import Path
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from dermlab.report.render import SCORE_LABELS, markdown_table, points_bounds, render, score
+from dermlab.report.render import SCORE_LABELS, change_bounds, markdown_table, points_bounds, render, score
 from dermlab.run.files import write_text
 from dermlab.scores.headline import HEADLINE
 from dermlab.verdict import card
@@ -20,12 +19,12 @@ from dermlab.verdict.judge import Verdict
 MOST_CLASSES = 60  # that Markdown lists: a comment has to stay short enough to be taken
 
 
-def as_text(verdict: Verdict) -> list[str]:
+def as_text(verdict: Verdict) -> list[Text]:
     """For a terminal: the advice on each recipe, and below it what else was seen."""
-    lines = [escape(verdict.warning), ""] if verdict.warning else []
-    lines += [escape(card.asked_for(verdict.question)), ""]
+    lines = [Text(verdict.warning), Text()] if verdict.warning else []
+    lines += [Text(card.asked_for(verdict.question)), Text()]
     for recipe in verdict.judged:
-        lines += [f"[bold]{escape(recipe.advice.sentence)}[/bold]", *(f"  {escape(reason)}" for reason in recipe.advice.reasons), ""]
+        lines += [Text(recipe.advice.sentence, style="bold"), *(Text(f"  {reason}") for reason in recipe.advice.reasons), Text()]
     return lines
 
 
@@ -67,7 +66,10 @@ def as_markdown(verdict: Verdict) -> str:
     others = [name for name in HEADLINE if name not in card.shown(verdict.question)]
     more = [
         [SCORE_LABELS[name], score(verdict.baseline.mean[name])]
-        + [f"{card.arrowed(d)} {points_bounds(d.bounds)}".strip() for d in (recipe.differences[name] for recipe in verdict.judged)]
+        + [
+            f"{card.arrowed(d, name)} {change_bounds(d.bounds, name)}".strip()
+            for d in (recipe.differences[name] for recipe in verdict.judged)
+        ]
         for name in others
     ]
     return render(
@@ -132,7 +134,7 @@ def _differences_table(title: str, verdict: Verdict, names: list[str]) -> Table:
         cells = []
         for recipe in verdict.judged:
             d = recipe.differences[name]
-            cells.append(Text(f"{card.arrowed(d)}\n{points_bounds(d.bounds)}", style=card.STYLES[d.verdict]))
+            cells.append(Text(f"{card.arrowed(d, name)}\n{change_bounds(d.bounds, name)}", style=card.STYLES[d.verdict]))
         table.add_row(SCORE_LABELS[name], score(verdict.baseline.mean[name]), *cells)
     return table
 

@@ -1,11 +1,14 @@
 """Where a source's objects are read from: what a location says."""
 
+import os
 from importlib import import_module
 from pathlib import Path
 
+from dermlab.run import paths
 from dermlab.run.errors import SourceError
 from dermlab.run.objects.files import FolderFiles, ZipFiles
 from dermlab.run.objects.keys import Files, Objects
+from dermlab.run.objects.pseudonyms import Named, Pseudonyms
 
 # Looked up by name, not imported: what is drawn stands in the etags, so that `pull` from a bucket knows nothing of a pencil.
 DRAWN = {"phantom": "dermlab.phantom.objects"}
@@ -18,15 +21,14 @@ def open_files(location: str, endpoint_url: str | None = None, connections: int 
 
         return S3Files(location, endpoint_url, connections)
     path = Path(location).expanduser()
-    if not path.exists():
-        raise SourceError(f"{path} does not exist. Give the path of a folder or a zip.")
+    if not os.path.exists(path):  # unlike Path's, it raises nothing where it may not look
+        raise SourceError(f"{path} does not exist, or may not be reached. Give the path of a folder or a zip.")
     return FolderFiles(path) if path.is_dir() else ZipFiles(path)
 
 
-def open_objects(location: str, endpoint_url: str | None = None, connections: int = 16) -> Objects:
-    """`location`: as of `open_files`, or of a simulator in DRAWN, such as phantom:IMAGES:SEED. Raises SourceError for one that is not
-    there."""
+def open_objects(location: str, endpoint_url: str | None = None, connections: int = 16, keys: Path = paths.KEYS) -> Objects:
+    """`location`: as of `open_files`, or of a simulator in DRAWN, such as phantom:IMAGES:SEED. `keys`: the file that says what pseudonyms
+    stand for, where tables hold them. Raises SourceError for a source that is not there."""
     kind, _, rest = location.partition(":")
-    if kind in DRAWN and (found := import_module(DRAWN[kind]).objects_of(rest)) is not None:
-        return found
-    return open_files(location, endpoint_url, connections)
+    drawn = import_module(DRAWN[kind]).objects_of(rest) if kind in DRAWN else None
+    return Named(drawn or open_files(location, endpoint_url, connections), Pseudonyms(keys))

@@ -1,0 +1,92 @@
+"""`dermlab apply` and `dermlab reset` touch params and results, and lose nobody's work."""
+
+from pathlib import Path
+
+import pytest
+
+from dermlab.run.errors import DermlabError
+from dermlab.run.git import git
+from dermlab.study import results
+from dermlab.study.dvc import ref_of
+from dermlab.study.results import apply, reset
+
+LOCK = "schema: '2.0'\nstages: {}\n"
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """An experiment `focal` of other params, results and code, and a branch of its name; what dvc was asked to do."""
+    monkeypatch.chdir(tmp_path)
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "tester")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "tester")
+    git("init", "-q", "-b", "main")
+    Path(".gitignore").write_text(".dvc/\n")
+    write("loss: ce\n", LOCK, "one\n")
+    git("add", "-A")
+    git("commit", "-qm", "first")
+    write("loss: focal\n", LOCK + "# focal\n", "other\n")
+    git("checkout", "-q", "--detach")
+    git("commit", "-qam", "dvc: commit experiment")
+    made = git("rev-parse", "HEAD")
+    git("checkout", "-q", "main")
+    git("update-ref", ref_of("focal"), made)
+    git("branch", "focal")
+    asked = []
+    monkeypatch.setattr(results, "dvc", lambda *arguments: asked.append(arguments))
+    return asked
+
+
+def write(params: str, lock: str, code: str) -> None:
+    for path, text in (("params.yaml", params), ("dvc.lock", lock), ("code.py", code)):
+        Path(path).write_text(text)
+
+
+def texts() -> list[str]:
+    return [Path(path).read_text() for path in ("params.yaml", "dvc.lock", "code.py")]
+
+
+def test_apply_brings_params_and_results_and_leaves_every_other_file(repository):
+    Path("code.py").write_text("mine\n")
+    Path("new.py").write_text("new\n")
+    apply("focal")
+    assert texts() == ["loss: focal\n", LOCK + "# focal\n", "mine\n"], "of the experiment, though a branch has its name"
+    assert Path("new.py").read_text() == "new\n"
+    assert [arguments[0] for arguments in repository] == ["checkout"]
+    apply("main")  # what stands there is an experiment's, and can be had again
+    assert texts() == ["loss: ce\n", LOCK, "mine\n"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "helps"),
+    [("params.yaml", "loss: mine\n", "git checkout params.yaml"), ("dvc.lock", LOCK + "# of dvc repro\n", "dvc exp save")],
+)
+def test_apply_refuses_where_an_edit_would_be_lost(repository, path, text, helps):
+    Path(path).write_text(text)
+    with pytest.raises(DermlabError, match=f"{path} is not as committed.*{helps}"):
+        apply("focal")
+    assert Path(path).read_text() == text
+    assert not repository
+
+
+def test_apply_of_what_is_not_there_or_holds_no_results_changes_nothing(repository):
+    before = texts()
+    with pytest.raises(DermlabError, match="no experiment or revision 'nothing'"):
+        apply("nothing")
+    git("rm", "-q", "--cached", "dvc.lock")
+    git("commit", "-qm", "no lock")
+    git("branch", "empty")
+    git("reset", "-q", "--hard", "HEAD^")
+    with pytest.raises(DermlabError, match="holds no results"):
+        apply("empty")
+    assert texts() == before
+
+
+def test_reset_puts_back_params_and_results_and_leaves_the_files_of_the_user(repository):
+    note = Path("data/source/notes.txt")
+    note.parent.mkdir(parents=True)
+    note.write_text("mine")
+    write("loss: x\n", "schema: '2.0'\n", "mine\n")
+    reset()
+    assert texts() == ["loss: ce\n", LOCK, "mine\n"]
+    assert note.read_text() == "mine"
