@@ -136,6 +136,7 @@ def edited(folder, file: str, where: tuple, value) -> None:
         ("model.json", ("backbone", "name"), "timm:../../x", "timm .* has no '../../x'"),
         ("model.json", ("backbone", "name"), "hf:../../etc", "its configuration was not stored"),
         ("model.json", ("backbone", "name"), "timm:vit_7b_patch16_dinov3", "does not fit model.json .* tensors are others"),
+        ("model.json", ("backbone", "name"), "open_clip:EVA02-E-14-plus/any", "does not fit model.json .* tensors are others"),
         ("model.json", ("backbone", "config"), [1], "backbone.config: .1. is not valid"),
         ("model.json", ("backbone", "config"), {"auto_map": {"AutoModel": "evil.py"}}, "auto_map: .* would run code of others"),
         ("model.json", ("backbone", "config"), {"vision": {"hidden_size": 10**9}}, "hidden_size: 1000000000 is nothing that a network has"),

@@ -123,12 +123,15 @@ def test_the_order_of_rows_and_columns_and_how_text_is_stored_do_not_matter(worl
     table = world.predictions
     ours = load_predictions(paths.PREDICTIONS).predictions
     shuffled = table[[*reversed(table.columns)]].sample(frac=1, random_state=1)
-    for name, theirs in (("large", table), ("shuffled", shuffled), ("category", table.astype({"label": "category"}))):
-        theirs.to_parquet(f"{name}.parquet", index=False)
+    odd = pd.concat([table, table.assign(image_id="x")])[: len(table)].rename(index=lambda row: 7 * row)  # with an index that is stored
+    said = {"large": table, "shuffled": shuffled, "category": table.astype({"label": "category"}), "index": table.set_index("image_id")}
+    for name, theirs in (said | {"odd": odd, "half": table.astype(dict.fromkeys(PROBS, np.float16))}).items():
+        theirs.to_parquet(f"{name}.parquet")
         found = load_predictions(Path(f"{name}.parquet")).predictions
         assert list(found) == list(ours)
         assert found["label"].tolist() == ours["label"].tolist()
-        assert found[PROBS].to_numpy() == pytest.approx(ours[PROBS].to_numpy(), abs=1e-6)
+        assert found[PROBS].to_numpy() == pytest.approx(ours[PROBS].to_numpy(), abs=1e-3 if name == "half" else 1e-6)
+    assert "__index_level_0__" in pq.read_schema("odd.parquet").names
     assert pq.read_schema("large.parquet").field("label").type == pa.large_string()
 
 

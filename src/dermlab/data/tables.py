@@ -3,6 +3,7 @@
 Rows are sorted by `image_id` on writing, so the same input gives the same bytes. An error names file, column and row.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ SPLITS = ("train", "val", "test")
 HELD_OUT_FOLD = "held_out"  # of the manifest alone: the held-out fold, training rows that the model is to predict and does not see
 PROB_PREFIX = "prob_"
 NOTE_PREFIX = "note_"  # what a source says of a row that no model may see: how a diagnosis was made, the labels' weights
+INDEX = re.compile(r"__index_level_\d+__")  # what pandas adds where rows were left out of a table; it says nothing
 Check = Callable[[pa.Table, str], None]
 
 
@@ -146,7 +148,7 @@ def read_table(path: Path, schema: Schema, columns: list[str] | None = None) -> 
         raise ContractError(f"{path} cannot be read as Parquet ({said}). Restore it with `dvc checkout`, or write it again.") from error
     if columns is None:
         table = check_table(table, schema, str(path))
-    frame = table.to_pandas()
+    frame = table.to_pandas(ignore_metadata=True)  # or what pandas had for an index would be no column
     for name in table.column_names:
         if pa.types.is_list(table.schema.field(name).type):
             frame[name] = pd.Series([None if v is None else tuple(v) for v in table[name].to_pylist()], dtype=object)
@@ -155,7 +157,7 @@ def read_table(path: Path, schema: Schema, columns: list[str] | None = None) -> 
 
 def check_table(table: pa.Table, schema: Schema, where: str) -> pa.Table:
     """The table with its columns in schema order. Raises ContractError."""
-    extra = [n for n in table.column_names if n not in schema.names]
+    extra = [n for n in table.column_names if n not in schema.names and not INDEX.fullmatch(n)]
     unknown = [n for n in extra if not n.startswith(schema.open_prefix)]
     missing = [n for n in schema.names if n not in table.column_names]
     if missing or unknown:

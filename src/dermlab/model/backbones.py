@@ -154,7 +154,11 @@ def _open_clip(name: str, rest: str, image_size: int, pretrained: bool, config: 
         raise ParamsError(f"backbone: open_clip has no model {model!r}. `open_clip.list_pretrained()` lists models and weights.")
     with fetched(name, pretrained):
         clip = open_clip.create_model(
-            model, pretrained=tag if pretrained else None, force_image_size=image_size, require_pretrained=pretrained
+            model,
+            pretrained=tag if pretrained else None,
+            force_image_size=image_size,
+            require_pretrained=pretrained,
+            device=torch.get_default_device(),
         )
     visual, settings = clip.visual, open_clip.get_model_config(model)
     mean, std = config.get("mean", visual.image_mean), config.get("std", visual.image_std)
