@@ -14,7 +14,7 @@ NAMED = 3  # columns in a sentence
 HOW = "Probabilities lie in 0..1 and sum to 1: put logits through a softmax, divide percent by 100"
 
 
-def read_probabilities(path: Path, names: Sequence[str] = ()) -> tuple[pd.DataFrame, np.ndarray]:
+def read_predictions(path: Path, names: Sequence[str] = ()) -> tuple[pd.DataFrame, np.ndarray]:
     """(the table as of `tables.PREDICTIONS`, float64 [N, K+1]), rows as in the file, columns in the order of `names`, the K+1 classes, or
     without them in the table's own. Raises ContractError for a table that is not that, for columns of other classes, and for the first row
     whose probabilities are none."""

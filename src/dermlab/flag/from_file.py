@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import Classes
-from dermlab.data.predictions import read_probabilities as read_checked
+from dermlab.data.predictions import read_predictions
 from dermlab.flag.probabilities import OutOfFoldProbabilities
 from dermlab.run.errors import ContractError, ParamsError
 from dermlab.run.files import named_by_content
@@ -29,7 +29,7 @@ def read_probabilities(value: str, rows: pd.DataFrame, classes: Classes) -> OutO
     if value != named:
         said = f"is not the file named by @{digest}" if digest else "must be named with its content"
         raise ParamsError(f"flag.probs: {path} {said}. If it is the right one: -S flag.probs={named}")
-    table, probs = read_checked(Path(path), classes.names)
+    table, probs = read_predictions(Path(path), classes.names)
     place = pd.Series(np.arange(len(table)), index=table["image_id"]).reindex(rows["image_id"])
     if missing := rows.loc[place.isna().to_numpy(), "image_id"].tolist():
         raise ContractError(f"{path} has no probabilities of {len(missing)} of {len(rows)} training rows (first: {missing[0]}).")

@@ -113,7 +113,8 @@ def read_recipe(path: Path, seeds: Sequence[int] = ()) -> list[Experiment]:
 def parse_recipe(text: str, path: Path, seeds: Sequence[int] = ()) -> list[Experiment]:
     """What stands in a recipe or is to stand there. `path`: what an error calls it. Raises ParamsError."""
     recipe = _written(text, path)
-    if recipe.seeds and (twice := next((name for name, values in _parts(recipe) if "seed" in values), None)):
+    parts = [("set", recipe.set), *recipe.experiments.items()]
+    if recipe.seeds and (twice := next((name for name, values in parts if "seed" in values), None)):
         raise ParamsError(f"{path}: {twice}: seed is said twice: `seeds` sets it for every experiment. Leave out one of them.")
     planned = {name: {**recipe.set, **values} for name, values in recipe.experiments.items()}
     first, *others = seeds or recipe.seeds or [None]
@@ -146,10 +147,6 @@ def _written(text: str, path: Path) -> _Recipe:
 def _where(location: tuple) -> str:
     """The experiment; of a name that is none the error says itself which it is."""
     return "" if "[key]" in location else str(location[-1])
-
-
-def _parts(recipe: _Recipe) -> list[tuple[str, dict[str, Any]]]:
-    return [("set", recipe.set), *recipe.experiments.items()]
 
 
 def read_seeds(text: str) -> list[int]:

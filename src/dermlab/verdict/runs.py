@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from dermlab.data.classes import OTHER, read_classes
-from dermlab.data.predictions import read_probabilities
+from dermlab.data.predictions import read_predictions
 from dermlab.data.tables import CATALOG, FLAGS, IMAGES, MANIFEST, PREDICTIONS, PROB_PREFIX, read_table
 from dermlab.run import paths
 from dermlab.run.errors import ContractError, DermlabError
@@ -162,7 +162,7 @@ def load_predictions(path: Path, repo: Path | str = ".") -> Run:
     of the table is taken. Raises ContractError."""
     catalog, images, classes = (Path(repo) / file for file in (paths.CATALOG, paths.IMAGES, paths.SOURCE / "classes.json"))
     known = catalog.exists() and images.exists()
-    table, _ = read_probabilities(path, read_classes(classes).names if known and classes.exists() else ())
+    table, _ = read_predictions(path, read_classes(classes).names if known and classes.exists() else ())
     labels = table["label"]
     strange = np.flatnonzero(~labels.isin([*target_names(table), OTHER]))
     if len(strange) or (labels == OTHER).all():
