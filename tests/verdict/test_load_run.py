@@ -131,6 +131,18 @@ def test_a_table_of_the_workspace_that_is_cut_off_is_named(repo):
         path.write_bytes(whole)
 
 
+@pytest.mark.parametrize("name", ["dvc.lock", "params.yaml"])
+def test_a_lock_or_params_that_are_cut_off_are_named(repo, name):
+    path = repo / name
+    whole = path.read_text()
+    try:
+        path.write_text(whole[: len(whole) // 2] + "\n  - {")
+        with pytest.raises(ContractError, match=rf"^workspace: {name} is not valid YAML.*dermlab reset"):
+            load_run("workspace", repo)
+    finally:
+        path.write_text(whole)
+
+
 def test_params_that_nobody_ran_are_refused(repo):
     params = repo / "params.yaml"
     before = params.read_text()

@@ -22,9 +22,10 @@ from dermlab.data.classes import OTHER, read_classes
 from dermlab.data.predictions import read_predictions
 from dermlab.data.tables import CATALOG, FLAGS, IMAGES, MANIFEST, PREDICTIONS, PROB_PREFIX, read_table
 from dermlab.run import paths
-from dermlab.run.errors import ContractError, DermlabError
+from dermlab.run.errors import ContractError, DermlabError, ParamsError
 from dermlab.run.files import sha256_file
 from dermlab.run.git import git, objects
+from dermlab.run.params import parsed
 from dermlab.scores.predictions import target_names
 from dermlab.verdict.committed import LOCK, SCORED_STAGES, other_params
 from dermlab.verdict.judge import Run, recipe_of
@@ -123,14 +124,22 @@ def _refs(repo: Path | str) -> Iterator[Ref]:
     for name, commit in refs:
         params, lock = (texts.get(f"{commit}:{path}") for path in (paths.PARAMS, LOCK))
         if params and lock and not name.endswith(UNFINISHED):
-            with suppress(YAMLError, AttributeError, KeyError, TypeError, ValueError):  # of another version, or cut off
+            with suppress(DermlabError, YAMLError, AttributeError, KeyError, TypeError, ValueError):  # of another version, or cut off
                 read, locked = YAML(typ="safe").load(params), _lock_of(lock)
                 code = code_of(locked)
                 yield Ref(name, commit, read, code, recipe_of(_settings(read, locked), code))
 
 
 def _lock_of(text: str) -> dict:
-    return YAML(typ="safe").load(text) or {}
+    return _yaml(text, LOCK)
+
+
+def _yaml(text: str, path: Path) -> dict[str, Any]:
+    """Empty where nothing is there. Raises ContractError for what was cut off."""
+    try:
+        return parsed(text, path) if text else {}
+    except ParamsError as error:
+        raise ContractError(f"{str(error).removesuffix('.')}. Put it back: `dermlab reset`, or `git checkout COMMIT -- {path}`.") from error
 
 
 def code_of(lock: Mapping) -> dict[str, str]:
@@ -236,7 +245,8 @@ def labels_of(split: str, catalog: Path, images: Path) -> pd.DataFrame:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    return YAML(typ="safe").load(path.read_text(encoding="utf-8")) or {}
+    """Raises ContractError for what was cut off, OSError where nothing is there."""
+    return _yaml(path.read_text(encoding="utf-8"), Path(path.name))
 
 
 def check_params_were_run(params: dict, lock: dict) -> None:
