@@ -2,7 +2,7 @@
 
 Reads   models/model/, data/catalog.parquet, data/images.parquet, data/manifest.parquet, data/shards/
 Writes  data/outputs.safetensors, data/predictions.parquet, data/held-out.parquet (without rows, unless manifest.held_out names a fold),
-        metrics/headline.json, metrics/f1.json, metrics/evaluate.json, metrics/evaluate/ (plots)
+        metrics/headline.json, metrics/case.json, metrics/f1.json, metrics/evaluate.json, metrics/evaluate/ (plots)
 Run     dvc repro evaluate        (with mirrored images: dvc exp run -S evaluate.tta=flip, ten views: crops; on every GPU there is, or on
         machine.gpus of them)
 """
@@ -12,6 +12,7 @@ from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
 from dermlab.data.tables import MANIFEST, PREDICTIONS, read_table, write_table
 from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, held_out_fold_rows, predictions_table, rare_and_sink, write_plots
+from dermlab.evaluate.cases import by_case, numbers
 from dermlab.evaluate.outputs import made_by, outputs_of, write_outputs
 from dermlab.evaluate.params import Params
 from dermlab.evaluate.photo_alone import photo_alone
@@ -45,9 +46,12 @@ def main() -> None:
     train_labels = known.loc[known["split"] == "train", "label"]
     result = evaluate(rows["label"], probs, train_labels, classes, params.ece_bins)
     answers = photo_alone(rows, probs, alone, classes, *rare_and_sink(train_labels, classes)) if model.questions else {}
-    write_table(paths.PREDICTIONS, predictions_table(rows, probs, classes), PREDICTIONS)
+    predictions = predictions_table(rows, probs, classes)
+    case_headline = by_case(predictions, train_labels, classes, chosen.pooling, params.ece_bins)
+    write_table(paths.PREDICTIONS, predictions, PREDICTIONS)
     write_table(paths.HELD_OUT, predictions_table(held_out_fold, not_seen, classes), PREDICTIONS)
     write_json(paths.HEADLINE, result.headline)
+    write_json(paths.CASE, case_headline)
     write_json(paths.F1, result.f1)
     settings = {"temperature": chosen.temperature, "tta": params.tta, "photo_alone": answers}
     taus = {"tau": chosen.tau, "chosen": chosen.chosen_tau, "holds": chosen.chosen_tau_holds}
@@ -55,9 +59,13 @@ def main() -> None:
     settings["selective"] = tiers_on_test(rows, probs, chosen.tiers, classes, bootstrap)
     settings["unfamiliar"] = unfamiliar_on_test(rows, probs, outputs.similarity, chosen.familiarity, classes)
     settings["subgroups"] = subgroups(rows, probs, classes, bootstrap)
+    if case_headline:
+        settings["cases"] = numbers(predictions, classes, chosen.pooling, bootstrap)
     write_json(paths.metrics_of("evaluate"), {**settings, **result.details})
     write_plots(result.details, paths.METRICS / "evaluate")
     say("evaluate: " + ", ".join(f"{name} {value:.4f}" for name, value in result.headline.items()))
+    if case_headline:
+        say("          by case: " + ", ".join(f"{name.removeprefix('case_')} {value:.4f}" for name, value in case_headline.items()))
     if reused:
         say("      no network ran: what it says of these photos was there from the last run")
     if answers:

@@ -102,6 +102,7 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
         {
             "image_id": ["d", "a", "b", "c"],
             "patient_id": ["p4", "p1", "p2", "p3"],
+            "case_id": ["c4", "c1", "c2", "c3"],
             "diagnosis": ["wart", "eczema", "lupus", "acne"],
             "label": ["wart", "eczema", "other", "acne"],
             "split": ["test", "test", "test", "train"],
@@ -134,7 +135,7 @@ def test_predictions_name_a_probability_column_a_class(tmp_path):
     probs = np.full((3, 7), 1 / 7)
     write_table(tmp_path / "predictions.parquet", predictions_table(rows, probs, CLASSES), PREDICTIONS)
     table = read_table(tmp_path / "predictions.parquet", PREDICTIONS)
-    assert list(table.columns) == ["image_id", "patient_id", "diagnosis", "label", *(f"prob_{name}" for name in CLASSES.names)]
+    assert list(table.columns) == ["image_id", "patient_id", "diagnosis", "label", "case_id", *(f"prob_{name}" for name in CLASSES.names)]
     assert table["prob_wart"].tolist() == pytest.approx([1 / 7] * 3)
 
 
@@ -142,6 +143,7 @@ def test_what_the_answers_are_worth_comes_with_an_interval():
     labels, probs = predicted_rows(600)
     rows = pd.DataFrame({"image_id": [f"i{i:03d}" for i in range(600)], "patient_id": [f"p{i // 3:03d}" for i in range(600)]})
     rows["diagnosis"] = rows["label"] = labels.to_numpy()
+    rows["case_id"] = rows["patient_id"]
     shuffled = probs.copy()
     shuffled[::4] = probs[np.random.default_rng(0).permutation(600)][::4]
     rare, sink = rare_and_sink(TRAIN, CLASSES)

@@ -6,17 +6,19 @@ from typing import Any
 import numpy as np
 
 from dermlab.calibrate.adjustment import choose_tau, holds
+from dermlab.calibrate.cases import fit_independence
 from dermlab.calibrate.familiarity import choose_familiarity
 from dermlab.calibrate.params import Params
 from dermlab.calibrate.temperature import fit_temperature
 from dermlab.calibrate.tiers import choose_tiers
 from dermlab.data.validation import Validation
 from dermlab.model.calibration import Calibration
+from dermlab.scores.cases import Pooling, has_several
 from dermlab.scores.probabilities import negative_log_likelihood, probabilities
 
 
-def calibrate(validation: Validation, patients: np.ndarray, prior: np.ndarray, params: Params) -> Calibration:
-    """`patients`: [N], of the validation rows; `prior`: float64 [K+1], of the network. The tiers are chosen on the
+def calibrate(validation: Validation, patients: np.ndarray, cases: np.ndarray, prior: np.ndarray, params: Params) -> Calibration:
+    """`patients`, `cases`: [N], of the validation rows; `prior`: float64 [K+1], of the network. The tiers are chosen on the
     probabilities as they will be given, adjusted or not."""
     knobs, labels = params.calibrate, validation.labels
     temperature = fit_temperature(validation.logits, labels)
@@ -28,11 +30,12 @@ def calibrate(validation: Validation, patients: np.ndarray, prior: np.ndarray, p
         applied,
         tiers=choose_tiers(labels, given, knobs.answer, knobs.top3),
         familiarity=choose_familiarity(validation.features, patients, knobs.unfamiliar, params.seed),
+        pooling=Pooling(knobs.pool, fit_independence(labels, given, cases)),
     )
 
 
-def numbers(calibration: Calibration, validation: Validation) -> dict[str, Any]:
-    """What metrics/calibrate.json holds; a threshold that none could be is left out."""
+def numbers(calibration: Calibration, validation: Validation, cases: np.ndarray) -> dict[str, Any]:
+    """What metrics/calibrate.json holds; a threshold that none could be is left out, and what is said of cases where each is a photo."""
     logits, labels = validation.logits.astype(np.float64), validation.labels
     found = {
         "rows": len(labels),
@@ -45,5 +48,6 @@ def numbers(calibration: Calibration, validation: Validation) -> dict[str, Any]:
         "answer_threshold": calibration.tiers.answer,
         "top3_threshold": calibration.tiers.top3,
         "familiar_threshold": calibration.familiarity.threshold,
+        "case_independence": calibration.pooling.independence if has_several(cases) else None,
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -20,6 +20,7 @@ from dermlab.run.files import atomic_path
 
 SPLITS = ("train", "val", "test")
 HELD_OUT_FOLD = "held_out"  # of the manifest alone: the held-out fold, training rows that the model is to predict and does not see
+CASE = "case_id"
 PROB_PREFIX = "prob_"
 NOTE_PREFIX = "note_"  # what a source says of a row that no model may see: how a diagnosis was made, the labels' weights
 INDEX = re.compile(r"__index_level_\d+__")  # what pandas adds where rows were left out of a table; it says nothing
@@ -118,7 +119,8 @@ MANIFEST = Schema(
     unit=frozenset({"second_share"}),
     checks=(_one_of("split", (*SPLITS, HELD_OUT_FOLD)), _check_second_labels),
 )
-PREDICTIONS = Schema(_fields(patient_id=_STR, diagnosis=_STR, label=_STR), open_prefix=(PROB_PREFIX,))
+# Predictions of elsewhere, and of before there were cases, have no CASE.
+PREDICTIONS = Schema(_fields(patient_id=_STR, diagnosis=_STR, label=_STR), open_prefix=(CASE, PROB_PREFIX))
 
 # What a row of the truth table may be. `hard`: rightly labelled, drawn to look unlike its class.
 TRUTH_KINDS = ("clean", "hard", "mislabeled", "document", "no_skin", "wrong_part", "duplicate")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import OTHER, Classes
-from dermlab.data.tables import HELD_OUT_FOLD, prob_columns
+from dermlab.data.tables import CASE, HELD_OUT_FOLD, prob_columns
 from dermlab.evaluate.doubts import doubted
 from dermlab.model.saved import TrainedModel
 from dermlab.run.errors import ContractError
@@ -57,7 +57,7 @@ def held_out_fold_rows(catalog: pd.DataFrame, manifest: pd.DataFrame) -> pd.Data
 def predictions_table(rows: pd.DataFrame, probs: np.ndarray, classes: Classes) -> pd.DataFrame:
     """rows: of the catalog; probs: float [N, K+1]."""
     columns = pd.DataFrame(probs.astype(np.float32), columns=prob_columns(classes), index=rows.index)
-    return pd.concat([rows[["image_id", "patient_id", "diagnosis", "label"]], columns], axis=1)
+    return pd.concat([rows[["image_id", "patient_id", CASE, "diagnosis", "label"]], columns], axis=1)
 
 
 def evaluate(test_labels: pd.Series, probs: np.ndarray, train_labels: pd.Series, classes: Classes, ece_bins: int) -> Evaluation:

@@ -3,8 +3,10 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -27,6 +29,7 @@ from dermlab.run import paths
 from dermlab.run.errors import ContractError
 from dermlab.run.files import atomic_path, write_text
 from dermlab.scores.adjustment import adjusted
+from dermlab.scores.cases import LOGMEAN, POOLS, Pooling
 from dermlab.scores.familiarity import Familiarity
 from dermlab.scores.probabilities import probabilities
 from dermlab.scores.tiers import Tiers
@@ -42,10 +45,16 @@ class Calibration:
     tiers: Tiers = field(default_factory=Tiers)  # when to answer
     familiarity: Familiarity = field(default_factory=Familiarity)  # what is like the photos of validation
     chosen_tau_holds: bool = False  # it was better on validation patients that did not choose it, too
+    pooling: Pooling = field(default_factory=Pooling)  # how photos of one case are put together
 
     def probabilities(self, logits: np.ndarray, prior: np.ndarray) -> np.ndarray:
         """[N, K+1], rows sum to 1. logits: float [N, K+1]; prior: [K+1], of the network."""
         return adjusted(probabilities(logits, self.temperature), prior, self.tau, self.temperature)
+
+
+class SaidPooling(Said):
+    how: Literal[POOLS] = LOGMEAN
+    independence: float = Field(0.0, ge=0, le=1)
 
 
 class SaidCalibration(Said):
@@ -57,6 +66,7 @@ class SaidCalibration(Said):
     tiers: SaidTiers
     familiarity: Similarity
     chosen_tau_holds: bool = False
+    pooling: SaidPooling = SaidPooling()
 
 
 def save_calibration(calibration: Calibration, folder: Path = paths.MODEL) -> None:
@@ -77,7 +87,7 @@ def load_calibration(folder: Path) -> Calibration:
         raise ContractError(f"{folder} holds a network without {CALIBRATION}. Run `dvc repro calibrate`, which takes seconds.")
     said = read_said(folder / CALIBRATION, SaidCalibration, "calibrate").model_dump()
     familiarity = Familiarity(_reference(folder / FAMILIARITY, "reference"), said["familiarity"])
-    return Calibration(**{**said, "tiers": Tiers(**said["tiers"]), "familiarity": familiarity})
+    return Calibration(**{**said, "tiers": Tiers(**said["tiers"]), "familiarity": familiarity, "pooling": Pooling(**said["pooling"])})
 
 
 def _reference(path: Path, name: str) -> np.ndarray:

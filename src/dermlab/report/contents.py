@@ -23,10 +23,11 @@ from dermlab.run.errors import ContractError
 from dermlab.scores.adjustment import TAUS, adjusted
 from dermlab.scores.bootstrap import interval, resample
 from dermlab.scores.calibration import calibration_bins
+from dermlab.scores.cases import Pooling
 from dermlab.scores.counts import balanced_accuracy, confusion, top1
 from dermlab.scores.headline import HEADLINE
 from dermlab.scores.one_vs_rest import one_vs_rest, precision_recall
-from dermlab.scores.predictions import UNKNOWN_PATIENTS, knows_patients, tally_by_patient, target_names
+from dermlab.scores.predictions import UNKNOWN_PATIENTS, case_predictions, knows_patients, tally_by_patient, target_names
 
 WORST = 15  # confusions listed
 TOLERANCE = 0.5e-4 + 1e-9  # between a score as written, to four digits, and as counted here
@@ -66,6 +67,9 @@ class Report:
     images: int
     patients: int
     headline: dict[str, tuple[float, tuple[float, float] | None]]  # score -> (value, 95 % interval, None with too few patients)
+    cases: dict[str, tuple[float, tuple[float, float] | None]]  # the headline by case; empty where each case is one photo
+    cases_lead: str
+    photos: list[dict[str, Any]]  # what each further photo of a case gains
     extras: list[str]
     balance: list[BalancePoint]
     balance_lead: str
@@ -136,6 +140,9 @@ def contents(inputs: Inputs) -> Report:
         images=len(scored),
         patients=patients,
         headline=with_bounds,
+        cases=_cases(inputs, before),
+        cases_lead=sentences.cases(metrics["evaluate"].get("cases", {})),
+        photos=metrics["evaluate"].get("cases", {}).get("photos", []),
         extras=sentences.extras(metrics["evaluate"], metrics["headline"], [row.name for row in classes if not row.support], len(scored)),
         balance=balance,
         balance_lead=sentences.balance(metrics["evaluate"].get("adjustment", {}), balance),
@@ -158,6 +165,14 @@ def contents(inputs: Inputs) -> Report:
         truth=score_flags(inputs.flags, inputs.truth, inputs.manifest),
         examples=examples(inputs.flags, inputs.rows, inputs.truth, inputs.shards, params.report.examples),
     )
+
+
+def _cases(inputs: Inputs, train_counts: Mapping[str, int]) -> dict[str, tuple[float, Any]]:
+    said, params = inputs.metrics["evaluate"].get("cases"), inputs.params
+    if not said:
+        return {}
+    by_case = case_predictions(inputs.predictions, Pooling(said["pool"], said["independence"]))
+    return score_predictions(by_case, train_counts, params.evaluate.bootstrap, params.seed).headline
 
 
 def settings(params: Params) -> dict[str, str]:

@@ -88,7 +88,7 @@ def share(part: float, whole: float) -> str:
 def plain(text: object) -> str:
     """Text that Markdown shows as written: a name of a class, an experiment or a param formats nothing, and links and pings nobody."""
     text = "".join(letter for letter in str(text).replace("\n", " ") if unicodedata.category(letter) != "Cc")
-    text = re.sub(r"[\\`*~$]|(?<!\w)_|_(?!\w)|\](?=[(\[])|^\[", r"\\\g<0>", text)
+    text = re.sub(r"[\\`*~$]|(?<!\w)_|_(?!\w)|\](?=[(\[])|^\[(?![−+]?\d)", r"\\\g<0>", text)
     return _without_links(re.sub(r"&(?=#?\w+;)", "&amp;", text).replace("<", "&lt;"))
 
 

@@ -11,6 +11,7 @@ from dermlab.report.render import percent, points, points_bounds, score, share
 from dermlab.report.training_rows import TrainingCounts
 from dermlab.scores.adjustment import AIM
 from dermlab.scores.calibration import expected_calibration_error
+from dermlab.scores.cases import LOGMEAN, MAX, MEAN
 
 
 def verdict(params: Params, top1: tuple[float, tuple[float, float] | None], images: int, patients: int) -> str:
@@ -46,6 +47,22 @@ def extras(evaluation: Mapping, headline: Mapping, untested: list[str], images: 
     if untested:
         said.append(f"Without a test image, and left out of every mean: {', '.join(untested)}.")
     return said
+
+
+def cases(said: Mapping) -> str:
+    """What metrics/evaluate.json says of the cases; empty where each is one photo."""
+    if not said:
+        return ""
+    how = {
+        LOGMEAN: f"by the mean of their log-probabilities, two of them counting as {2 ** said['independence']:.1f}, as validation says",
+        MEAN: "by the mean of their probabilities",
+        MAX: "by the highest of their probabilities",
+    }[said["pool"]]
+    left_out = f" Left out: {said['left_out']:,} whose photos bear several labels." if said["left_out"] else ""
+    return (
+        f"A case is one problem of one patient, however many photos were sent of it: {said['cases']:,} cases, "
+        f"{said['of_several_photos']:,} of several photos, which are put together {how}.{left_out}"
+    )
 
 
 def photo_alone(scores: Mapping) -> str:

@@ -34,6 +34,7 @@ PAIRS = Path("data/pairs.html")
 METRICS = Path("metrics")
 HEADLINE = METRICS / "headline.json"
 F1 = METRICS / "f1.json"
+CASE = METRICS / "case.json"  # the headline by case; empty where each case is one photo
 
 TRAIN_LOG = Path("data/train-log.jsonl")  # what training cost; in no hash, in no commit
 CHECKPOINTS = Path(".checkpoints")

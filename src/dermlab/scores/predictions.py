@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import OTHER
-from dermlab.data.tables import PROB_PREFIX
+from dermlab.data.tables import CASE, PROB_PREFIX
 from dermlab.run.errors import ContractError
+from dermlab.scores.cases import Pooling, of_one_label, pooled
 from dermlab.scores.headline import Tally, tally
 from dermlab.scores.ranking import over_targets
 
@@ -59,3 +60,14 @@ def tally_by_patient(scored: pd.DataFrame) -> Tally:
     label without a probability column."""
     labels, probs = labels_and_probs(scored)
     return tally(labels, probs, pd.factorize(scored["patient_id"], sort=True)[0])
+
+
+def case_predictions(predictions: pd.DataFrame, pooling: Pooling) -> pd.DataFrame:
+    """A row a case, as `tables.PREDICTIONS`: under the id of its first photo, with the label that all its photos bear; cases with several
+    labels are left out. predictions: as `tables.PREDICTIONS`, with cases."""
+    known = predictions[of_one_label(predictions["label"].to_numpy(str), predictions[CASE].to_numpy(str))]
+    columns = [name for name in known if name.startswith(PROB_PREFIX)]
+    probs, first = pooled(known[columns].to_numpy(), known[CASE].to_numpy(str), pooling)
+    cases = known.iloc[first].reset_index(drop=True)
+    cases[columns] = probs
+    return cases.sort_values("image_id", ignore_index=True)
