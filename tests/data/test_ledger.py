@@ -89,7 +89,7 @@ def test_lines_of_the_last_commit_that_the_file_lost_are_counted(tmp_path, monke
         ("a\u200fb", "column reason: holds the character U.200F .right-to-left mark"),
         ("a\x9bb", "column reason: holds the character U.009B"),
         ("x" * 50_000, "line 3, column reason: has 50,000 characters, more than 10,000"),
-        ("x" * 200_000, "line 3: cannot be read as CSV .field larger than field limit"),
+        ("x" * 200_000, "line 3.*Shorten"),
     ],
 )
 def test_what_nobody_sees_and_what_is_no_reason_at_all_is_refused_wherever_it_stands(tmp_path, reason, says):
