@@ -1,9 +1,13 @@
 """How far photos of a case are evidence of their own: found again where it was planted."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from dermlab.calibrate.cases import fit_independence
+from dermlab.calibrate.params import CalibrateParams
+from dermlab.scores.cases import POOLS
 
 CLASSES = 5
 
@@ -35,6 +39,10 @@ def test_cases_whose_photos_bear_several_labels_say_nothing():
     mixed = labels.copy()
     mixed[1::3] = (mixed[1::3] + 1) % CLASSES
     assert fit_independence(mixed, probs, cases) == 0.0
+
+
+def test_the_knob_names_every_way_to_pool():
+    assert get_args(CalibrateParams.model_fields["pool"].annotation) == POOLS
 
 
 @pytest.mark.parametrize("seed", range(3))

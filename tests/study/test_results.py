@@ -59,7 +59,10 @@ def test_apply_brings_params_and_results_and_leaves_every_other_file(repository)
 
 @pytest.mark.parametrize(
     ("path", "text", "helps"),
-    [("params.yaml", "loss: mine\n", "git checkout params.yaml"), ("dvc.lock", LOCK + "# of dvc repro\n", "dvc exp save")],
+    [
+        ("params.yaml", "loss: mine\n", "loss=mine, not ce.*git stash push params.yaml"),
+        ("dvc.lock", LOCK + "# of dvc repro\n", "dvc exp save"),
+    ],
 )
 def test_apply_refuses_where_an_edit_would_be_lost(repository, path, text, helps):
     Path(path).write_text(text)
@@ -80,6 +83,16 @@ def test_apply_of_what_is_not_there_or_holds_no_results_changes_nothing(reposito
     with pytest.raises(DermlabError, match="holds no results"):
         apply("empty")
     assert texts() == before
+
+
+def test_reset_says_what_it_undoes_and_keeps_what_nobody_else_has(repository, capsys):
+    Path("params.yaml").write_text("loss: mine  # asked for\n")
+    reset()
+    assert "params.yaml had loss=mine, not ce; as it was it lies in .dvc/tmp/params-before-reset.yaml" in capsys.readouterr().out
+    assert Path(".dvc/tmp/params-before-reset.yaml").read_text() == "loss: mine  # asked for\n"
+    Path("params.yaml").write_text("loss: focal\n")  # an experiment's
+    reset()
+    assert "params.yaml had" not in capsys.readouterr().out
 
 
 def test_reset_puts_back_params_and_results_and_leaves_the_files_of_the_user(repository):

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dermlab.run.params import Block, Share, StageParams
-from dermlab.scores.cases import POOLS
 
 Promise = Annotated[float, Field(gt=0, lt=1)]
 
@@ -14,7 +13,7 @@ class CalibrateParams(Block):
     adjust: Literal["none", "validation"]
     """`validation` takes tau times the log prior out of the logits (Menon et al. 2021), with the tau from 0 to 1.5 that validation
     chooses. Trains nothing."""
-    pool: Literal[POOLS]
+    pool: Literal["logmean", "mean", "max"]
     """How photos of one case are put together: the mean of their log-probabilities, tempered for what they share (`logmean`; validation
     says how far they are evidence of their own), or the mean or the highest of their probabilities."""
     answer: Promise

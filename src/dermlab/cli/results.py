@@ -49,7 +49,9 @@ def table(
 
     names = experiments or [name for name in of_head() if not name.endswith(UNFINISHED)]
     if not names:
-        say("No experiment starts from this commit: a study run again takes what ran before from the cache. `dermlab runs` lists all")
+        say(
+            "No experiment starts from this commit: a study run again takes what ran before from the cache. `dermlab runs` lists all, and `dermlab table NAME NAME` shows those"
+        )
         raise typer.Exit(1)
     verdict = judged(names)
     if csv:

@@ -64,11 +64,16 @@ def where(image_id: Annotated[str, typer.Argument(help="as it stands in a table,
     """Say which object an image is.
 
     For you alone: the path may name a person, which is why no page and no log shows it."""
+    import sys
+
     from dermlab.data.pin import read_pin
+    from dermlab.run.location import read_location
     from dermlab.run.objects.pseudonyms import Pseudonyms
 
     manifest = read_pin().manifest
     found = manifest[manifest["image_id"] == image_id]
     if found.empty:
         raise SourceError(f"data/source has no image {image_id!r}. Copy the id whole: 16 hex digits.")
+    location, _ = read_location()
     print(Pseudonyms().key(found["key"].iat[0]))
+    print(f"in {location}, where the objects are looked for on this machine", file=sys.stderr)

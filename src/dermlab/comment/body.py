@@ -23,7 +23,8 @@ def comment_body(base: str, head: str = "HEAD") -> str:
     old, new = (git("rev-parse", "--verify", f"{rev}^{{commit}}") for rev in (base, head))
     parts = [MARKER, f"## Results against {_code(base)}", _verdict(base, head, old, new)]
     for title, command in (("Metrics", ("metrics", "diff")), ("Params", ("params", "diff"))):
-        table = _cells_as_written(dvc_output(*command, old, new, "--md").strip()).replace(old, plain(base)).replace(new, plain(head))
+        table = "" if old == new else _cells_as_written(dvc_output(*command, old, new, "--md").strip())
+        table = table.replace(old, plain(base)).replace(new, plain(head))
         parts.append(_folded(f"{title}: `dvc {' '.join(command)}`", table or "No difference."))
     parts.append(f"The page, with intervals drawn: {_code(f'dermlab compare {base} {head}')}. Made by `dermlab comment`.")
     text = "\n\n".join(parts) + "\n"
@@ -34,9 +35,9 @@ def _verdict(base: str, head: str, old: str, new: str) -> str:
     locks = [git("rev-parse", "-q", "--verify", f"{commit}:{LOCK}", check=False) for commit in (old, new)]
     if not all(locks):
         without = " and ".join(_code(rev) for rev, lock in zip((base, head), locks, strict=True) if not lock)
-        return f"Nothing to compare yet: no results are committed in {without} (no `{LOCK}`)."
+        return f"Nothing to compare yet: no results are committed in {without} (no `{LOCK}`).{_not_committed(head)}"
     if len(set(locks)) == 1:
-        return f"`{LOCK}` is that of {_code(base)}: this branch brings no other results."
+        return f"`{LOCK}` is that of {_code(base)}: this branch brings no other results.{_not_committed(head)}"
     try:
         runs, others = load_runs([old, new])
         runs = [replace(run, name={old: base, new: head}.get(run.name, run.name)) for run in runs]
@@ -50,6 +51,11 @@ def _verdict(base: str, head: str, old: str, new: str) -> str:
             f"{_code(f'dermlab comment {base}')}. What Git knows stands below."
         )
     return as_markdown(verdict)
+
+
+def _not_committed(head: str) -> str:
+    here = head == "HEAD" and git("status", "--porcelain", "--", str(LOCK))
+    return f" Those of the working tree are not committed: `git add {paths.PARAMS} {LOCK}`, and commit both." if here else ""
 
 
 def _cells_as_written(table: str) -> str:

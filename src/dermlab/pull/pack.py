@@ -115,7 +115,10 @@ def _pack_part(objects: Objects, rows: pd.DataFrame, path: Path, short_side: int
         packed = {row.image_id: _photo(row, data, etag, short_side, max_pixels) for row, (data, etag) in read}
     except ObjectError as error:
         image_id = fresh.loc[fresh["key"] == error.key, "image_id"].iat[0]
-        raise SourceError(f"The object of image {image_id} {error.why}. `dermlab where {image_id}` names it.") from error
+        raise SourceError(
+            f"The object of image {image_id} {error.why}. `dermlab where {image_id}` names it, and the place where it was looked for: that "
+            "of the source locked last on this machine, or DERMLAB_SOURCE."
+        ) from error
     opened = {name: read_shard(Path(name)) for name in rows["shard_file"].dropna().unique()}
     for row in rows.drop(fresh.index).itertuples(index=False):
         if pd.isna(row.shard_file):

@@ -183,8 +183,10 @@ def params_of(experiment: Experiment, committed: str) -> str:
                 block = block.get(part, {}) if isinstance(block, Mapping) else {}
             block = block if isinstance(block, Mapping) else {}
             if name not in block:
+                elsewhere = " and ".join(f"{of}.{name}" for of, inside in values.items() if isinstance(inside, Mapping) and name in inside)
+                meant = f" (did you mean {elsewhere}?)." if elsewhere else nearest(name, block)
                 valid = ", ".join(block) or "nothing"
-                raise ParamsError(f"{experiment.name}: {key} is not a param{nearest(name, block)} Valid there: {valid}")
+                raise ParamsError(f"{experiment.name}: {key} is not a param{meant} Valid there: {valid}")
             block[name] = value
 
     return rewritten(committed, override)

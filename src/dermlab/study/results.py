@@ -4,11 +4,13 @@ user's, and no command here touches them."""
 from pathlib import Path
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from dermlab.run import paths
 from dermlab.run.errors import DermlabError
 from dermlab.run.files import write_text
 from dermlab.run.git import git, objects
+from dermlab.run.params import changed_params
 from dermlab.run.progress import say
 from dermlab.study.dvc import dvc
 from dermlab.study.own_files import put_back, set_aside
@@ -17,8 +19,9 @@ from dermlab.verdict.committed import look
 from dermlab.verdict.runs import commit_of, no_such_run
 
 EXEC_HEAD = "refs/exps/exec/EXEC_HEAD"  # the commit from which a plain `dvc exp run` started
+UNDONE = Path(".dvc/tmp/params-before-reset.yaml")
 KEEP = {
-    str(paths.PARAMS): f"Commit it, or undo it: `git checkout {paths.PARAMS}`",
+    str(paths.PARAMS): f"Commit it, keep it (`git stash push {paths.PARAMS}`), or undo it (`dermlab reset`)",
     str(LOCK): "Keep what ran: `dvc exp save --name NAME`; or go back to what is committed: `dermlab reset`",
 }
 
@@ -49,6 +52,9 @@ def reset() -> None:
                 bring_back_what_dvc_stashed()
             else:
                 say("HEAD is detached, by a run that was killed: `git switch` to the branch you were on")
+        if (now := _text(str(paths.PARAMS))) and _is_nobodys(str(paths.PARAMS), now):
+            write_text(UNDONE, now)
+            say(f"params.yaml had {_edits(now)}; as it was it lies in {UNDONE}")
         for path in RESULTS:
             if git("ls-tree", "HEAD", path):
                 git("checkout", "-q", "HEAD", "--", path)
@@ -82,11 +88,30 @@ def _bring_simulated_review(commit: str) -> None:
 
 def _refuse_to_lose(name: str) -> None:
     """A file that a commit or an experiment holds comes back from there; one that differs from them all is somebody's work."""
-    revisions = ["HEAD", *git("for-each-ref", "--format=%(objectname)", "refs/exps/").split()]
     for path in RESULTS:
-        now = Path(path).read_text(encoding="utf-8") if Path(path).exists() else ""
-        if now and now not in objects([f"{revision}:{path}" for revision in revisions]).values():
-            raise DermlabError(f"{path} is not as committed, and no experiment has it so: {name} would overwrite it. {KEEP[path]}.")
+        if (now := _text(path)) and _is_nobodys(path, now):
+            what = f" ({_edits(now)})" if path == str(paths.PARAMS) else ""
+            raise DermlabError(f"{path} is not as committed{what}, and no experiment has it so: {name} would overwrite it. {KEEP[path]}.")
+
+
+def _text(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8") if Path(path).exists() else ""
+
+
+def _is_nobodys(path: str, text: str) -> bool:
+    """Neither HEAD nor an experiment has it so: lost here, it would be lost."""
+    revisions = ["HEAD", *git("for-each-ref", "--format=%(objectname)", "refs/exps/").split()]
+    return text not in objects([f"{revision}:{path}" for revision in revisions]).values()
+
+
+def _edits(params: str) -> str:
+    """How a params.yaml differs from the committed one."""
+    try:
+        values, committed = (YAML(typ="safe").load(text) or {} for text in (params, git("show", f"HEAD:{paths.PARAMS}", check=False)))
+        changed = changed_params(committed, values)
+    except (YAMLError, AttributeError):
+        return "what is not valid YAML"
+    return ", ".join(f"{key}={now}, not {then}" for key, (then, now) in changed.items()) or "other comments, or another `report`"
 
 
 def _check_out() -> None:

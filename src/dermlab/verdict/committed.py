@@ -71,7 +71,8 @@ def look(staged: bool = False) -> Look:
     notices, told = [], _State("", "", "")
     for state in states:
         if state.others and state is not first and state.others != told.others:
-            todo = "A commit would hold both." if state.name == STAGED else "`dvc repro` runs it; `dermlab reset` goes back."
+            back = "`dermlab reset` goes back" if first.lock else "`dermlab apply NAME` brings an experiment's params"
+            todo = "A commit would hold both." if state.name == STAGED else f"`dvc repro` runs it; {back}."
             notices.append(f"{_of_other_params(state)} {todo}")
         if state.changed and state.changed != told.changed:
             notices.append(_of_other_files(state))

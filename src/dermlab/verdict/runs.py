@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -318,9 +319,11 @@ def _md5(source: Path, size: int, changed: int) -> str:
 
 
 def no_such_run(rev: str, repo: Path | str = ".", why: str = "") -> DermlabError:
+    known = _experiments(repo)
+    near = f" (did you mean {close[0]}?)" if (close := get_close_matches(rev, known, n=1)) else f" ({why})" if why else ""
     return DermlabError(
-        f"There is no experiment or revision {rev!r}{f' ({why})' if why else ''}. Experiments: {', '.join(_experiments(repo)) or 'none'}. "
-        f"For the files as they are now say `{WORKSPACE}`."
+        f"There is no experiment or revision {rev!r}{near}. Experiments: {', '.join(known) or 'none'}. For the files as they are now say "
+        f"`{WORKSPACE}`."
     )
 
 
