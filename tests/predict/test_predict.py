@@ -297,3 +297,20 @@ def test_an_export_that_is_not_the_same_is_not_written(folder, monkeypatch):
         with pytest.raises(ContractError, match="differ by up to"):
             export_onnx(folder / "model", folder / "model.onnx")
     assert not (folder / "model.onnx").exists()
+
+
+def test_a_card_in_another_encoding_and_a_folder_for_a_file_end_in_words(folder):
+    (folder / "model" / "README.md").write_bytes(b"---\nvariant: \xe9\n")
+    assert Predictor(folder / "model").described.startswith("timm:test_efficientnet at 32 px")
+    (folder / "model" / "calibration.json").unlink()
+    (folder / "model" / "calibration.json").mkdir()
+    with pytest.raises(ContractError, match=r"calibration.json is no file"):
+        Predictor(folder / "model")
+
+
+def test_weights_that_answer_with_no_numbers_predict_nothing(folder):
+    predictor = Predictor(folder / "model")
+    for weights in predictor.model.module.head.parameters():
+        weights.data.fill_(torch.nan)
+    with pytest.raises(ContractError, match="answers with no numbers"):
+        list(predictor([folder / "in" / "0.jpg"]))

@@ -174,3 +174,9 @@ def test_seeds_of_the_command_line_come_before_the_recipes(tmp_path):
 def test_seeds_that_are_none_are_refused(text):
     with pytest.raises(ParamsError, match="--seeds"):
         read_seeds(text)
+
+
+def test_two_experiments_of_the_same_params_are_refused_before_either_is_trained():
+    planned = [Experiment("a", {"loss": "ce"}), Experiment("b", {"loss": "ce"})]
+    with pytest.raises(ParamsError, match="a and b have the same params"):
+        checked_params(planned, DEFAULTS.read_text())

@@ -19,13 +19,15 @@ from typer.testing import CliRunner
 
 from dermlab.cli import app
 from dermlab.data.classes import Classes
-from dermlab.data.json_files import read_json
+from dermlab.data.json_files import read_json, write_json
 from dermlab.data.tables import PREDICTIONS, write_table
 from dermlab.evaluate.params import Params
+from dermlab.report.scored import score_predictions
 from dermlab.run import paths
-from dermlab.run.errors import ContractError
+from dermlab.run.errors import ContractError, DermlabError
 from dermlab.run.params import read_params
 from dermlab.verdict.runs import load_predictions, load_run
+from dermlab.verdict.score import as_json
 from dermlab.verdict.settings import ELSEWHERE, scoring
 
 
@@ -167,3 +169,26 @@ def test_without_params_the_settings_are_the_repositorys(tmp_path, monkeypatch):
     ours = read_params(Params, DEFAULTS).evaluate
     assert scoring() == ELSEWHERE
     assert (ELSEWHERE.bootstrap, ELSEWHERE.ece_bins) == (ours.bootstrap, ours.ece_bins)
+
+
+def test_a_class_that_nobody_tested_is_null_in_the_json(tmp_path):
+    table = BASE.predictions
+    untested = TARGETS[-1]
+    found = score_predictions(table[table["label"] != untested].reset_index(drop=True), {}, 200, 17)
+    write_json(tmp_path / "scores.json", as_json(found, 15))
+    assert read_json(tmp_path / "scores.json")["classes"][untested]["recall"] is None
+
+
+@pytest.mark.parametrize("command", [["score", "x.parquet", "--out", "x.parquet"], ["compare", "a", "b", "--out", "params.yaml"]])
+def test_no_file_of_another_kind_is_written_over(command):
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 2
+    assert "does not end in" in " ".join((done.output + str(done.exception)).split())
+
+
+def test_a_table_that_is_no_parquet_and_a_name_that_is_empty_are_told(tmp_path):
+    (tmp_path / "x.csv").write_text("image_id\n")
+    with pytest.raises(ContractError, match=r"is no Parquet. Of a CSV make one"):
+        load_predictions(tmp_path / "x.csv", tmp_path)
+    with pytest.raises(DermlabError, match="name is empty"):
+        load_run(" ")

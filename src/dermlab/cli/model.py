@@ -55,7 +55,8 @@ def predict(
     else:
         console(130).print(as_table(found, path))
         say(f"Model: {predictor.described}")
-        say("No diagnosis. A model's output for research: see models/model and `dermlab compare` for what it gets wrong")
+        card = f"{model / 'README.md'} says" if (model / "README.md").is_file() else "`dermlab compare` shows"
+        say(f"No diagnosis. A model's output for research: {card} what it gets wrong")
     if unread := [prediction for prediction in found if prediction.error]:
         if len(unread) == len(found):
             first = f"{unread[0].photo}: {unread[0].error}."

@@ -1,5 +1,6 @@
 """Options and arguments that several verbs have: the same word, with the same meaning."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -19,10 +20,24 @@ def from_zero(value: float | None) -> float | None:
     return value if value == 0 else above_zero(value)
 
 
+def _ending(suffix: str) -> Callable[[Path | None], Path | None]:
+    """A file of another kind was hardly meant to be written over."""
+
+    def check(path: Path | None) -> Path | None:
+        if path is not None and path.suffix.lower() != suffix:
+            raise typer.BadParameter(f"{path} does not end in {suffix}")
+        return path
+
+    return check
+
+
 Recipe = Annotated[str, typer.Argument(help="name of a file in recipes/, such as demo, or a path")]
 Seeds = Annotated[str, typer.Option("--seeds", help="run these seeds in place of the recipe's: 17,18,19 or 17-24")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="print Markdown, for a pull request or a message")]
-PageOut = Annotated[Path, typer.Option("--out", help="the HTML page that is written")]
+PageOut = Annotated[Path, typer.Option("--out", help="the HTML page that is written", callback=_ending(".html"))]
+JsonOut = Annotated[
+    Path | None, typer.Option("--out", help="write it as JSON too, with confusion and calibration", callback=_ending(".json"))
+]
 Merge = Annotated[Path | None, typer.Option("--merge", help="take over the decisions in this file, which the page exported")]
 Reviewer = Annotated[str, typer.Option("--reviewer", help="name of the person who decides; without it the page asks")]
 Pixels = Annotated[int, typer.Option("--pixels", min=64, help="longer side of the photos on the page")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dermlab.cli.app import verbs_of
-from dermlab.cli.options import Markdown, PageOut
+from dermlab.cli.options import JsonOut, Markdown, PageOut
 from dermlab.run import paths
 from dermlab.run.errors import DermlabError, SourceError
 from dermlab.run.progress import console, say
@@ -49,9 +49,8 @@ def table(
 
     names = experiments or [name for name in of_head() if not name.endswith(UNFINISHED)]
     if not names:
-        say(
-            "No experiment starts from this commit: a study run again takes what ran before from the cache. `dermlab runs` lists all, and `dermlab table NAME NAME` shows those"
-        )
+        say("No experiment starts from this commit: a study run again takes what ran before from the cache. `dermlab runs` lists all;")
+        say("`dermlab table NAME NAME` shows those that are named")
         raise typer.Exit(1)
     verdict = judged(names)
     if csv:
@@ -116,7 +115,7 @@ def judged(names: Sequence[str]) -> "Verdict":
 @verb("score")
 def score_predictions(
     predictions: Annotated[Path, typer.Argument(help="Parquet: image_id, patient_id, diagnosis, label, and prob_CLASS of every class")],
-    out: Annotated[Path | None, typer.Option(help="write it as JSON too, with confusion and calibration")] = None,
+    out: JsonOut = None,
 ) -> None:
     """Score any model's probabilities of a test split.
 

@@ -22,6 +22,10 @@ FORMULA = ("=", "+", "-", "@")  # how a cell begins that a spreadsheet would run
 # quotes stand in files of old, and do no harm there.
 UNSEEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 JOINERS = "\u200c\u200d"  # by which some scripts and pictures are written
+# Shown as nothing, though Unicode has them as letters or marks; with them nobody's name is written, and a formula hidden.
+BLANK_LETTERS = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u2800\u3164\uffa0"
+YEARS = range(2000, 2101)  # in which somebody reviews
+PARTED_FORMULA = re.compile(r"[;|\t]\s*[=+@-]")  # as a cell of its own where the separator is another
 
 
 def read_lines(path: Path, header: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
@@ -54,11 +58,12 @@ def read_lines(path: Path, header: Sequence[str]) -> list[tuple[int, dict[str, s
                 raise ContractError(f"{where}, column {column}: has {len(value):,} characters, more than {READ:,}. Shorten it.")
             if unseen := UNSEEN.search(value):
                 raise ContractError(f"{where}, column {column}: holds {_named(unseen[0])}. Remove it.")
-        if not line["reviewer"]:
+        if not _shown(line["reviewer"]):
             raise ContractError(f"{where}, image {line['image_id']!r}: has no reviewer. Say who decided.")
         if not _is_date(line["date"]):
             raise ContractError(
-                f"{where}, image {line['image_id']!r}: date {line['date']!r} is not YYYY-MM-DD. A spreadsheet may have rewritten it."
+                f"{where}, image {line['image_id']!r}: date {line['date']!r} is not YYYY-MM-DD, from {YEARS[0]} on. A spreadsheet may have "
+                "rewritten it."
             )
         lines.append((reader.line_num, line))
     return lines
@@ -87,10 +92,19 @@ def check_new(path: Path, rows: pd.DataFrame) -> None:
 def _no_words(value: str) -> str:
     if len(value) > LONGEST:
         return f"has {len(value):,} characters, more than {LONGEST:,}. Shorten it"
-    if unicodedata.normalize("NFKC", value).startswith(FORMULA):
-        return f"begins with {value[0]!r}, by which a spreadsheet takes it for a formula. Begin with a word"
+    shown = _shown(value)
+    if shown.startswith(FORMULA):
+        return f"begins with {shown[0]!r}, by which a spreadsheet takes it for a formula. Begin with a word"
+    if PARTED_FORMULA.search(shown):
+        return "holds what a spreadsheet of other separators takes for a formula. Write a word after `;` or `|`"
     hidden = next((c for c in value if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") and c not in JOINERS), None)
     return f"holds {_named(hidden)}. Write it in one line of plain text" if hidden else ""
+
+
+def _shown(value: str) -> str:
+    """Without what shows as nothing, and without the blanks around."""
+    letters = unicodedata.normalize("NFKC", "".join(letter for letter in value if letter not in BLANK_LETTERS))
+    return "".join(letter for letter in letters if unicodedata.category(letter) != "Cf").strip()
 
 
 def as_table(lines: list[tuple[int, dict[str, str]]], header: Sequence[str]) -> pd.DataFrame:
@@ -121,6 +135,7 @@ def lines_only_in_commit(path: Path) -> int:
 
 def _is_date(text: str) -> bool:
     try:
-        return date.fromisoformat(text).isoformat() == text
+        found = date.fromisoformat(text)
+        return found.isoformat() == text and found.year in YEARS
     except ValueError:
         return False

@@ -20,6 +20,9 @@ def read_predictions(path: Path, names: Sequence[str] = ()) -> tuple[pd.DataFram
     whose probabilities are none."""
     if not Path(path).is_file():
         raise ContractError(f"There is no file {path}. Name a Parquet table of predictions.")
+    with open(path, "rb") as file:
+        if file.read(4) != b"PAR1":
+            raise ContractError(f"{path} is no Parquet. Of a CSV make one: pandas.read_csv(...).to_parquet(...).")
     table = read_table(path, PREDICTIONS)
     columns = [name for name in table.columns if name.startswith(PROB_PREFIX)]
     wanted = [PROB_PREFIX + name for name in names] or columns

@@ -75,7 +75,7 @@ class Description(Said):
     format: Literal[5, 4]
     backbone: SaidBackbone
     image_size: Annotated[int, Field(ge=16, le=2048)]
-    classes: tuple[Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")], ...]
+    classes: tuple[Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+$")], ...]
     questionnaire: Questionnaire
     prior: tuple[Annotated[float, Field(ge=0, le=1)], ...]
     stored_side: Annotated[int, Field(ge=16, le=2**16)]
@@ -116,6 +116,8 @@ def read_said(path: Path, model: type[AnySaid], stage: str) -> AnySaid:
     back = f"Restore it: `dvc checkout {stage}`. A model of elsewhere: get it again from where it came."
     if not path.exists():
         raise ContractError(f"{path} does not exist. Run the stage that writes it: `dvc repro {stage}`.")
+    if not path.is_file():
+        raise ContractError(f"{path} is no file. {back}")
     if path.stat().st_size > LARGEST_FILE:
         raise ContractError(f"{path} has {path.stat().st_size:,} bytes, more than a description ever has. {back}")
     try:

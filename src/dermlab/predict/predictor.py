@@ -19,6 +19,7 @@ from dermlab.model.saved import load_model
 from dermlab.model.views import centre_view, decode
 from dermlab.pull.develop import BrokenImageError, stored_jpeg
 from dermlab.run import paths
+from dermlab.run.errors import ContractError
 from dermlab.scores.familiarity import UNFAMILIAR
 
 MAX_PIXELS = 100_000_000
@@ -103,6 +104,8 @@ class Predictor:
         with torch.inference_mode(), self._runtime.autocast(training=False), _threads_for(len(views)):
             features = self.model.module.backbone(images.to(self._runtime.device)).float()
             logits = self.model.module.head(features, encoded).float().cpu().numpy()
+        if not np.isfinite(logits).all():
+            raise ContractError(f"{self.folder} answers with no numbers: its weights are damaged. Get it again, or train it anew.")
         probs, chosen = self.model.probabilities(logits), self.model.calibration
         names, tiers = np.array(self.model.classes.names, dtype=object), chosen.tiers.of(probs)
         tiers = np.where(chosen.familiarity.knows(features.cpu().numpy()), tiers, UNFAMILIAR)
@@ -116,7 +119,7 @@ class Predictor:
 def _variant(folder: Path) -> str | None:
     """From the head of the model card: what `train` trains on is a table, whose variant it does not know."""
     card = folder / paths.MODEL_CARD.name
-    said = re.match(r"---\n(?:\w+: .*\n)*?variant: (.+)\n", card.read_text(encoding="utf-8")) if card.exists() else None
+    said = re.match(r"---\n(?:\w+: .*\n)*?variant: (.+)\n", card.read_text("utf-8", "replace")) if card.is_file() else None
     return said and said[1]
 
 

@@ -200,6 +200,10 @@ def checked_params(planned: Sequence[Experiment], committed: str) -> dict[str, s
             check_params_text(text)
         except ParamsError as error:
             raise ParamsError(f"{name}: {str(error).removeprefix(f'{paths.PARAMS}: ')}") from None
+    first: dict[str, str] = {}
+    for name, text in texts.items():
+        if (same := first.setdefault(text, name)) != name:
+            raise ParamsError(f"{same} and {name} have the same params: one would be trained twice. Leave one out, or change its params.")
     return texts
 
 

@@ -44,7 +44,7 @@ def apply(name: str) -> None:
 def reset() -> None:
     """The workspace as it was committed: params, HEAD on its branch, results as dvc.lock names them. All other files stay as they are."""
     with alone():
-        mend()
+        mend(is_reset=True)
         if not git("symbolic-ref", "-q", "HEAD", check=False) and (stopped := git("rev-parse", "-q", "--verify", EXEC_HEAD, check=False)):
             branches = git("for-each-ref", "--format=%(refname)", "--points-at", stopped, "refs/heads").split()
             if len(branches) == 1:

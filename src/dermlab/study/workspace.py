@@ -93,7 +93,7 @@ def remember() -> Workspace:
     return workspace
 
 
-def mend() -> None:
+def mend(is_reset: bool = False) -> None:
     """Puts back what a study changed, finished or killed, and says what a kill had left. What the user changed is left as it is."""
     before = Before(**json.loads(JOURNAL.read_text(encoding="utf-8"))) if JOURNAL.exists() else None
     if before:
@@ -110,17 +110,18 @@ def mend() -> None:
     _remove_simulated()
     if git("rev-parse", "HEAD") == before.head:
         _stage_again(before.index)
-        write_text(paths.PARAMS, _as_the_user_has_it(before))
+        write_text(paths.PARAMS, _as_the_user_has_it(before, is_quiet=is_reset))  # a reset undoes the edit, and says so
     JOURNAL.unlink()
 
 
-def _as_the_user_has_it(before: Before) -> str:
+def _as_the_user_has_it(before: Before, is_quiet: bool = False) -> str:
     """params.yaml as it was, with what was edited since: what is still as the study or DVC has set it is put back, and nothing else."""
     now = paths.PARAMS.read_text(encoding="utf-8") if paths.PARAMS.exists() else ""
     known = [*before.ours, before.params, git("show", f"{before.head}:{paths.PARAMS}", check=False) + "\n"]
     if any(text.startswith(now) for text in known):  # or begins so, where a kill has cut it off
         return before.params
-    say(f"{paths.PARAMS} was edited while a study ran, or after it was killed: the edit is kept")
+    if not is_quiet:
+        say(f"{paths.PARAMS} was edited while a study ran, or after it was killed: the edit is kept")
     try:
         edits = {text: _edited(now, text, before.params) for text in known}
     except YAMLError:
@@ -216,7 +217,7 @@ def bring_back_what_dvc_stashed() -> None:
         untracked = f"{stash}^3"
         new = git("ls-tree", "-r", "-z", "--name-only", untracked, check=False).split("\0")
         for source, names in ((stash, lost), (untracked, [path for path in new if path and not Path(path).exists()])):
-            if names:
+            if names := [name for name in names if not name.startswith(".dvc/")]:  # DVC's own
                 git("restore", f"--source={source}", "--worktree", "--", *names)
                 say(f"brought back out of DVC's stash, where a killed run had left them: {', '.join(names)}")
         git("update-ref", "-d", "--no-deref", stash)

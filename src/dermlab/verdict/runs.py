@@ -97,6 +97,8 @@ def load_run(rev: str, repo: Path | str = ".", name: str = "", remote: bool = Tr
     Raises DermlabError for an unknown name, with those that exist; ContractError where the run's files are not to be had, or
     where its params.yaml is not what its results were made with.
     """
+    if not rev.strip():
+        raise DermlabError("An experiment's name is empty. `dermlab runs` lists those that there are.")
     if rev == WORKSPACE:
         return _read(rev, Path(repo))
     if rev.endswith(".parquet"):

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich import box
 from rich.table import Table
 
@@ -52,7 +53,7 @@ def notes(found: Scored) -> list[str]:
 def as_json(found: Scored, bins: int) -> dict[str, Any]:
     targets = [row.name for row in found.classes]
     against_others = one_vs_rest(found.labels, found.probs)
-    return {
+    said = {
         "images": len(found.rows),
         "patients": found.patients,
         "headline": {name: {"value": value, "interval": interval} for name, (value, interval) in found.headline.items()},
@@ -60,6 +61,16 @@ def as_json(found: Scored, bins: int) -> dict[str, Any]:
         "confusion": {"classes": targets, "matrix": confusion(found.labels, found.probs.argmax(axis=1), len(targets)).tolist()},
         "calibration": calibration_bins(found.labels, found.probs, bins),
     }
+    return _with_nulls(said)
+
+
+def _with_nulls(value: Any) -> Any:
+    """Of a class that nobody tested there is no recall: null."""
+    if isinstance(value, dict):
+        return {key: _with_nulls(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_nulls(item) for item in value]
+    return None if isinstance(value, float | np.floating) and not np.isfinite(value) else value
 
 
 def _table(title: str, *columns: str) -> Table:
