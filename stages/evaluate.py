@@ -60,7 +60,7 @@ def main() -> None:
     settings["unfamiliar"] = unfamiliar_on_test(rows, probs, outputs.similarity, chosen.familiarity, classes)
     settings["subgroups"] = subgroups(rows, probs, classes, bootstrap)
     if case_headline:
-        settings["cases"] = numbers(predictions, classes, chosen.pooling, bootstrap)
+        settings["cases"] = numbers(predictions, classes, chosen, bootstrap)
     write_json(paths.metrics_of("evaluate"), {**settings, **result.details})
     write_plots(result.details, paths.METRICS / "evaluate")
     say("evaluate: " + ", ".join(f"{name} {value:.4f}" for name, value in result.headline.items()))

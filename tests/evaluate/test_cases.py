@@ -7,10 +7,13 @@ import pytest
 from dermlab.data.classes import Classes
 from dermlab.evaluate.build import evaluate, predictions_table
 from dermlab.evaluate.cases import by_case, numbers
+from dermlab.model.calibration import Calibration
 from dermlab.scores.cases import Pooling
+from dermlab.scores.tiers import Tiers
 
 CLASSES = Classes(("eczema", "acne", "wart", "tinea"))
 POOLING = Pooling("logmean", 1.0)
+CHOSEN = Calibration(pooling=POOLING, case_tiers=Tiers(0.8, 0.9))
 TRAIN = pd.Series(["eczema"] * 9 + ["acne"] * 5 + ["wart"] * 3 + ["tinea"] * 2 + ["other"])
 
 
@@ -42,14 +45,16 @@ def test_by_case_it_is_the_headline_of_the_cases_answers():
 def test_a_source_of_single_photos_says_nothing_of_cases():
     table = predictions(1)
     assert by_case(table, TRAIN, CLASSES, POOLING, 15) == {}
-    assert numbers(table, CLASSES, POOLING, 200) == {}
+    assert numbers(table, CLASSES, CHOSEN, 200) == {}
 
 
 def test_each_photo_more_is_counted_on_the_same_cases_with_its_interval():
-    found = numbers(predictions(3), CLASSES, POOLING, 400)
+    found = numbers(predictions(3), CLASSES, CHOSEN, 400)
     steps = found["photos"]
     assert (found["cases"], found["of_several_photos"], found["left_out"]) == (200, 200, 0)
     assert [step["photos"] for step in steps] == [1, 2, 3]
+    assert sum(tier["rows"] for tier in found["tiers"]) == 200
+    assert found["tiers"][0]["threshold"] == 0.8
     assert len({step["cases"] for step in steps}) == 1
     assert steps[0]["top1"] < steps[1]["top1"] < steps[2]["top1"]
     assert steps[2]["gain"] == pytest.approx(steps[2]["top1"] - steps[0]["top1"])
@@ -63,12 +68,12 @@ def test_a_case_of_several_labels_is_left_out_and_counted():
     first = table["case_id"].iloc[0]
     others = [name for name in CLASSES.targets if name not in set(table.loc[table["case_id"] == first, "label"])]
     table.loc[table.index[table["case_id"] == first][0], "label"] = others[0]
-    assert numbers(table, CLASSES, POOLING, 200)["left_out"] == 1
-    assert numbers(table, CLASSES, POOLING, 200)["cases"] == 199
+    assert numbers(table, CLASSES, CHOSEN, 200)["left_out"] == 1
+    assert numbers(table, CLASSES, CHOSEN, 200)["cases"] == 199
 
 
 def test_too_few_cases_of_several_photos_are_drawn_no_steps():
     few = predictions(2, cases=10)
     few[["image_id", "case_id"]] = "x" + few[["image_id", "case_id"]]
     table = pd.concat([predictions(1), few])
-    assert numbers(table.reset_index(drop=True), CLASSES, POOLING, 200)["photos"] == []
+    assert numbers(table.reset_index(drop=True), CLASSES, CHOSEN, 200)["photos"] == []

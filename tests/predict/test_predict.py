@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from dermlab.data.questionnaire import Question
 from dermlab.data.shards import Shards, shard_name, write_shard
 from dermlab.evaluate.outputs import predict_logits
 from dermlab.model.backbones import create_backbone
-from dermlab.model.calibration import Calibration
+from dermlab.model.calibration import Calibration, save_calibration
 from dermlab.model.classifier import FusedClassifier
 from dermlab.model.images import Views
 from dermlab.model.questionnaire import unanswered, width_of
@@ -35,6 +35,7 @@ from dermlab.predict.photos import photos_in, read_answers
 from dermlab.predict.predictor import MAX_PIXELS, Predictor
 from dermlab.pull.develop import develop
 from dermlab.run.errors import ContractError, SourceError
+from dermlab.scores.cases import Pooling
 from dermlab.scores.familiarity import Familiarity
 from dermlab.scores.probabilities import probabilities
 from dermlab.scores.tiers import Tiers
@@ -314,3 +315,48 @@ def test_weights_that_answer_with_no_numbers_predict_nothing(folder):
         weights.data.fill_(torch.nan)
     with pytest.raises(ContractError, match="answers with no numbers"):
         list(predictor([folder / "in" / "0.jpg"]))
+
+
+def said(*command: str) -> str:
+    done = CliRunner().invoke(app, ["predict", *command])
+    assert not done.exception or isinstance(done.exception, SystemExit), done.exception
+    return done.output
+
+
+def objects(*command: str) -> list[dict]:
+    return [json.loads(line) for line in said(*command, "--json").splitlines() if line.startswith("{")]
+
+
+def test_photos_of_one_case_get_one_answer_beside_their_own(folder):
+    """By the pooling that validation chose; a photo that cannot be read counts for nothing."""
+    model = load_model(folder / "model")
+    save_calibration(replace(model.calibration, pooling=Pooling("logmean", 1.0), case_tiers=Tiers(0.99, 0.9)), folder / "model")
+    photos = [str(folder / "in" / name) for name in ("0.jpg", "1.jpg", "4.jpg")]
+    (case,) = (
+        json.loads(line) for line in said(*photos, "--case", "--json", "--model", str(folder / "model")).splitlines() if line[0] == "{"
+    )
+    alone = [photo for photo in case["photos"] if not photo["error"]]
+    assert [photo["photo"] for photo in case["photos"]] == photos
+    assert case["photos"][2]["error"]
+    product = {name: alone[0]["probs"][name] * alone[1]["probs"][name] for name in CLASSES.names}
+    assert case["probs"] == {name: pytest.approx(value / sum(product.values()), rel=1e-5) for name, value in product.items()}
+    likeliest = next(iter(case["probs"]))
+    assert case["disagree"] == [photo["photo"] for photo in alone if next(iter(photo["probs"])) != likeliest]
+    table = said(*photos, "--case", "--model", str(folder / "model"))
+    assert "not read" in table
+    assert table.index("case") < table.index("0.jpg") < table.index("1.jpg")
+
+
+def test_a_case_of_one_photo_has_the_photos_answer_and_cases_come_from_a_column(folder):
+    answers = folder / "answers.csv"
+    answers.write_text("image,case_id,age\n0.jpg,A,30\n1.jpg,B,40\n2.jpg,A,30\n3.png,C,\n4.jpg,B,\n")
+    command = (str(folder / "in"), "--answers", str(answers), "--model", str(folder / "model"))
+    photos = {Path(found["photo"]).name: found for found in objects(*command)}
+    cases = {found["case"]: found for found in objects(*command, "--case")}
+    assert {case: len(found["photos"]) for case, found in cases.items()} == {"A": 2, "B": 2, "C": 1}
+    for case, photo in (("C", "3.png"), ("B", "1.jpg")):  # the other photo of B is broken
+        assert cases[case]["probs"] == photos[photo]["probs"]
+        assert cases[case]["tier"] == photos[photo]["tier"]
+    answers.write_text("image,case_id\n0.jpg,A\n")
+    refused = CliRunner().invoke(app, ["predict", *command, "--case"])
+    assert "has no case_id, and other photos have" in str(refused.exception)

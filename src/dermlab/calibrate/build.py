@@ -13,8 +13,9 @@ from dermlab.calibrate.temperature import fit_temperature
 from dermlab.calibrate.tiers import choose_tiers
 from dermlab.data.validation import Validation
 from dermlab.model.calibration import Calibration
-from dermlab.scores.cases import Pooling, has_several
+from dermlab.scores.cases import Pooling, has_several, of_one_label, pooled
 from dermlab.scores.probabilities import negative_log_likelihood, probabilities
+from dermlab.scores.tiers import Tiers
 
 
 def calibrate(validation: Validation, patients: np.ndarray, cases: np.ndarray, prior: np.ndarray, params: Params) -> Calibration:
@@ -26,12 +27,20 @@ def calibrate(validation: Validation, patients: np.ndarray, cases: np.ndarray, p
     chosen_holds = chosen > 0 and holds(labels, probabilities(validation.logits, temperature), prior, temperature, patients, params.seed)
     applied = Calibration(temperature, chosen if knobs.adjust == "validation" else 0.0, chosen, chosen_tau_holds=chosen_holds)
     given = applied.probabilities(validation.logits, prior)
+    pooling = Pooling(knobs.pool, fit_independence(labels, given, cases))
     return replace(
         applied,
         tiers=choose_tiers(labels, given, knobs.answer, knobs.top3),
         familiarity=choose_familiarity(validation.features, patients, knobs.unfamiliar, params.seed),
-        pooling=Pooling(knobs.pool, fit_independence(labels, given, cases)),
+        pooling=pooling,
+        case_tiers=_case_tiers(labels, given, cases, pooling, params) if has_several(cases) else None,
     )
+
+
+def _case_tiers(labels: np.ndarray, probs: np.ndarray, cases: np.ndarray, pooling: Pooling, params: Params) -> Tiers:
+    kept = of_one_label(labels, cases)
+    together, first = pooled(probs[kept], cases[kept], pooling)
+    return choose_tiers(labels[kept][first], together, params.calibrate.answer, params.calibrate.top3)
 
 
 def numbers(calibration: Calibration, validation: Validation, cases: np.ndarray) -> dict[str, Any]:
@@ -48,6 +57,8 @@ def numbers(calibration: Calibration, validation: Validation, cases: np.ndarray)
         "answer_threshold": calibration.tiers.answer,
         "top3_threshold": calibration.tiers.top3,
         "familiar_threshold": calibration.familiarity.threshold,
+        "case_answer_threshold": calibration.case_tiers and calibration.case_tiers.answer,
+        "case_top3_threshold": calibration.case_tiers and calibration.case_tiers.top3,
         "case_independence": calibration.pooling.independence if has_several(cases) else None,
     }
     return {name: value for name, value in found.items() if value is not None}

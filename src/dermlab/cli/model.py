@@ -16,8 +16,11 @@ verb = verbs_of("Model")
 
 @verb()
 def predict(
-    path: Annotated[Path, typer.Argument(help="a photo, or a folder of photos")],
+    paths_: Annotated[list[Path], typer.Argument(metavar="PATH...", help="photos, or folders of photos")],
     answers: Annotated[Path | None, typer.Option(help="answers of the patients, as CSV: a column `image`, and one a question")] = None,
+    case: Annotated[
+        bool, typer.Option("--case", help="one answer for all photos; for each case, where the answers have a column `case_id`")
+    ] = False,
     model: ModelFolder = paths.MODEL,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, an object a line and photo, with every class")] = False,
 ) -> None:
@@ -29,12 +32,13 @@ def predict(
     from contextlib import redirect_stdout
     from dataclasses import asdict
 
-    from dermlab.predict.photos import photos_in, read_answers
+    from dermlab.predict.photos import CASE, photos_of, read_answers
 
-    photos = photos_in(path)  # before the imports below, which take two seconds
+    photos, path = photos_of(paths_), paths_[0]  # before the imports below, which take two seconds
 
+    from dermlab.predict.cases import by_case
     from dermlab.predict.predictor import Predictor
-    from dermlab.predict.table import as_table
+    from dermlab.predict.table import as_case_table, as_table
     from dermlab.run.progress import console, progress
 
     with redirect_stdout(sys.stderr):  # what it says of the machine is no JSON
@@ -44,23 +48,30 @@ def predict(
     given = read_answers(answers, predictor.model.questions) if answers else {}
     by_photo = {str(photo): given.get(str(photo)) or given.get(photo.name) or {} for photo in photos}
     if strangers := set(given) - {str(photo) for photo in photos} - {photo.name for photo in photos}:
-        raise SourceError(f"{answers} answers for {sorted(strangers)[0]!r}, which is no photo of {path}.")
+        raise SourceError(f"{answers} answers for {sorted(strangers)[0]!r}, which is no photo of {', '.join(map(str, paths_))}.")
+    case_of = {name: said.pop(CASE, "") for name, said in by_photo.items()}
+    if case and any(case_of.values()) and (without := next((name for name, its in case_of.items() if not its), None)):
+        raise SourceError(f"{answers}: {without} has no {CASE}, and other photos have. Give each one.")
     found = []
     with progress("Predicting", len(photos)) as meter:
         for prediction in meter.track(predictor(photos, by_photo)):
             found.append(prediction)
+    below = path if len(paths_) == 1 else Path()
+    cases = by_case(found, {name: its or "case" for name, its in case_of.items()}, predictor.model) if case else []
     if as_json:
-        for prediction in found:
+        for prediction in cases or found:
             print(json.dumps(asdict(prediction), ensure_ascii=False))
     else:
-        console(130).print(as_table(found, path))
+        console(130).print(as_case_table(cases, below) if case else as_table(found, below))
         say(f"Model: {predictor.described}")
         card = f"{model / 'README.md'} says" if (model / "README.md").is_file() else "`dermlab compare` shows"
         say(f"No diagnosis. A model's output for research: {card} what it gets wrong")
     if unread := [prediction for prediction in found if prediction.error]:
         if len(unread) == len(found):
             first = f"{unread[0].photo}: {unread[0].error}."
-            raise SourceError(first if len(found) == 1 else f"None of the {len(found)} photos of {path} could be read. {first}")
+            raise SourceError(
+                first if len(found) == 1 else f"None of the {len(found)} photos of {', '.join(map(str, paths_))} could be read. {first}"
+            )
         print(f"{len(unread)} of {len(found)} photos could not be read", file=sys.stderr)
         raise typer.Exit(1)
 

@@ -8,6 +8,8 @@ import pandas as pd
 from dermlab.data.classes import Classes
 from dermlab.data.tables import CASE, prob_columns
 from dermlab.evaluate.build import evaluate
+from dermlab.evaluate.tiers import tiers_on_test
+from dermlab.model.calibration import Calibration
 from dermlab.scores.bootstrap import interval, resample
 from dermlab.scores.cases import Pooling, has_several, of_one_label
 from dermlab.scores.counts import Counts, recall
@@ -30,20 +32,23 @@ def by_case(predictions: pd.DataFrame, train_labels: pd.Series, classes: Classes
     return {PREFIX + name: value for name, value in found.headline.items()}
 
 
-def numbers(predictions: pd.DataFrame, classes: Classes, pooling: Pooling, bootstrap: int) -> dict[str, Any]:
-    """What metrics/evaluate.json says of cases: how many there are, how they were put together, and `photos`, what each further photo of a
-    case gains. Empty where no case has several."""
+def numbers(predictions: pd.DataFrame, classes: Classes, calibration: Calibration, bootstrap: int) -> dict[str, Any]:
+    """What metrics/evaluate.json says of cases: how many there are, how they were put together, `photos`, what each further photo of a
+    case gains, and `tiers`, how far what was promised of answers holds. Empty where no case has several."""
     names = predictions[CASE].to_numpy(str)
     if not has_several(names):
         return {}
     alike = of_one_label(predictions["label"].to_numpy(str), names)
-    counts = pd.Series(names[alike]).value_counts()
+    pooling, counts = calibration.pooling, pd.Series(names[alike]).value_counts()
+    cases = case_predictions(predictions, pooling)
+    tiers = calibration.case_tiers or calibration.tiers
     return {
         "cases": len(counts),
         "of_several_photos": int((counts > 1).sum()),
         "left_out": len(np.unique(names[~alike])),
         "pool": pooling.how,
         "independence": pooling.independence,
+        "tiers": tiers_on_test(cases, cases[prob_columns(classes)].to_numpy(), tiers, classes, bootstrap)["tiers"],
         "photos": _by_photos(predictions[alike], classes, pooling, bootstrap),
     }
 

@@ -46,6 +46,7 @@ class Calibration:
     familiarity: Familiarity = field(default_factory=Familiarity)  # what is like the photos of validation
     chosen_tau_holds: bool = False  # it was better on validation patients that did not choose it, too
     pooling: Pooling = field(default_factory=Pooling)  # how photos of one case are put together
+    case_tiers: Tiers | None = None  # when to answer a case, whose pooled answer is surer than a photo's; None where none was seen
 
     def probabilities(self, logits: np.ndarray, prior: np.ndarray) -> np.ndarray:
         """[N, K+1], rows sum to 1. logits: float [N, K+1]; prior: [K+1], of the network."""
@@ -67,6 +68,7 @@ class SaidCalibration(Said):
     familiarity: Similarity
     chosen_tau_holds: bool = False
     pooling: SaidPooling = SaidPooling()
+    case_tiers: SaidTiers | None = None
 
 
 def save_calibration(calibration: Calibration, folder: Path = paths.MODEL) -> None:
@@ -87,7 +89,8 @@ def load_calibration(folder: Path) -> Calibration:
         raise ContractError(f"{folder} holds a network without {CALIBRATION}. Run `dvc repro calibrate`, which takes seconds.")
     said = read_said(folder / CALIBRATION, SaidCalibration, "calibrate").model_dump()
     familiarity = Familiarity(_reference(folder / FAMILIARITY, "reference"), said["familiarity"])
-    return Calibration(**{**said, "tiers": Tiers(**said["tiers"]), "familiarity": familiarity, "pooling": Pooling(**said["pooling"])})
+    tiers = {name: said[name] and Tiers(**said[name]) for name in ("tiers", "case_tiers")}
+    return Calibration(**{**said, **tiers, "familiarity": familiarity, "pooling": Pooling(**said["pooling"])})
 
 
 def _reference(path: Path, name: str) -> np.ndarray:

@@ -1,12 +1,20 @@
 """Which photos are asked about, and what was answered about them. Needs no torch, so that a mistyped path is told at once."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dermlab.data.questionnaire import Question
 from dermlab.run.errors import SourceError
 from dermlab.run.objects.keys import PHOTOS, is_photo, litter_in
+
+CASE = "case_id"
+
+
+def photos_of(paths: Sequence[Path]) -> list[Path]:
+    """Photos and the photos below folders, each once. Raises SourceError."""
+    return list(dict.fromkeys(photo for path in paths for photo in photos_in(path)))
 
 
 def photos_in(path: Path) -> list[Path]:
@@ -23,8 +31,8 @@ def photos_in(path: Path) -> list[Path]:
 
 
 def read_answers(path: Path, questions: tuple[Question, ...]) -> dict[str, dict[str, Any]]:
-    """photo -> question -> answer, of a CSV with a column `image` and one a question (`age_group` or `q_age_group`; several answers of
-    one question are joined by |). Raises SourceError for a column that is neither."""
+    """photo -> question -> answer, of a CSV with a column `image`, one a question (`age_group` or `q_age_group`; several answers of
+    one question are joined by |), and perhaps CASE, which says whose photos are one case. Raises SourceError for another column."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header, *rows = [row for row in csv.reader(file) if row] or [[]]
@@ -34,16 +42,15 @@ def read_answers(path: Path, questions: tuple[Question, ...]) -> dict[str, dict[
     if uneven := [number for number, row in enumerate(rows, 2) if len(row) != len(columns)]:
         raise SourceError(f"{path}: line {uneven[0]} has not as many fields as the first, which names {len(columns)} columns.")
     known = {question.name: question for question in questions}
-    if unknown := [name for name in columns if name not in ("image", *known)]:
+    if unknown := [name for name in columns if name not in ("image", CASE, *known)]:
         raise SourceError(f"{path}: column {unknown[0]!r} is no question of this model. It asks: {', '.join(known) or 'nothing'}.")
     if "image" not in columns:
         raise SourceError(f"{path} needs a column `image`: the photo's path, or its file name.")
     table = [dict(zip(columns, row, strict=True)) for row in rows]
-    return {
-        row["image"]: {name: _answer(known[name], value) for name, value in row.items() if name != "image" and value.strip()}
-        for row in table
-    }
+    return {row["image"]: {name: _answer(known.get(name), value) for name, value in row.items() if name != "image" and value.strip()}
+            for row in table}  # fmt: skip
 
 
-def _answer(question: Question, value: str) -> Any:
-    return tuple(part.strip() for part in value.split("|")) if question.kind == "multi" else value.strip()
+def _answer(question: Question | None, value: str) -> Any:
+    several = question is not None and question.kind == "multi"
+    return tuple(part.strip() for part in value.split("|")) if several else value.strip()

@@ -12,6 +12,7 @@ from dermlab.report.training_rows import TrainingCounts
 from dermlab.scores.adjustment import AIM
 from dermlab.scores.calibration import expected_calibration_error
 from dermlab.scores.cases import LOGMEAN, MAX, MEAN
+from dermlab.scores.tiers import ANSWER
 
 
 def verdict(params: Params, top1: tuple[float, tuple[float, float] | None], images: int, patients: int) -> str:
@@ -61,7 +62,19 @@ def cases(said: Mapping) -> str:
     left_out = f" Left out: {said['left_out']:,} whose photos bear several labels." if said["left_out"] else ""
     return (
         f"A case is one problem of one patient, however many photos were sent of it: {said['cases']:,} cases, "
-        f"{said['of_several_photos']:,} of several photos, which are put together {how}.{left_out}"
+        f"{said['of_several_photos']:,} of several photos, which are put together {how}.{left_out}{_answered(said['tiers'])}"
+    )
+
+
+def _answered(tiers: Sequence[Mapping]) -> str:
+    """Of the cases, `other` included, as `tiers_on_test`."""
+    answers = next(tier for tier in tiers if tier["tier"] == ANSWER)
+    if not answers["rows"]:
+        return " By the thresholds of validation's cases the model answers none."
+    bounds = f", 95 % interval {percent(answers['interval'][0])} to {percent(answers['interval'][1])}" if answers["interval"] else ""
+    return (
+        f" By the thresholds of validation's cases the model answers {percent(answers['share'])} of them, and {percent(answers['right'])} "
+        f"of those rightly ({percent(answers['promise'], 0)} were promised{bounds})."
     )
 
 
