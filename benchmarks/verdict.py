@@ -212,7 +212,7 @@ def share(results: list[dict], count, of) -> float:
 
 def main() -> None:
     options = parser_of(__doc__).parse_args()
-    planned = list(cells(20 if options.quick else 300))
+    planned = list(cells(20 if options.quick else 1_000))
     with ProcessPoolExecutor() as pool:
         looked_at = [
             replace(cell, seeds=1) for cell in planned if cell.patients in (100, 300, 1_500) and cell.seeds == 2 and not cell.sigma_of_new
