@@ -1,5 +1,6 @@
 """Differences of recipes: what is the same is no difference, what is better everywhere is better, and what is not comparable is refused."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -8,9 +9,12 @@ import pytest
 from made_runs import BASE, PARAMS, TARGETS, judged, one_hot, run
 from sklearn import metrics
 
+from dermlab.report.render import points
 from dermlab.run.errors import ContractError
+from dermlab.scores.cases import Pooling
 from dermlab.scores.headline import HEADLINE
-from dermlab.verdict.judge import judge
+from dermlab.scores.predictions import case_predictions
+from dermlab.verdict.judge import Run, judge
 from dermlab.verdict.question import Question
 
 
@@ -191,3 +195,31 @@ def test_the_point_lies_within_the_interval_and_the_same_runs_give_the_same_verd
     for d in (*found.judged[0].differences.values(), *found.judged[0].class_differences.values()):
         assert d.bounds is None or d.bounds[0] <= d.delta <= d.bounds[1]
     assert found == judged(*runs)
+
+
+def with_cases(of: Run, case: Callable[[int], int]) -> Run:
+    """Its photos i of one case by `case(i)`; the first photo's label and patient are the case's."""
+    frame = of.predictions.assign(case_id=[f"c{case(i):04d}" for i in range(len(of.predictions))])
+    first = frame.groupby("case_id")[["label", "diagnosis", "patient_id"]].transform("first")
+    return replace(of, predictions=frame.assign(**first), pooling=Pooling())
+
+
+def test_by_case_the_same_runs_are_judged_on_one_answer_a_case_and_that_advises_nothing():
+    base, new = (with_cases(each, lambda i: i // 2) for each in (BASE, run("focal", 1.9, 5, loss="focal")))
+    found = judged(base, new)
+    assert found.by_case.images == len(base.predictions) // 2
+    assert found.patients == found.by_case.patients
+    alone = judged(*(replace(each, predictions=case_predictions(each.predictions, Pooling()), pooling=None) for each in (base, new)))
+    assert found.by_case.judged[0].differences == alone.judged[0].differences
+    d = alone.judged[0].differences["top1"]
+    said = found.judged[0].advice.reasons[-1]
+    assert said.startswith(f"By case ({found.by_case.images}), several photos answered as one: top-1 {points(d.delta)} points")
+    by_photo = judged(*(replace(each, pooling=None) for each in (base, new)))
+    assert by_photo.by_case is None
+    assert by_photo.judged[0].advice == replace(found.judged[0].advice, reasons=found.judged[0].advice.reasons[:-1])
+
+
+def test_where_one_run_knows_no_cases_nothing_is_said_of_them():
+    base, new = with_cases(BASE, lambda i: i // 2), with_cases(run("focal", 1.9, 5, loss="focal"), lambda i: i // 2)
+    assert judged(base, replace(new, pooling=None)).by_case is None
+    assert judged(base, replace(new, predictions=new.predictions.drop(columns="case_id"))).by_case is None

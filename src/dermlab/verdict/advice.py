@@ -109,6 +109,13 @@ def advise(
     return Advice(word, sentence, tuple(reasons))
 
 
+def told_by_case(differences: Mapping[str, Difference], cases: int) -> str:
+    """The scores that a clinic is asked for, of `cases` test cases of target classes instead of their photos."""
+    scores = ("top1", "top3", "balanced_accuracy", "rare_recall")
+    told = "; ".join(_told(SCORE_LABELS[name], differences[name]) for name in scores)
+    return f"By case ({cases:,}), several photos answered as one: {told}."
+
+
 def _told(label: str, d: Difference) -> str:
     """What is not told apart has no word: its interval says so, and the advice."""
     return f"{label} {_change(d)}" + (f", {d.verdict}" if d.verdict != NOT_APART else "")

@@ -11,17 +11,18 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from dermlab.data.tables import PROB_PREFIX
+from dermlab.data.tables import CASE, PROB_PREFIX
 from dermlab.run.errors import ContractError
 from dermlab.run.params import changed_params, flat
 from dermlab.scores.bootstrap import MIN_PATIENTS
+from dermlab.scores.cases import Pooling
 from dermlab.scores.counts import f1
 from dermlab.scores.differences import ALPHA, NOT_APART, WORSE, Difference, better_sign, holm, verdict_of, with_correction
 from dermlab.scores.headline import HEADLINE, Tally, headline, patients_behind
 from dermlab.scores.influence import Measured, measure
-from dermlab.scores.predictions import UNKNOWN_PATIENTS, knows_patients, scored_rows, tally_by_patient, target_names
+from dermlab.scores.predictions import UNKNOWN_PATIENTS, case_predictions, knows_patients, scored_rows, tally_by_patient, target_names
 from dermlab.scores.rare import commonest, rarest_third
-from dermlab.verdict.advice import Advice, Facts, advise
+from dermlab.verdict.advice import Advice, Facts, advise, told_by_case
 from dermlab.verdict.looks import chance_of_both, level_at, looks_of
 from dermlab.verdict.power import Plan
 from dermlab.verdict.question import Question
@@ -42,10 +43,19 @@ class Run:
     trained: dict[str, int] = field(default_factory=dict)  # those that the run trained on
     flagged: dict[str, float] = field(default_factory=dict)  # share of each class's rows whose label was doubted
     code: dict[str, str] = field(default_factory=dict)  # what its results depend on beside params, file -> digest
+    pooling: Pooling | None = None  # how photos of one case are put together; None where each case is one, or nobody knows
 
     @property
     def recipe(self) -> str:
         return recipe_of(self.params, self.code)
+
+    @property
+    def knows_cases(self) -> bool:
+        return self.pooling is not None and CASE in self.predictions
+
+    def of_cases(self) -> Self:
+        """A row a case in place of one a photo."""
+        return replace(self, predictions=case_predictions(self.predictions, self.pooling), pooling=None)
 
 
 def recipe_of(params: Mapping, code: Mapping[str, str]) -> str:
@@ -89,6 +99,7 @@ class Verdict:
     noise: str  # whose runs told how far two runs of one recipe lie apart
     notes: tuple[str, ...]
     warning: str = ""  # stands before everything else
+    by_case: Self | None = None  # of the same runs, a row a case; None where each case is one photo
 
     @property
     def baseline(self) -> Recipe:
@@ -114,6 +125,10 @@ def judge(runs: Sequence[Run], question: Question, others: Sequence[Run] = ()) -
     looks = [max([*of_baseline, *(looks_of(run.params) for run in group.values())], key=len) for group in groups]
     parts = zip(recipes[1:], measured[1:], noises[1:], looks[1:], strict=True)
     judged = [_against(*each, measured[0], noises[0], test, question, len(groups)) for each in parts]
+    cases = [run.of_cases() for run in runs] if all(run.knows_cases for run in runs) else []
+    by_case = judge(cases, question, [run.of_cases() for run in others if run.knows_cases]) if cases else None
+    if by_case:
+        judged = [_with_cases(recipe, its, by_case.images) for recipe, its in zip(judged, by_case.judged, strict=True)]
     return Verdict(
         question=question,
         recipes=(recipes[0], *judged),
@@ -126,6 +141,7 @@ def judge(runs: Sequence[Run], question: Question, others: Sequence[Run] = ()) -
         flagged=baseline.flagged,
         noise=noises[0].source,
         notes=_notes(test.patients, noises, [recipes[0], *judged], question),
+        by_case=by_case,
         warning=" ".join(filter(None, ["" if knows_patients(test.rows) else UNKNOWN_PATIENTS, _asked_otherwise(runs, question)])),
     )
 
@@ -222,6 +238,12 @@ def _against(
         chance=chance_of_both(differences, plans, looks, question) if looks else None,
         plans=plans,
     )
+
+
+def _with_cases(recipe: Recipe, by_case: Recipe, cases: int) -> Recipe:
+    """What the cases show is described, and advises nothing: the question was put of photos."""
+    said = told_by_case(by_case.differences, cases)
+    return replace(recipe, advice=replace(recipe.advice, reasons=(*recipe.advice.reasons, said)))
 
 
 def all_scores(rare: np.ndarray, sink: int) -> Callable[[Tally], np.ndarray]:
