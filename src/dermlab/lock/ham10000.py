@@ -45,4 +45,4 @@ class Ham10000(FileSource):
             question_of("sex", frame["q_sex"]),
             question_of("localization", frame["q_localization"]),
         )
-        return Listing(self.pinned(frame), frequent_classes(frame["diagnosis"], 1), questions)
+        return Listing(self.pinned(frame), frequent_classes(frame["diagnosis"], self.options.min_class_count), questions)
