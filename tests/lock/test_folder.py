@@ -59,8 +59,9 @@ def test_what_was_guessed_or_passed_over_is_said(tmp_path, capsys):
     scan(source(tmp_path, table_of("filename,dx,lesion_id,remark", rows), [*(row[0] for row in ROWS), "extra.jpg"]))
     said = capsys.readouterr().out
     assert "columns: image from filename, label from dx, patient from lesion_id" in said
-    assert "columns passed over: remark" in said
-    assert "1 photos have no row and are left out" in said
+    assert "columns passed over: remark (a name that begins with q_ makes a question of one)" in said
+    assert said.count("patients are told apart by lesion_id, which tells lesions apart and not people: photos of one person may lie") == 1
+    assert "1 photo has no row and is left out (first: 'extra.jpg')" in said
 
 
 @pytest.mark.parametrize(
@@ -68,8 +69,14 @@ def test_what_was_guessed_or_passed_over_is_said(tmp_path, capsys):
     [
         ("picture_of,label,patient_id", "no column is known as the image; .*--image-column 'picture_of'"),
         ("image,diagnoses,patient_id", "no column is known as the label; .*--label-column 'diagnoses'"),
-        ("image,label,who", "nothing tells the patients apart; .*--patient-column 'who'.*--no-patients"),
-        ("image,q_sick,patient_id", "no column is known as the label; .*--label-column 'NAME'"),
+        ("image,label,who", "nothing tells the patients apart; .*--patient-column with one of these: who. .*--no-patients"),
+        ("image,label,patients", "nothing tells the patients apart; .*Say which: --patient-column 'patients'. "),
+        ("image,q_sick,patient_id", "no column is known as the label; .*No column is left that could be the label"),
+        (
+            "Fotos,Diagnosen,wer",
+            "the image and the label, and nothing tells .*Say which: --image-column 'Fotos' --label-column 'Diagnosen'",
+        ),
+        ("x,y,z", "Say which: --image-column 'x'. For the label say --label-column with one of these: y, z. For the patient say"),
         ("image,dx,diagnosis", "dx and diagnosis may both be the label|diagnosis and dx may both be the label"),
     ],
 )
@@ -207,10 +214,10 @@ def test_a_folder_of_images_may_be_a_link_that_the_user_made_and_no_other_may_le
 
 def test_rows_whose_image_is_missing_are_counted_and_left_out_only_if_asked(tmp_path, capsys):
     uri = source(tmp_path, table_of(rows=[*ROWS, ("gone.jpg", "nevus", "P9")]))
-    with pytest.raises(SourceError, match="1 of 9 images are not there .first: line 10, 'gone.jpg'.*--skip-missing"):
+    with pytest.raises(SourceError, match="1 of 9 images is not there .first: line 10, 'gone.jpg'.*--skip-missing"):
         scan(uri)
     assert len(scan(uri, skip_missing=True).manifest) == 8
-    assert "1 rows whose image is not there are left out" in capsys.readouterr().out
+    assert "1 row whose image is not there is left out (line 10)" in capsys.readouterr().out
 
 
 SAME = [
@@ -302,7 +309,7 @@ def test_a_word_for_nobody_is_no_patient_and_no_case(tmp_path, capsys, word):
     rows = [(*ROWS[i], row[2]) for i, row in enumerate(rows)]
     manifest = scan(source(tmp_path, table_of("image,label,patient_id,visit_id", rows))).manifest
     assert manifest["case_id"].tolist() == manifest["patient_id"].tolist()
-    assert "2 rows have a word for nothing as their case; it is read as empty" in capsys.readouterr().out
+    assert "2 rows have a word for nothing as the case; it is read as empty" in capsys.readouterr().out
 
 
 def test_one_name_for_many_of_the_rows_is_told(tmp_path, capsys):
@@ -326,7 +333,7 @@ def test_a_column_a_class_is_read_as_the_label_and_said(tmp_path, capsys, ticks)
     assert listing.manifest["diagnosis"].value_counts().to_dict() == {"MEL": 4, "NV": 4}
     said = capsys.readouterr().out
     assert "the label is the one of the columns AK, MEL, NV, UNK that is 1" in said
-    assert "columns passed over: side\n" in said
+    assert "columns passed over: side (" in said
 
 
 def test_a_column_a_class_with_none_or_several_ticked_is_refused_with_the_lines(tmp_path):
@@ -338,7 +345,7 @@ def test_a_column_a_class_with_none_or_several_ticked_is_refused_with_the_lines(
     people = [(image, label, patient, str(i % 2), str(1 - i % 2)) for i, (image, label, patient) in enumerate(ROWS)]
     with pytest.raises(SourceError, match="no column is known as the label; .*--label-column 'diagnose'"):
         scan(source(tmp_path, table_of("image,diagnose,patient_id,male,female", people)))
-    with pytest.raises(SourceError, match="nothing tells the patients apart; .*--patient-column 'NAME'"):
+    with pytest.raises(SourceError, match="nothing tells the patients apart; .*No column is left that could be the patient"):
         scan(source(tmp_path, table_of("image,MEL,NV", [row[:3] for row in rows])))
 
 
@@ -563,7 +570,7 @@ def test_a_table_may_name_photos_without_an_extension_and_is_told_what_is_no_pho
     with pytest.raises(SourceError, match="1 of 8 images are there and are no photos .first: line 5, '03' is DICOM: export as PNG"):
         scan(uri)
     assert len(scan(uri, skip_missing=True).manifest) == 7
-    assert "1 rows whose image is not there are left out; 1 of them name a file that is no photo" in capsys.readouterr().out
+    assert "1 row whose image is not there is left out (line 5); 1 of them names a file that is no photo" in capsys.readouterr().out
 
 
 LITTER = [
@@ -727,3 +734,95 @@ def test_a_zip_with_two_files_of_one_name_or_with_bytes_lost_is_refused(tmp_path
         where.write_bytes(damaged)
         with pytest.raises(SourceError, match="is not a readable zip|cannot be unpacked"):
             scan_classes(where)
+
+
+def test_rows_without_an_image_are_named_and_left_out_only_if_asked(tmp_path, capsys):
+    uri = source(tmp_path, table_of(rows=[*ROWS, ("", "nevus", "P9"), ("gone.jpg", "nevus", "P9"), ("", "eczema", "P9")]))
+    with pytest.raises(SourceError, match="lines 10, 12, column image: is empty, in 2 rows. .*leave them out with --skip-missing"):
+        scan(uri)
+    assert len(scan(uri, skip_missing=True).manifest) == 8
+    said = capsys.readouterr().out
+    assert "2 rows without an image are left out (lines 10, 12)" in said
+    assert "1 row whose image is not there is left out (line 11)" in said
+
+
+@pytest.mark.parametrize("image", ["a{}.jpg", "photos/a{}", "C:\\Fotos\\a{}.JPG", "a{}"])
+def test_the_column_whose_cells_name_photos_is_proposed_and_not_one_that_is_spelt_a_little_like_it(tmp_path, image):
+    rows = [(str(30 + i // 2), image.format(i), label, patient) for i, (_, label, patient) in enumerate(ROWS)]
+    uri = source(tmp_path, table_of("age,Datei,label,patient_id", rows), [f"photos/a{i}.jpg" for i in range(8)])
+    with pytest.raises(SourceError, match="it has age, Datei, label, patient_id. Say which: --image-column 'Datei'."):
+        scan(uri)
+    rows = [(age, "x", *rest) for age, _, *rest in rows]
+    with pytest.raises(SourceError, match="For the image say --image-column with one of these: age, Datei."):
+        scan(source(tmp_path, table_of("age,Datei,label,patient_id", rows)))
+
+
+def test_a_table_beside_that_tells_the_patients_is_named_with_its_columns(tmp_path):
+    rows = [(image, *("01", "10")[i % 2]) for i, (image, *_) in enumerate(ROWS)]
+    uri = source(tmp_path, table_of("image,MEL,NV", rows), name="GroundTruth.csv")
+    (tmp_path / "metadata.csv").write_text(table_of("image,lesion_id,Patient ID", ROWS))
+    (tmp_path / "notes.csv").write_text('image,text\n1,"open')
+    with pytest.raises(
+        SourceError, match="metadata.csv has Patient ID and lesion_id: join it into GroundTruth.csv by image first. Where each"
+    ):
+        scan(uri, labels="GroundTruth.csv")
+    (tmp_path / "metadata.csv").unlink()
+    with pytest.raises(SourceError, match=r"Other tables there \(notes.csv\) have no column of a usual name for a patient"):
+        scan(uri, labels="GroundTruth.csv")
+
+
+@pytest.mark.parametrize(
+    ("column", "word"), [("lesion_id", "lesion"), ("Case", "case"), ("visit_number", "visit"), ("patient_id", None), ("subject", None)]
+)
+def test_a_patient_who_is_a_lesion_a_case_or_a_visit_is_told_as_that(tmp_path, capsys, column, word):
+    scan(source(tmp_path, table_of(f"image,label,{column}")), patient_column=column)
+    said = capsys.readouterr().out
+    assert said.count("and not people: photos of one person may lie on both sides") == (word is not None)
+    assert word is None or f"{column}, which tells {word}s apart" in said
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_without_patients_the_dry_run_says_what_the_lock_says_and_counts_none(tmp_path, capsys, dry):
+    uri, options = source(tmp_path / "in", None, CLASSES), Options(min_class_count=1, no_patients=True)
+    preview(uri, options) if dry else lock(uri, options, tmp_path / "pin", tmp_path / "at")
+    said = capsys.readouterr().out
+    assert "patients are not known: photos of one person may lie on both sides of the split, and scores be too good" in said
+    assert not dry or "8 images (0 MB), patients not known, 0 questions" in said
+    assert " 8 patients" not in said
+    assert "images  patients" not in said
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (
+            {"patient_column": "label"},
+            "column label is named as the label and the patient, .*--label-column, --patient-column.*--no-patients",
+        ),
+        ({"patient_column": "image"}, "column image is named as the image and the patient"),
+        ({"patient_column": "q_center"}, "column q_center is named as the patient, and q_ makes a question of it"),
+        ({"label_column": "q_center"}, "column q_center is named as the label, and q_ makes a question of it"),
+        ({"split_column": "label"}, "column label is named as the label and the split.* .--label-column, --split-column.\\.$"),
+    ],
+)
+def test_a_column_is_one_thing(tmp_path, given, says):
+    rows = [(*row, "a") for row in ROWS]
+    with pytest.raises(SourceError, match=says):
+        scan(source(tmp_path, table_of("image,label,patient_id,q_center", rows)), **given)
+
+
+@pytest.mark.parametrize(("people", "photos", "doubt"), [(9, 102, True), (10, 102, False), (9, 99, False)])
+def test_few_patients_of_many_photos_are_a_doubt(tmp_path, capsys, people, photos, doubt):
+    rows = [(f"{i}.jpg", ("nevus", "eczema")[i % 2], f"site {i % people}") for i in range(photos)]
+    scan(source(tmp_path, table_of(rows=rows), [row[0] for row in rows]))
+    said = capsys.readouterr().out
+    assert ("patient_id has 9 different names for 102 photos: is it people whom it tells apart?" in said) == doubt
+    assert "site" not in said
+
+
+def test_patients_in_several_splits_are_refused_with_the_lines_of_one_and_no_name(tmp_path):
+    rows = [(image, label, "Smith" if i in (2, 5) else f"P{i}", ("train", "test")[i > 4]) for i, (image, label, _) in enumerate(ROWS)]
+    says = "lines 4 and 7: are of one patient, train and test. 1 patient has images in more than one split.*--ignore-splits"
+    with pytest.raises(SourceError, match=says) as error:
+        scan(source(tmp_path, table_of("image,label,patient_id,split", rows)))
+    assert "Smith" not in str(error.value)

@@ -129,8 +129,11 @@ def test_where_the_objects_lie_may_be_said_by_the_environment_and_must_be_said_b
     ("columns", "says"),
     [
         ({"image": ["00.jpg"] * 40}, "lines 2 and 3: name '00.jpg' in two rows"),
-        ({"split": ["train", "test", "train", "val"] * 10}, "20 patient.s. have images in more than one split"),
-        ({"patient_id": [None] * 40}, "line 2, column patient_id: is empty"),
+        (
+            {"split": ["train", "test", "train", "val"] * 10},
+            "lines 2 and 3: are of one patient, train and test. 20 patients have images in more than one split",
+        ),
+        ({"patient_id": [None] * 40}, "lines 2, 3, 4, 5, 6 and others, column patient_id: is empty, in 40 rows"),
         ({"label": ["nevus"] * 40}, "Fewer than two diagnoses"),
         ({"image": ["../x.jpg"] + [f"{i:02d}.jpg" for i in range(1, 40)]}, "points outside"),
     ],

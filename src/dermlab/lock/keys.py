@@ -43,6 +43,13 @@ def keys_of(named: pd.Series, keys: Sequence[str], where: str) -> tuple[pd.Serie
     return found, said
 
 
+def share_named(cells: pd.Series, keys: Sequence[str]) -> float:
+    """Which share of the rows name a file of their own: by a photo's extension, or as some key is named, whatever its folder."""
+    names = {_last_part_without_extension(key) for key in keys}
+    files = {cell for cell in cells.dropna() if is_photo(cell) or _last_part_without_extension(cell) in names}
+    return len(files) / max(len(cells), 1)
+
+
 def _may_be(name: str, key: str) -> bool:
     """Whether one path is the end of the other, or the name is a path of another machine: `x/1.jpg` is not `y/1.jpg`."""
     if re.match(r"[A-Za-z]:[\\/]|[\\/]", name):
