@@ -237,7 +237,7 @@ def test_spellings_that_look_alike_are_one(spellings):
 def test_a_name_shows_all_that_it_holds_but_joiners_that_shape_letters():
     labels, said = joined_labels(pd.Series(["nae\u00advus", "nae\u00advus", "naevus", "می\u200cخواهم"]))
     assert labels.tolist() == ["naevus", "naevus", "naevus", "می\u200cخواهم"]
-    assert said == ["labels joined with another spelling: 'nae\\xadvus'"]
+    assert said == ["labels joined with another spelling: 'nae\\xadvus' as 'naevus', 2 rows"]
 
 
 @pytest.mark.parametrize(("one", "other"), OTHERS)
@@ -269,9 +269,9 @@ def test_dashes_and_blanks_within_are_joined_in_every_column_and_said(tmp_path, 
     listing = scan(source(tmp_path, table_of("image,label,patient_id,q_sex", rows), [f"a - {row[0]}" for row in ROWS]))
     assert listing.manifest[["patient_id", "diagnosis", "q_sex"]].nunique().tolist() == [4, 2, 1]
     said = capsys.readouterr().out
-    assert "4 other spellings of a patient" in said
-    assert "labels joined with another spelling: 'a\\xa0–\\xa0eczema'" in said
-    assert "q_sex: 1 spellings are joined with a commoner one" in said
+    assert "4 other spellings of a patient are joined with the first, in 4 rows: blanks, dashes, " in said
+    assert "labels joined with another spelling: 'a\\xa0–\\xa0eczema' as 'a – eczema', 4 rows" in said
+    assert "q_sex: 1 spelling is joined with a commoner one: 'x\\xa0–\\xa0y' as 'x - y', 4 rows" in said
     assert "4 images are found by their names in other case, dashes or blanks" in said
 
 
@@ -321,7 +321,7 @@ def test_one_name_for_many_of_the_rows_is_told(tmp_path, capsys):
 def test_numbers_as_labels_are_one_class_with_and_without_a_point(tmp_path, capsys):
     rows = [(image, f"{i % 2}{'.0' if i > 4 else ''}", patient) for i, (image, _, patient) in enumerate(ROWS)]
     assert scan(source(tmp_path, table_of(rows=rows))).classes.targets == ("0", "1")
-    assert "labels joined with another spelling: '0.0', '1.0'" in capsys.readouterr().out
+    assert "labels joined with another spelling: '0.0' as '0', 1 row; '1.0' as '1', 2 rows" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("ticks", ["01", ("0.0", "1.0"), ("FALSE", "TRUE"), ("", "1")])
@@ -386,7 +386,10 @@ def test_one_person_has_one_spelling_and_it_is_said():
     joined, said = joined_ids(pd.Series(["P1", "p1", "P1 ", "é", "e\u0301", "7", "7.0", "P  2", "p 2"]), "patient", "labels.csv")
     assert joined.nunique() == 4
     assert joined[0] == joined[1] == joined[2] == "P1"
-    assert said == ["5 other spellings of a patient (blanks, dashes, case, accents, `.0`, what is not seen) are joined with the first"]
+    assert said == [
+        "5 other spellings of a patient are joined with the first, in 5 rows: blanks, dashes, case, accents, `.0`, what is not seen "
+        "(lines 1, 2, 4, 6, 8)"
+    ]
 
 
 def test_patients_that_differ_in_leading_zeros_are_a_doubt_and_the_error_names_lines_only():
@@ -398,7 +401,9 @@ def test_patients_that_differ_in_leading_zeros_are_a_doubt_and_the_error_names_l
 def test_a_class_is_spelt_as_most_rows_spell_it():
     labels, said = joined_labels(pd.Series(["Eczema", "eczema", "Eczema", "NA", "seborrheic  keratosis", "Seborrheic keratosis"]))
     assert labels.tolist() == ["Eczema", "Eczema", "Eczema", "NA", "Seborrheic keratosis", "Seborrheic keratosis"]
-    assert said == ["labels joined with another spelling: 'eczema', 'seborrheic  keratosis'"]
+    assert said == [
+        "labels joined with another spelling: 'eczema' as 'Eczema', 1 row; 'seborrheic  keratosis' as 'Seborrheic keratosis', 1 row"
+    ]
 
 
 def test_a_preview_says_and_shows_what_would_be_pinned_and_writes_nothing_here(tmp_path, capsys, monkeypatch):
@@ -485,13 +490,13 @@ AGES = [str(20 + i) for i in range(20)]
 @pytest.mark.parametrize(
     ("odd", "value", "says"),
     [
-        ("NA", None, "q_age: 1 answers are read as not given: 'NA'"),
-        ("unknown", None, "q_age: 1 answers are read as not given: 'unknown'"),
-        ("?", None, "q_age: 1 answers are read as not given: '?'"),
-        ('"1,000"', 1000, "q_age: 1 answers are read as thousands, 1,000 as 1000 (line 5)"),
-        ("1\u00a0000.5", 1000.5, "q_age: 1 answers are read as thousands"),
-        ('"0,125"', 0.125, "q_age: 1 commas are read as decimal points (line 5)"),
-        ('"27,5"', 27.5, "q_age: 1 commas are read as decimal points (line 5)"),
+        ("NA", None, "q_age: 1 answer is read as not given: 'NA'"),
+        ("unknown", None, "q_age: 1 answer is read as not given: 'unknown'"),
+        ("?", None, "q_age: 1 answer is read as not given: '?'"),
+        ('"1,000"', 1000, "q_age: 1 answer is read as thousands, 1,000 as 1000 (line 5)"),
+        ("1\u00a0000.5", 1000.5, "q_age: 1 answer is read as thousands"),
+        ('"0,125"', 0.125, "q_age: 1 comma is read as a decimal point (line 5)"),
+        ('"27,5"', 27.5, "q_age: 1 comma is read as a decimal point (line 5)"),
         ("27\u00a0", 27, ""),
         ("\u22125", -5, ""),
         ("\uff12\uff17", 27, ""),
@@ -504,8 +509,44 @@ def test_a_number_stays_one_whatever_one_answer_looks_like(tmp_path, capsys, odd
     assert says in capsys.readouterr().out
 
 
-def test_points_part_thousands_where_commas_are_decimal(tmp_path):
-    assert asked(tmp_path, ["1.000,5", "20", "3,25", "n/a"], ";")[1].tolist()[:3] == [1000.5, 20, 3.25]
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+@pytest.mark.parametrize(
+    ("answers", "values", "says"),
+    [
+        (["1.000,5", "20", "3,25", "1.234"], [1000.5, 20, 3.25, 1234], "2 answers are read as thousands, 1.000,5 as 1000.5 (lines 2, 5)"),
+        (["27,5", "1.234"], [27.5, 1234], "1 answer is read as thousands, 1.234 as 1234 (line 3)"),
+        (["1.234.567", "1.234"], [1234567, 1234], "2 answers are read as thousands"),
+        (["1 234,5", "1'234", "-1.234"], [1234.5, 1234, -1234], "3 answers are read as thousands"),
+        (["1,234", "27.5"], [1234, 27.5], "1 answer is read as thousands, 1,234 as 1234 (line 2)"),
+        (["1,234.5", "1,234"], [1234.5, 1234], "2 answers are read as thousands, 1,234.5 as 1234.5 (lines 2, 3)"),
+        (["1,234", "2"], [1.234, 2], "1 comma is read as a decimal point (line 2)"),
+        (["27,5", "27.5"], [27.5, 27.5], "1 comma is read as a decimal point (line 2)"),
+        (["1.234", "0.5"], [1.234, 0.5], ""),
+        (["1e3", "27,5", "1.234"], [1000, 27.5, 1234], "1 answer is read as thousands, 1.234 as 1234 (line 4)"),
+    ],
+)
+def test_what_a_comma_and_a_point_are_the_other_answers_tell(tmp_path, capsys, delimiter, answers, values, says):
+    assert asked(tmp_path, [*answers, "3"], delimiter)[1].tolist() == [*values, 3]
+    assert says in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("answers", [["27,5", "1.234", "27.5"], ["27,5", "1,234", "0.5"], ["1.234", "1,234", "5"]])
+def test_numbers_whose_signs_may_be_either_are_refused_with_their_lines(tmp_path, answers):
+    with pytest.raises(
+        SourceError, match="lines? [23].*, column q_age: '1.234' may be thousands or have decimals.*Write all numbers as 1000.5"
+    ):
+        asked(tmp_path, answers, ";")
+
+
+@pytest.mark.parametrize("form", ["2024-01-{:02d}", "{:02d}.01.2024", "1/{}/24", "2024-01-{:02d} 10:00", "202401{:02d}", "{} Mar 2024"])
+def test_a_question_of_dates_or_of_as_many_answers_as_rows_is_told_to_be_useless(tmp_path, capsys, form):
+    asked(tmp_path, [form.format(i + 1) for i in range(12)])
+    useless = "it tells the network nothing, and a name without q_ leaves it out"
+    assert f"q_age: 12 answers are dates (lines 2, 3, 4, 5, 6 and others): {useless}" in capsys.readouterr().out
+    asked(tmp_path, [str(1000 + i) for i in range(40)])
+    assert f"q_age: it has 40 different whole numbers in 40 answers: if they are ids, {useless}" in capsys.readouterr().out
+    asked(tmp_path, [str(20 + i % 30) for i in range(40)])
+    assert useless not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("odd", [">80", "12 months", "forty", "inf"])
@@ -519,7 +560,10 @@ def test_a_choice_with_numbers_in_it_or_with_nearly_as_many_answers_as_rows_is_s
     assert question.choices == ("0", "1", "2", "3+")
     assert "q_age: 3 of 12 answers are no numbers (lines 5, 9, 13), so it is a choice" in capsys.readouterr().out
     assert asked(tmp_path, [f"{i} years" for i in range(12)])[0].kind == "choice"
-    assert "q_age: it has 12 different answers in 12: is it a question to choose from?" in capsys.readouterr().out
+    assert (
+        "q_age: it has 12 different answers in 12: it tells the network nothing, and a name without q_ leaves it out"
+        in capsys.readouterr().out
+    )
 
 
 def test_none_may_be_an_answer_and_several_answers_are_joined_each(tmp_path, capsys):
@@ -527,7 +571,7 @@ def test_none_may_be_an_answer_and_several_answers_are_joined_each(tmp_path, cap
     question, answers = asked(tmp_path, ["arm;Leg", "leg", "leg; arm", ";"])
     assert (question.kind, question.choices) == ("multi", ("arm", "leg"))
     assert answers.tolist() == [("arm", "leg"), ("leg",), ("arm", "leg"), ()]
-    assert "q_age: 1 spellings are joined with a commoner one" in capsys.readouterr().out
+    assert "q_age: 1 spelling is joined with a commoner one: 'Leg' as 'leg', 1 row" in capsys.readouterr().out
 
 
 def test_without_a_table_no_column_is_asked_for(tmp_path):
