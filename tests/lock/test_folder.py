@@ -272,7 +272,7 @@ def test_dashes_and_blanks_within_are_joined_in_every_column_and_said(tmp_path, 
     assert "4 other spellings of a patient are joined with the first, in 4 rows: blanks, dashes, " in said
     assert "labels joined with another spelling: 'a\\xa0–\\xa0eczema' as 'a – eczema', 4 rows" in said
     assert "q_sex: 1 spelling is joined with a commoner one: 'x\\xa0–\\xa0y' as 'x - y', 4 rows" in said
-    assert "4 images are found by their names in other case, dashes or blanks" in said
+    assert "4 images are found by a name in other case, dashes or blanks" in said
 
 
 @pytest.mark.parametrize("rounded", ["2.01912E+11", '"2,01912E+11"', "2.01912e11", "2E+11", "2019120000001230000"])
@@ -870,3 +870,60 @@ def test_patients_in_several_splits_are_refused_with_the_lines_of_one_and_no_nam
     with pytest.raises(SourceError, match=says) as error:
         scan(source(tmp_path, table_of("image,label,patient_id,split", rows)))
     assert "Smith" not in str(error.value)
+
+
+def test_documents_beside_a_table_are_no_archives(tmp_path, capsys):
+    uri = source(tmp_path, table_of())
+    for name in ("Brief.docx", "Plan.XLSX", "old.doc", "talk.pptx"):
+        (tmp_path / name).write_bytes(b"\xd0\xcf\x11\xe0" if name.endswith(".doc") else b"PK\x03\x04")
+    scan(uri)
+    said = capsys.readouterr().out
+    assert "4 files are no photos that can be read and are passed over: a document (1 .docx, 1 .xlsx, 1 .doc, 1 .pptx)" in said
+    assert "archive" not in said
+
+
+@pytest.mark.parametrize(
+    ("files", "inside"),
+    [
+        (["{}/1.jpg", "{}/2.jpg"], "in/"),
+        (["Fotos/{}/1.jpg", "Fotos/{}/2.jpg"], "Fotos/"),
+        (["a/train/{}/1.jpg", "a/test/{}/2.jpg"], "a/test/, a/train/"),
+    ],
+)
+@pytest.mark.parametrize("labels", [("nevus", "eczema"), ("2023", "2024")])
+def test_where_folders_are_the_labels_it_is_said_and_numbers_are_a_doubt(tmp_path, capsys, files, inside, labels):
+    scan_classes(Path(source(tmp_path / "in", None, [file.format(label) for label in labels for file in files]).removeprefix("folder:")))
+    said = capsys.readouterr().out
+    assert f"labels: the names of the folders in {inside}\n" in said
+    assert ("all of these names are numbers" in said) == labels[0].isdecimal()
+
+
+def test_what_is_joined_by_blanks_alone_is_counted_and_a_class_without_rows_is_named(tmp_path, capsys):
+    rows = [
+        (image, f"{label} " if i == 3 else label, f" {patient}" if i in (1, 2) else patient)
+        for i, (image, label, patient) in enumerate(ROWS)
+    ]
+    assert scan(source(tmp_path, table_of(rows=rows))).manifest[["diagnosis", "patient_id"]].nunique().tolist() == [2, 4]
+    assert "blanks that set spellings apart are taken off: label (1 cell), patient_id (2 cells)" in capsys.readouterr().out
+    rows = [(f" {image}", f"{label:9}", f"{patient:>4}") for image, label, patient in ROWS]  # padded throughout: nothing is joined
+    scan(source(tmp_path, table_of(rows=rows)))
+    assert "blanks" not in capsys.readouterr().out
+    rows = [(image, *("01", "10")[i % 2], "0", patient) for i, (image, _, patient) in enumerate(ROWS)]
+    scan(source(tmp_path, table_of("image,MEL,NV,DF,patient_id", rows)))
+    assert "no row has a 1 in DF\n" in capsys.readouterr().out
+
+
+def test_one_is_told_as_one(tmp_path, capsys):
+    rows = [(image.upper() if not i else image, *rest, "NA" if not i else "3") for i, (image, *rest) in enumerate(ROWS)]
+    uri = source(tmp_path, table_of("image,label,patient_id,q_x", rows))
+    for name in ("a.txt", "extra.jpg"):
+        (tmp_path / name).write_bytes(jpeg(1))
+    (tmp_path / "odd").write_bytes(jpeg(2))
+    scan(uri)
+    said = capsys.readouterr().out
+    for line in (
+        "1 photo is known by its content: 1 without an extension", "1 file is no photo that can be read and is passed over: a text",
+        "1 image is found by a name in other case", "2 photos have no row and are left out (first: 'extra.jpg')",
+        "q_x: 1 answer is read as not given: 'NA'",
+    ):  # fmt: skip
+        assert line in said

@@ -33,7 +33,7 @@ class Folder(FileSource):
             data = self.files.read(name) if name else b""
         for line in said_of(photos, others):
             say(f"      {line}")
-        table = read_label_table(data, where) if name else LabelTable(rows_of_folders(photos, self.path))
+        table = read_label_table(data, where) if name else rows_of_folders(photos, self.path)
         frame, said = self._rows(table, where, self._columns(table.frame, where, name, keys, photos))
         frame, more = self._found(frame, photos, others, where)
         frame["split"], of_splits = self._splits(frame, where)
@@ -70,6 +70,9 @@ class Folder(FileSource):
         if ticks:
             raw, used["label"] = raw.assign(label=label_of_ticks(raw[ticks], where)), "label"
             said.append(f"the label is the one of the columns {', '.join(ticks)} that is 1")
+            said += (
+                [f"no row has a 1 in {', '.join(never)}"] if (never := [name for name in ticks if name not in set(raw["label"])]) else []
+            )
         _check_filled(raw, used, where)
         if renamed := [f"{role} from {name}" for role, name in used.items() if plain(name) not in (role, f"{role}_id")]:
             said.append(f"columns: {', '.join(renamed)}")
