@@ -76,7 +76,7 @@ def test_what_was_guessed_or_passed_over_is_said(tmp_path, capsys):
             "Fotos,Diagnosen,wer",
             "the image and the label, and nothing tells .*Say which: --image-column 'Fotos' --label-column 'Diagnosen'",
         ),
-        ("x,y,z", "Say which: --image-column 'x'. For the label say --label-column with one of these: y, z. For the patient say"),
+        ("x,age,z", "Say which: --image-column 'x'. For the label say --label-column with one of these: age, z. For the patient say"),
         ("image,dx,diagnosis", "dx and diagnosis may both be the label|diagnosis and dx may both be the label"),
     ],
 )

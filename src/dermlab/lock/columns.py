@@ -29,7 +29,7 @@ USUAL = {
 }  # fmt: skip
 
 
-LIKELY = 0.6  # how alike two names are, from 0 to 1: below it a proposal is a guess
+LIKELY = 0.7  # how alike two names are, from 0 to 1: below it a proposal is a guess, as of `age` for `target`
 NO_PERSON = ("lesion", "case", "visit", "encounter", "episode")  # of whom one person may have several
 TICKS = {"0": False, "1": True, "false": False, "true": True}
 

@@ -114,8 +114,8 @@ def frequent_classes(diagnoses: pd.Series, min_count: int) -> Classes:
     targets, rare = counts[counts >= min_count], counts[counts < min_count]
     if len(targets) < 2:
         raise SourceError(
-            f"Fewer than two diagnoses have --min-class-count {min_count} images (commonest: {_with_counts(counts)}). Lower it, or give "
-            "more images."
+            f"Fewer than two diagnoses have --min-class-count {min_count} images (commonest: {_with_counts(counts) or 'none'}). "
+            "Lower it, or give more images."
         )
     if len(rare):
         say(f"      joins `{OTHER}`, with fewer than {min_count} images (--min-class-count): {_with_counts(rare)}")
