@@ -772,7 +772,7 @@ def test_a_zip_with_two_files_of_one_name_or_with_bytes_lost_is_refused(tmp_path
     whole = where.read_bytes()
     with zipfile.ZipFile(where, "a") as archive:
         archive.writestr("nevus\\00.jpg", jpeg(9))
-    with pytest.raises(SourceError, match="holds 1 files twice .first: 'nevus/00.jpg'"):
+    with pytest.raises(SourceError, match="holds 1 file twice .first: 'nevus/00.jpg'"):
         scan_classes(where)
     for damaged in (whole[:-30], whole[: len(whole) // 2], whole[:100] + whole[400:], b""):
         where.write_bytes(damaged)

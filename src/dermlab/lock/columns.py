@@ -10,6 +10,7 @@ from dermlab.lock.keys import share_named
 from dermlab.lock.label_table import plain
 from dermlab.lock.spelling import alike, lines_of
 from dermlab.run.errors import SourceError
+from dermlab.run.progress import some
 
 # The first is ours and holds wherever it stands; of the others one alone may stand in a table.
 USUAL = {
@@ -130,7 +131,7 @@ def label_of_ticks(ticks: pd.DataFrame, where: str) -> pd.Series:
     if len(odd := ticked.sum(axis=1).loc[lambda count: count != 1]):
         raise SourceError(
             f"{where}, {lines_of(odd)}: no column is known as the label, and of {', '.join(ticks.columns)}, which look like a class each, "
-            f"{(odd == 0).sum()} rows have none and {(odd > 1).sum()} several. Write one column of labels and name it --label-column; or, "
-            f"if one of these is no class, take it out, or begin its name with {PREFIX} to make it a question."
+            f"{some((odd == 0).sum(), 'row has', 'rows have')} none and {(odd > 1).sum()} several. Write one column of labels and name it "
+            f"--label-column; or, if one of these is no class, take it out, or begin its name with {PREFIX} to make it a question."
         )
     return ticked.idxmax(axis=1).astype(object)

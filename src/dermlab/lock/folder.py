@@ -178,7 +178,9 @@ class Folder(FileSource):
                 f"{where}, {lines_of(unknown)}: the split {unknown.iloc[0]!r} is not known. Valid: train, val, test; {otherwise}"
             )
         if len(empty := splits[splits.isna()]):
-            raise SourceError(f"{where}, {lines_of(empty)}: {len(empty)} rows have no split, the others have. Fill it in, {otherwise}")
+            raise SourceError(
+                f"{where}, {lines_of(empty)}: {some(len(empty), 'row has', 'rows have')} no split, the others have. Fill it in, {otherwise}"
+            )
         there = set(given)
         if lacking := {"train", "test"} - there:
             why = "Nothing could be learnt from them." if "train" in lacking else "Nothing could be tested on them."

@@ -10,7 +10,7 @@ from dermlab.data.questionnaire import Question
 from dermlab.lock.columns import no_people
 from dermlab.lock.listing import FileSource, Listing, frequent_classes, question_of, read_known_table
 from dermlab.run.errors import SourceError
-from dermlab.run.progress import say
+from dermlab.run.progress import say, some
 
 METADATA = ("HAM10000_metadata.csv", "HAM10000_metadata", "HAM10000_metadata.tab")  # the archive's own name has no ending
 COLUMNS = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"]
@@ -27,7 +27,8 @@ class Ham10000(FileSource):
         key_of_image = {PurePosixPath(key).stem: key for key in keys if key.lower().endswith((".jpg", ".jpeg", ".png"))}
         absent = rows.loc[~rows["image_id"].isin(list(key_of_image)), "image_id"]
         if len(absent):
-            raise SourceError(f"{where} lists {len(absent)} images that are not there (first: {absent.iat[0]}). Unpack all image parts.")
+            images = some(len(absent), "image that is", "images that are")
+            raise SourceError(f"{where} lists {images} not there (first: {absent.iat[0]}). Unpack all image parts.")
         for line in no_people("lesion_id"):
             say(f"      {line}")
         answered = rows.replace("unknown", None)

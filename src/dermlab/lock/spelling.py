@@ -138,9 +138,9 @@ def check_not_changed(column: pd.Series, where: str) -> None:
     ):
         if len(changed):
             raise SourceError(
-                f"{where}, {lines_of(changed)}, column {column.name}: {len(changed)} ids are {how}. A spreadsheet, or a type of number too "
-                "short for them, has made this of them, and several may now be one, or one two. Format that column as text before the ids "
-                "are entered, and export again; what they were cannot be restored from this file."
+                f"{where}, {lines_of(changed)}, column {column.name}: {some(len(changed), 'id is', 'ids are')} {how}. A spreadsheet, or a "
+                "type of number too short for them, has made this of them, and several may now be one, or one two. Format that column as "
+                "text before the ids are entered, and export again; what they were cannot be restored from this file."
             )
 
 
