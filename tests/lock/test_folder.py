@@ -59,8 +59,9 @@ def test_what_was_guessed_or_passed_over_is_said(tmp_path, capsys):
     scan(source(tmp_path, table_of("filename,dx,lesion_id,remark", rows), [*(row[0] for row in ROWS), "extra.jpg"]))
     said = capsys.readouterr().out
     assert "columns: image from filename, label from dx, patient from lesion_id" in said
-    assert "columns passed over: remark" in said
-    assert "1 photos have no row and are left out" in said
+    assert "columns passed over: remark (a name that begins with q_ makes a question of one)" in said
+    assert said.count("patients are told apart by lesion_id, which tells lesions apart and not people: photos of one person may lie") == 1
+    assert "1 photo has no row and is left out (first: 'extra.jpg')" in said
 
 
 @pytest.mark.parametrize(
@@ -68,8 +69,14 @@ def test_what_was_guessed_or_passed_over_is_said(tmp_path, capsys):
     [
         ("picture_of,label,patient_id", "no column is known as the image; .*--image-column 'picture_of'"),
         ("image,diagnoses,patient_id", "no column is known as the label; .*--label-column 'diagnoses'"),
-        ("image,label,who", "nothing tells the patients apart; .*--patient-column 'who'.*--no-patients"),
-        ("image,q_sick,patient_id", "no column is known as the label; .*--label-column 'NAME'"),
+        ("image,label,who", "nothing tells the patients apart; .*--patient-column with one of these: who. .*--no-patients"),
+        ("image,label,patients", "nothing tells the patients apart; .*Say which: --patient-column 'patients'. "),
+        ("image,q_sick,patient_id", "no column is known as the label; .*No column is left that could be the label"),
+        (
+            "Fotos,Diagnosen,wer",
+            "the image and the label, and nothing tells .*Say which: --image-column 'Fotos' --label-column 'Diagnosen'",
+        ),
+        ("x,age,z", "Say which: --image-column 'x'. For the label say --label-column with one of these: age, z. For the patient say"),
         ("image,dx,diagnosis", "dx and diagnosis may both be the label|diagnosis and dx may both be the label"),
     ],
 )
@@ -207,10 +214,10 @@ def test_a_folder_of_images_may_be_a_link_that_the_user_made_and_no_other_may_le
 
 def test_rows_whose_image_is_missing_are_counted_and_left_out_only_if_asked(tmp_path, capsys):
     uri = source(tmp_path, table_of(rows=[*ROWS, ("gone.jpg", "nevus", "P9")]))
-    with pytest.raises(SourceError, match="1 of 9 images are not there .first: line 10, 'gone.jpg'.*--skip-missing"):
+    with pytest.raises(SourceError, match="1 of 9 images is not there .first: line 10, 'gone.jpg'.*--skip-missing"):
         scan(uri)
     assert len(scan(uri, skip_missing=True).manifest) == 8
-    assert "1 rows whose image is not there are left out" in capsys.readouterr().out
+    assert "1 row whose image is not there is left out (line 10)" in capsys.readouterr().out
 
 
 SAME = [
@@ -230,7 +237,7 @@ def test_spellings_that_look_alike_are_one(spellings):
 def test_a_name_shows_all_that_it_holds_but_joiners_that_shape_letters():
     labels, said = joined_labels(pd.Series(["nae\u00advus", "nae\u00advus", "naevus", "می\u200cخواهم"]))
     assert labels.tolist() == ["naevus", "naevus", "naevus", "می\u200cخواهم"]
-    assert said == ["labels joined with another spelling: 'nae\\xadvus'"]
+    assert said == ["labels joined with another spelling: 'nae\\xadvus' as 'naevus', 2 rows"]
 
 
 @pytest.mark.parametrize(("one", "other"), OTHERS)
@@ -262,10 +269,10 @@ def test_dashes_and_blanks_within_are_joined_in_every_column_and_said(tmp_path, 
     listing = scan(source(tmp_path, table_of("image,label,patient_id,q_sex", rows), [f"a - {row[0]}" for row in ROWS]))
     assert listing.manifest[["patient_id", "diagnosis", "q_sex"]].nunique().tolist() == [4, 2, 1]
     said = capsys.readouterr().out
-    assert "4 other spellings of a patient" in said
-    assert "labels joined with another spelling: 'a\\xa0–\\xa0eczema'" in said
-    assert "q_sex: 1 spellings are joined with a commoner one" in said
-    assert "4 images are found by their names in other case, dashes or blanks" in said
+    assert "4 other spellings of a patient are joined with the first, in 4 rows: blanks, dashes, " in said
+    assert "labels joined with another spelling: 'a\\xa0–\\xa0eczema' as 'a – eczema', 4 rows" in said
+    assert "q_sex: 1 spelling is joined with a commoner one: 'x\\xa0–\\xa0y' as 'x - y', 4 rows" in said
+    assert "4 images are found by a name in other case, dashes or blanks" in said
 
 
 @pytest.mark.parametrize("rounded", ["2.01912E+11", '"2,01912E+11"', "2.01912e11", "2E+11", "2019120000001230000"])
@@ -302,7 +309,7 @@ def test_a_word_for_nobody_is_no_patient_and_no_case(tmp_path, capsys, word):
     rows = [(*ROWS[i], row[2]) for i, row in enumerate(rows)]
     manifest = scan(source(tmp_path, table_of("image,label,patient_id,visit_id", rows))).manifest
     assert manifest["case_id"].tolist() == manifest["patient_id"].tolist()
-    assert "2 rows have a word for nothing as their case; it is read as empty" in capsys.readouterr().out
+    assert "2 rows have a word for nothing as the case; it is read as empty" in capsys.readouterr().out
 
 
 def test_one_name_for_many_of_the_rows_is_told(tmp_path, capsys):
@@ -314,7 +321,7 @@ def test_one_name_for_many_of_the_rows_is_told(tmp_path, capsys):
 def test_numbers_as_labels_are_one_class_with_and_without_a_point(tmp_path, capsys):
     rows = [(image, f"{i % 2}{'.0' if i > 4 else ''}", patient) for i, (image, _, patient) in enumerate(ROWS)]
     assert scan(source(tmp_path, table_of(rows=rows))).classes.targets == ("0", "1")
-    assert "labels joined with another spelling: '0.0', '1.0'" in capsys.readouterr().out
+    assert "labels joined with another spelling: '0.0' as '0', 1 row; '1.0' as '1', 2 rows" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("ticks", ["01", ("0.0", "1.0"), ("FALSE", "TRUE"), ("", "1")])
@@ -326,7 +333,7 @@ def test_a_column_a_class_is_read_as_the_label_and_said(tmp_path, capsys, ticks)
     assert listing.manifest["diagnosis"].value_counts().to_dict() == {"MEL": 4, "NV": 4}
     said = capsys.readouterr().out
     assert "the label is the one of the columns AK, MEL, NV, UNK that is 1" in said
-    assert "columns passed over: side\n" in said
+    assert "columns passed over: side (" in said
 
 
 def test_a_column_a_class_with_none_or_several_ticked_is_refused_with_the_lines(tmp_path):
@@ -338,7 +345,7 @@ def test_a_column_a_class_with_none_or_several_ticked_is_refused_with_the_lines(
     people = [(image, label, patient, str(i % 2), str(1 - i % 2)) for i, (image, label, patient) in enumerate(ROWS)]
     with pytest.raises(SourceError, match="no column is known as the label; .*--label-column 'diagnose'"):
         scan(source(tmp_path, table_of("image,diagnose,patient_id,male,female", people)))
-    with pytest.raises(SourceError, match="nothing tells the patients apart; .*--patient-column 'NAME'"):
+    with pytest.raises(SourceError, match="nothing tells the patients apart; .*No column is left that could be the patient"):
         scan(source(tmp_path, table_of("image,MEL,NV", [row[:3] for row in rows])))
 
 
@@ -379,7 +386,10 @@ def test_one_person_has_one_spelling_and_it_is_said():
     joined, said = joined_ids(pd.Series(["P1", "p1", "P1 ", "é", "e\u0301", "7", "7.0", "P  2", "p 2"]), "patient", "labels.csv")
     assert joined.nunique() == 4
     assert joined[0] == joined[1] == joined[2] == "P1"
-    assert said == ["5 other spellings of a patient (blanks, dashes, case, accents, `.0`, what is not seen) are joined with the first"]
+    assert said == [
+        "5 other spellings of a patient are joined with the first, in 5 rows: blanks, dashes, case, accents, `.0`, what is not seen "
+        "(lines 1, 2, 4, 6, 8)"
+    ]
 
 
 def test_patients_that_differ_in_leading_zeros_are_a_doubt_and_the_error_names_lines_only():
@@ -391,7 +401,9 @@ def test_patients_that_differ_in_leading_zeros_are_a_doubt_and_the_error_names_l
 def test_a_class_is_spelt_as_most_rows_spell_it():
     labels, said = joined_labels(pd.Series(["Eczema", "eczema", "Eczema", "NA", "seborrheic  keratosis", "Seborrheic keratosis"]))
     assert labels.tolist() == ["Eczema", "Eczema", "Eczema", "NA", "Seborrheic keratosis", "Seborrheic keratosis"]
-    assert said == ["labels joined with another spelling: 'eczema', 'seborrheic  keratosis'"]
+    assert said == [
+        "labels joined with another spelling: 'eczema' as 'Eczema', 1 row; 'seborrheic  keratosis' as 'Seborrheic keratosis', 1 row"
+    ]
 
 
 def test_a_preview_says_and_shows_what_would_be_pinned_and_writes_nothing_here(tmp_path, capsys, monkeypatch):
@@ -478,13 +490,13 @@ AGES = [str(20 + i) for i in range(20)]
 @pytest.mark.parametrize(
     ("odd", "value", "says"),
     [
-        ("NA", None, "q_age: 1 answers are read as not given: 'NA'"),
-        ("unknown", None, "q_age: 1 answers are read as not given: 'unknown'"),
-        ("?", None, "q_age: 1 answers are read as not given: '?'"),
-        ('"1,000"', 1000, "q_age: 1 answers are read as thousands, 1,000 as 1000 (line 5)"),
-        ("1\u00a0000.5", 1000.5, "q_age: 1 answers are read as thousands"),
-        ('"0,125"', 0.125, "q_age: 1 commas are read as decimal points (line 5)"),
-        ('"27,5"', 27.5, "q_age: 1 commas are read as decimal points (line 5)"),
+        ("NA", None, "q_age: 1 answer is read as not given: 'NA'"),
+        ("unknown", None, "q_age: 1 answer is read as not given: 'unknown'"),
+        ("?", None, "q_age: 1 answer is read as not given: '?'"),
+        ('"1,000"', 1000, "q_age: 1 answer is read as thousands, 1,000 as 1000 (line 5)"),
+        ("1\u00a0000.5", 1000.5, "q_age: 1 answer is read as thousands"),
+        ('"0,125"', 0.125, "q_age: 1 comma is read as a decimal point (line 5)"),
+        ('"27,5"', 27.5, "q_age: 1 comma is read as a decimal point (line 5)"),
         ("27\u00a0", 27, ""),
         ("\u22125", -5, ""),
         ("\uff12\uff17", 27, ""),
@@ -497,8 +509,44 @@ def test_a_number_stays_one_whatever_one_answer_looks_like(tmp_path, capsys, odd
     assert says in capsys.readouterr().out
 
 
-def test_points_part_thousands_where_commas_are_decimal(tmp_path):
-    assert asked(tmp_path, ["1.000,5", "20", "3,25", "n/a"], ";")[1].tolist()[:3] == [1000.5, 20, 3.25]
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+@pytest.mark.parametrize(
+    ("answers", "values", "says"),
+    [
+        (["1.000,5", "20", "3,25", "1.234"], [1000.5, 20, 3.25, 1234], "2 answers are read as thousands, 1.000,5 as 1000.5 (lines 2, 5)"),
+        (["27,5", "1.234"], [27.5, 1234], "1 answer is read as thousands, 1.234 as 1234 (line 3)"),
+        (["1.234.567", "1.234"], [1234567, 1234], "2 answers are read as thousands"),
+        (["1 234,5", "1'234", "-1.234"], [1234.5, 1234, -1234], "3 answers are read as thousands"),
+        (["1,234", "27.5"], [1234, 27.5], "1 answer is read as thousands, 1,234 as 1234 (line 2)"),
+        (["1,234.5", "1,234"], [1234.5, 1234], "2 answers are read as thousands, 1,234.5 as 1234.5 (lines 2, 3)"),
+        (["1,234", "2"], [1.234, 2], "1 comma is read as a decimal point (line 2)"),
+        (["27,5", "27.5"], [27.5, 27.5], "1 comma is read as a decimal point (line 2)"),
+        (["1.234", "0.5"], [1.234, 0.5], ""),
+        (["1e3", "27,5", "1.234"], [1000, 27.5, 1234], "1 answer is read as thousands, 1.234 as 1234 (line 4)"),
+    ],
+)
+def test_what_a_comma_and_a_point_are_the_other_answers_tell(tmp_path, capsys, delimiter, answers, values, says):
+    assert asked(tmp_path, [*answers, "3"], delimiter)[1].tolist() == [*values, 3]
+    assert says in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("answers", [["27,5", "1.234", "27.5"], ["27,5", "1,234", "0.5"], ["1.234", "1,234", "5"]])
+def test_numbers_whose_signs_may_be_either_are_refused_with_their_lines(tmp_path, answers):
+    with pytest.raises(
+        SourceError, match="lines? [23].*, column q_age: '1.234' may be thousands or have decimals.*Write all numbers as 1000.5"
+    ):
+        asked(tmp_path, answers, ";")
+
+
+@pytest.mark.parametrize("form", ["2024-01-{:02d}", "{:02d}.01.2024", "1/{}/24", "2024-01-{:02d} 10:00", "202401{:02d}", "{} Mar 2024"])
+def test_a_question_of_dates_or_of_as_many_answers_as_rows_is_told_to_be_useless(tmp_path, capsys, form):
+    asked(tmp_path, [form.format(i + 1) for i in range(12)])
+    useless = "it tells the network nothing, and a name without q_ leaves it out"
+    assert f"q_age: 12 answers are dates (lines 2, 3, 4, 5, 6 and others): {useless}" in capsys.readouterr().out
+    asked(tmp_path, [str(1000 + i) for i in range(40)])
+    assert f"q_age: it has 40 different whole numbers in 40 answers: if they are ids, {useless}" in capsys.readouterr().out
+    asked(tmp_path, [str(20 + i % 30) for i in range(40)])
+    assert useless not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("odd", [">80", "12 months", "forty", "inf"])
@@ -512,7 +560,10 @@ def test_a_choice_with_numbers_in_it_or_with_nearly_as_many_answers_as_rows_is_s
     assert question.choices == ("0", "1", "2", "3+")
     assert "q_age: 3 of 12 answers are no numbers (lines 5, 9, 13), so it is a choice" in capsys.readouterr().out
     assert asked(tmp_path, [f"{i} years" for i in range(12)])[0].kind == "choice"
-    assert "q_age: it has 12 different answers in 12: is it a question to choose from?" in capsys.readouterr().out
+    assert (
+        "q_age: it has 12 different answers in 12: it tells the network nothing, and a name without q_ leaves it out"
+        in capsys.readouterr().out
+    )
 
 
 def test_none_may_be_an_answer_and_several_answers_are_joined_each(tmp_path, capsys):
@@ -520,7 +571,7 @@ def test_none_may_be_an_answer_and_several_answers_are_joined_each(tmp_path, cap
     question, answers = asked(tmp_path, ["arm;Leg", "leg", "leg; arm", ";"])
     assert (question.kind, question.choices) == ("multi", ("arm", "leg"))
     assert answers.tolist() == [("arm", "leg"), ("leg",), ("arm", "leg"), ()]
-    assert "q_age: 1 spellings are joined with a commoner one" in capsys.readouterr().out
+    assert "q_age: 1 spelling is joined with a commoner one: 'Leg' as 'leg', 1 row" in capsys.readouterr().out
 
 
 def test_without_a_table_no_column_is_asked_for(tmp_path):
@@ -563,7 +614,7 @@ def test_a_table_may_name_photos_without_an_extension_and_is_told_what_is_no_pho
     with pytest.raises(SourceError, match="1 of 8 images are there and are no photos .first: line 5, '03' is DICOM: export as PNG"):
         scan(uri)
     assert len(scan(uri, skip_missing=True).manifest) == 7
-    assert "1 rows whose image is not there are left out; 1 of them name a file that is no photo" in capsys.readouterr().out
+    assert "1 row whose image is not there is left out (line 5); 1 of them names a file that is no photo" in capsys.readouterr().out
 
 
 LITTER = [
@@ -721,9 +772,158 @@ def test_a_zip_with_two_files_of_one_name_or_with_bytes_lost_is_refused(tmp_path
     whole = where.read_bytes()
     with zipfile.ZipFile(where, "a") as archive:
         archive.writestr("nevus\\00.jpg", jpeg(9))
-    with pytest.raises(SourceError, match="holds 1 files twice .first: 'nevus/00.jpg'"):
+    with pytest.raises(SourceError, match="holds 1 file twice .first: 'nevus/00.jpg'"):
         scan_classes(where)
     for damaged in (whole[:-30], whole[: len(whole) // 2], whole[:100] + whole[400:], b""):
         where.write_bytes(damaged)
         with pytest.raises(SourceError, match="is not a readable zip|cannot be unpacked"):
             scan_classes(where)
+
+
+def test_rows_without_an_image_are_named_and_left_out_only_if_asked(tmp_path, capsys):
+    uri = source(tmp_path, table_of(rows=[*ROWS, ("", "nevus", "P9"), ("gone.jpg", "nevus", "P9"), ("", "eczema", "P9")]))
+    with pytest.raises(SourceError, match="lines 10, 12, column image: is empty, in 2 rows. .*leave them out with --skip-missing"):
+        scan(uri)
+    assert len(scan(uri, skip_missing=True).manifest) == 8
+    said = capsys.readouterr().out
+    assert "2 rows without an image are left out (lines 10, 12)" in said
+    assert "1 row whose image is not there is left out (line 11)" in said
+
+
+@pytest.mark.parametrize("image", ["a{}.jpg", "photos/a{}", "C:\\Fotos\\a{}.JPG", "a{}"])
+def test_the_column_whose_cells_name_photos_is_proposed_and_not_one_that_is_spelt_a_little_like_it(tmp_path, image):
+    rows = [(str(30 + i // 2), image.format(i), label, patient) for i, (_, label, patient) in enumerate(ROWS)]
+    uri = source(tmp_path, table_of("age,Datei,label,patient_id", rows), [f"photos/a{i}.jpg" for i in range(8)])
+    with pytest.raises(SourceError, match="it has age, Datei, label, patient_id. Say which: --image-column 'Datei'."):
+        scan(uri)
+    rows = [(age, "x", *rest) for age, _, *rest in rows]
+    with pytest.raises(SourceError, match="For the image say --image-column with one of these: age, Datei."):
+        scan(source(tmp_path, table_of("age,Datei,label,patient_id", rows)))
+
+
+def test_a_table_beside_that_tells_the_patients_is_named_with_its_columns(tmp_path):
+    rows = [(image, *("01", "10")[i % 2]) for i, (image, *_) in enumerate(ROWS)]
+    uri = source(tmp_path, table_of("image,MEL,NV", rows), name="GroundTruth.csv")
+    (tmp_path / "metadata.csv").write_text(table_of("image,lesion_id,Patient ID", ROWS))
+    (tmp_path / "notes.csv").write_text('image,text\n1,"open')
+    with pytest.raises(
+        SourceError, match="metadata.csv has Patient ID and lesion_id: join it into GroundTruth.csv by image first. Where each"
+    ):
+        scan(uri, labels="GroundTruth.csv")
+    (tmp_path / "metadata.csv").unlink()
+    with pytest.raises(SourceError, match=r"Other tables there \(notes.csv\) have no column of a usual name for a patient"):
+        scan(uri, labels="GroundTruth.csv")
+
+
+@pytest.mark.parametrize(
+    ("column", "word"), [("lesion_id", "lesion"), ("Case", "case"), ("visit_number", "visit"), ("patient_id", None), ("subject", None)]
+)
+def test_a_patient_who_is_a_lesion_a_case_or_a_visit_is_told_as_that(tmp_path, capsys, column, word):
+    scan(source(tmp_path, table_of(f"image,label,{column}")), patient_column=column)
+    said = capsys.readouterr().out
+    assert said.count("and not people: photos of one person may lie on both sides") == (word is not None)
+    assert word is None or f"{column}, which tells {word}s apart" in said
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_without_patients_the_dry_run_says_what_the_lock_says_and_counts_none(tmp_path, capsys, dry):
+    uri, options = source(tmp_path / "in", None, CLASSES), Options(min_class_count=1, no_patients=True)
+    preview(uri, options) if dry else lock(uri, options, tmp_path / "pin", tmp_path / "at")
+    said = capsys.readouterr().out
+    assert "patients are not known: photos of one person may lie on both sides of the split, and scores be too good" in said
+    assert not dry or "8 images (0 MB), patients not known, 0 questions" in said
+    assert " 8 patients" not in said
+    assert "images  patients" not in said
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (
+            {"patient_column": "label"},
+            "column label is named as the label and the patient, .*--label-column, --patient-column.*--no-patients",
+        ),
+        ({"patient_column": "image"}, "column image is named as the image and the patient"),
+        ({"patient_column": "q_center"}, "column q_center is named as the patient, and q_ makes a question of it"),
+        ({"label_column": "q_center"}, "column q_center is named as the label, and q_ makes a question of it"),
+        ({"split_column": "label"}, "column label is named as the label and the split.* .--label-column, --split-column.\\.$"),
+    ],
+)
+def test_a_column_is_one_thing(tmp_path, given, says):
+    rows = [(*row, "a") for row in ROWS]
+    with pytest.raises(SourceError, match=says):
+        scan(source(tmp_path, table_of("image,label,patient_id,q_center", rows)), **given)
+
+
+@pytest.mark.parametrize(("people", "photos", "doubt"), [(9, 102, True), (10, 102, False), (9, 99, False)])
+def test_few_patients_of_many_photos_are_a_doubt(tmp_path, capsys, people, photos, doubt):
+    rows = [(f"{i}.jpg", ("nevus", "eczema")[i % 2], f"site {i % people}") for i in range(photos)]
+    scan(source(tmp_path, table_of(rows=rows), [row[0] for row in rows]))
+    said = capsys.readouterr().out
+    assert ("patient_id has 9 different names for 102 photos: is it people whom it tells apart?" in said) == doubt
+    assert "site" not in said
+
+
+def test_patients_in_several_splits_are_refused_with_the_lines_of_one_and_no_name(tmp_path):
+    rows = [(image, label, "Smith" if i in (2, 5) else f"P{i}", ("train", "test")[i > 4]) for i, (image, label, _) in enumerate(ROWS)]
+    says = "lines 4 and 7: are of one patient, train and test. 1 patient has images in more than one split.*--ignore-splits"
+    with pytest.raises(SourceError, match=says) as error:
+        scan(source(tmp_path, table_of("image,label,patient_id,split", rows)))
+    assert "Smith" not in str(error.value)
+
+
+def test_documents_beside_a_table_are_no_archives(tmp_path, capsys):
+    uri = source(tmp_path, table_of())
+    for name in ("Brief.docx", "Plan.XLSX", "old.doc", "talk.pptx"):
+        (tmp_path / name).write_bytes(b"\xd0\xcf\x11\xe0" if name.endswith(".doc") else b"PK\x03\x04")
+    scan(uri)
+    said = capsys.readouterr().out
+    assert "4 files are no photos that can be read and are passed over: a document (1 .docx, 1 .xlsx, 1 .doc, 1 .pptx)" in said
+    assert "archive" not in said
+
+
+@pytest.mark.parametrize(
+    ("files", "inside"),
+    [
+        (["{}/1.jpg", "{}/2.jpg"], "in/"),
+        (["Fotos/{}/1.jpg", "Fotos/{}/2.jpg"], "Fotos/"),
+        (["a/train/{}/1.jpg", "a/test/{}/2.jpg"], "a/test/, a/train/"),
+    ],
+)
+@pytest.mark.parametrize("labels", [("nevus", "eczema"), ("2023", "2024")])
+def test_where_folders_are_the_labels_it_is_said_and_numbers_are_a_doubt(tmp_path, capsys, files, inside, labels):
+    scan_classes(Path(source(tmp_path / "in", None, [file.format(label) for label in labels for file in files]).removeprefix("folder:")))
+    said = capsys.readouterr().out
+    assert f"labels: the names of the folders in {inside}\n" in said
+    assert ("all of these names are numbers" in said) == labels[0].isdecimal()
+
+
+def test_what_is_joined_by_blanks_alone_is_counted_and_a_class_without_rows_is_named(tmp_path, capsys):
+    rows = [
+        (image, f"{label} " if i == 3 else label, f" {patient}" if i in (1, 2) else patient)
+        for i, (image, label, patient) in enumerate(ROWS)
+    ]
+    assert scan(source(tmp_path, table_of(rows=rows))).manifest[["diagnosis", "patient_id"]].nunique().tolist() == [2, 4]
+    assert "blanks that set spellings apart are taken off: label (1 cell), patient_id (2 cells)" in capsys.readouterr().out
+    rows = [(f" {image}", f"{label:9}", f"{patient:>4}") for image, label, patient in ROWS]  # padded throughout: nothing is joined
+    scan(source(tmp_path, table_of(rows=rows)))
+    assert "blanks" not in capsys.readouterr().out
+    rows = [(image, *("01", "10")[i % 2], "0", patient) for i, (image, _, patient) in enumerate(ROWS)]
+    scan(source(tmp_path, table_of("image,MEL,NV,DF,patient_id", rows)))
+    assert "no row has a 1 in DF\n" in capsys.readouterr().out
+
+
+def test_one_is_told_as_one(tmp_path, capsys):
+    rows = [(image.upper() if not i else image, *rest, "NA" if not i else "3") for i, (image, *rest) in enumerate(ROWS)]
+    uri = source(tmp_path, table_of("image,label,patient_id,q_x", rows))
+    for name in ("a.txt", "extra.jpg"):
+        (tmp_path / name).write_bytes(jpeg(1))
+    (tmp_path / "odd").write_bytes(jpeg(2))
+    scan(uri)
+    said = capsys.readouterr().out
+    for line in (
+        "1 photo is known by its content: 1 without an extension", "1 file is no photo that can be read and is passed over: a text",
+        "1 image is found by a name in other case", "2 photos have no row and are left out (first: 'extra.jpg')",
+        "q_x: 1 answer is read as not given: 'NA'",
+    ):  # fmt: skip
+        assert line in said

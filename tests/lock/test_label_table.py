@@ -70,7 +70,7 @@ def test_what_is_not_seen_and_what_makes_a_cell_text_go_and_are_said():
     table = read_label_table(data.encode(), "labels.csv")
     assert table.frame.values.tolist() == [["01.jpg", "nevus", "001X"], ["02.jpg", "nevus", "001X"], ["03.jpg", "'t Hooft's", None]]
     assert table.said == [
-        "characters that are not seen are taken off: label (2 cells), patient_id (1 cells)",
+        "characters that are not seen are taken off: label (2 cells), patient_id (1 cell)",
         "a spreadsheet's guards of text (=\"\", ') are taken off: image (2 cells), patient_id (2 cells)",
     ]
 
@@ -80,8 +80,8 @@ def test_blank_lines_repeated_headers_and_an_index_without_a_name_are_passed_ove
     table = read_label_table(data, "labels.csv")
     assert table.frame.index.tolist() == [2, 6]
     assert table.said == [
-        "the header stands there 2 times; the later ones are passed over",
-        "1 column(s) without a name are passed over",
+        "the header stands there 2 times; the later one is passed over",
+        "1 column without a name is passed over",
     ]
 
 

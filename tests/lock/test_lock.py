@@ -18,6 +18,7 @@ from dermlab.catalog.params import Params as CatalogPart
 from dermlab.data.pin import read_pin
 from dermlab.lock.listing import Options
 from dermlab.lock.lock import lock, opaque_id
+from dermlab.lock.preview import preview
 from dermlab.lock.sources import open_source
 from dermlab.run.errors import ContractError, SourceError
 from dermlab.run.location import read_location
@@ -128,8 +129,11 @@ def test_where_the_objects_lie_may_be_said_by_the_environment_and_must_be_said_b
     ("columns", "says"),
     [
         ({"image": ["00.jpg"] * 40}, "lines 2 and 3: name '00.jpg' in two rows"),
-        ({"split": ["train", "test", "train", "val"] * 10}, "20 patient.s. have images in more than one split"),
-        ({"patient_id": [None] * 40}, "line 2, column patient_id: is empty"),
+        (
+            {"split": ["train", "test", "train", "val"] * 10},
+            "lines 2 and 3: are of one patient, train and test. 20 patients have images in more than one split",
+        ),
+        ({"patient_id": [None] * 40}, "lines 2, 3, 4, 5, 6 and others, column patient_id: is empty, in 40 rows"),
         ({"label": ["nevus"] * 40}, "Fewer than two diagnoses"),
         ({"image": ["../x.jpg"] + [f"{i:02d}.jpg" for i in range(1, 40)]}, "points outside"),
     ],
@@ -272,3 +276,22 @@ def test_weights_of_scin_that_are_none_are_an_error_in_words(tmp_path):
     (tmp_path / "scin_labels.csv").write_text('case_id,weighted_skin_condition_label\nc1,"__import__(1)"\n')
     with pytest.raises(SourceError, match="is no weights"):
         open_source(f"scin:{tmp_path}", OPTIONS).scan()
+
+
+def test_diagnoses_that_join_other_are_named_commonest_first_by_every_source(tmp_path, capsys):
+    labels = ["nevus"] * 14 + ["melanoma"] * 12 + ["eczema"] * 2 + [f"rare {i:02d}" for i in range(12)]
+    uri = folder_source(tmp_path / "in", label=labels)
+    for dry in (False, True):
+        (preview if dry else lambda *given: locked(tmp_path, *given))(uri, replace(OPTIONS, min_class_count=3))
+        named = ", ".join(["eczema 2", *(f"rare {i:02d} 1" for i in range(8))])
+        assert (
+            f"joins `other`, with fewer than 3 images (--min-class-count): {named} and 4 others with 4 images\n" in capsys.readouterr().out
+        )
+    (tmp_path / "ham").mkdir()
+    header = "lesion_id,image_id,dx,dx_type,age,sex,localization"
+    rows = [f"L{i},I{i},{('nv', 'mel')[i % 2] if i else 'df'},histo,40,male,back" for i in range(9)]
+    (tmp_path / "ham" / "HAM10000_metadata.csv").write_text("\n".join([header, *rows]))
+    for i in range(9):
+        (tmp_path / "ham" / f"I{i}.jpg").write_bytes(jpeg(i))
+    assert open_source(f"ham10000:{tmp_path / 'ham'}", OPTIONS).scan().classes.targets == ("mel", "nv")
+    assert "joins `other`, with fewer than 2 images (--min-class-count): df 1\n" in capsys.readouterr().out

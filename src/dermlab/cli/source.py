@@ -54,8 +54,6 @@ def lock(
     with Repo() as repo:
         repo.add(str(paths.SOURCE))
     say(f"lock: {len(pin.manifest)} images, {len(pin.classes.targets)} classes, {len(pin.questions)} questions in {paths.SOURCE}")
-    if no_patients:
-        say("      patients are not known: photos of one person may lie on both sides of the split, and scores be too good")
     say(f"      digest {pin.digest[:16]}; commit {paths.SOURCE}.dvc")
 
 

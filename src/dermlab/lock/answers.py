@@ -2,19 +2,28 @@
 answers where they are separated by `;`, a choice otherwise. What is read as no answer, joined or no number is said.
 """
 
+import re
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
 from dermlab.data.questionnaire import PREFIX, Question, Questionnaire
-from dermlab.lock.spelling import folded, joined, lines_of, says_nothing, without_marks
+from dermlab.lock.spelling import MONTH, folded, joined, lines_of, listed, says_nothing, without_marks
 from dermlab.run.errors import SourceError
+from dermlab.run.progress import some
 
 NO_ANSWER = ("na", "n a", "nan", "nat", "null")  # as programs write that there is none, `without_marks`; `none` may be an answer
+SURE = 30  # answers, of which ages and the like would repeat themselves
 MANY = 9  # different numbers that nobody gives to choose from
-PARTED = r"[+-]?[1-9]\d{0,2}(?:[, ']\d{3})+(?:\.\d+)?"  # 1,000.5: thousands are parted
-DECIMAL_COMMA = r"[+-]?\d+(?:\.\d{3})*,\d+"  # 1.000,5
+# A number with the signs that people put into it, in English, 1,000.5, and in German, 1.000,5. Blanks and ' part thousands in both.
+POINTED = r"[+-]?(?:[1-9]\d{0,2}(?:[, ']\d{3})+|\d+)(?:\.\d+)?"
+COMMAED = r"[+-]?(?:[1-9]\d{0,2}(?:[. ']\d{3})+|\d+)(?:,\d+)?"
+DATE = re.compile(
+    rf"(?:\d{{1,4}}([-./])\d{{1,2}}\1\d{{1,4}}|\d{{1,2}}[-. ]+{MONTH}\w*[-., ]+\d{{2,4}}|{MONTH}\w*[-. ]+\d{{1,2}},? \d{{4}})"
+    r"(?:[t ].*)?|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+)
+USELESS = f"it tells the network nothing, and a name without {PREFIX} leaves it out"
 
 
 def answers_of(rows: pd.DataFrame, delimiter: str, where: str) -> tuple[Questionnaire, dict[str, pd.Series], list[str]]:
@@ -24,7 +33,7 @@ def answers_of(rows: pd.DataFrame, delimiter: str, where: str) -> tuple[Question
     for column in [name for name in rows.columns if name.startswith(PREFIX)]:
         question, answers[column], of_column = _number(rows[column], delimiter, where) or _choice(rows[column])
         questions.append(question)
-        said += [f"{column}: {line}" for line in of_column]
+        said += [f"{column}: {line}" for line in (*of_column, *_doubts(rows[column], question))]
     return tuple(questions), answers, said
 
 
@@ -35,7 +44,7 @@ def _number(column: pd.Series, delimiter: str, where: str) -> Read | None:
     """None where the column is no number."""
     nothing = _are(column, says_nothing)
     given = column[column.notna() & ~nothing]
-    numbers, said = _numbers(given, delimiter)
+    numbers, said = _numbers(given, delimiter, where)
     others = given[numbers.isna()]
     if numbers.nunique() > MANY and 0 < len(others) <= len(given) / 2:
         raise SourceError(
@@ -49,20 +58,39 @@ def _number(column: pd.Series, delimiter: str, where: str) -> Read | None:
     return question, numbers.reindex(column.index).astype(float), _not_given(column[nothing]) + said
 
 
-def _numbers(given: pd.Series, delimiter: str) -> tuple[pd.Series, list[str]]:
-    """NaN where an answer is no finite number. Where commas part the columns, one in a cell parts thousands if it can."""
-    text, said = given.map(folded).astype(object), []
-    marked = text[text.str.contains("[, ']", regex=True)]
-    parted, decimal = marked.str.fullmatch(PARTED), marked.str.fullmatch(DECIMAL_COMMA)
-    if len(marked) and decimal.all() and (delimiter != "," or not parted.all()):
-        said = [f"{len(marked)} commas are read as decimal points ({lines_of(marked)})"]
-        points = marked.str.contains(".", regex=False).any()  # then they part thousands
-        text = (text.str.replace(".", "") if points else text).str.replace(",", ".")
-    elif parted.any():
-        said = [f"{parted.sum()} answers are read as thousands, 1,000 as 1000 ({lines_of(parted[parted])})"]
-        text.loc[parted[parted].index] = marked[parted].str.replace("[, ']", "", regex=True)
-    numbers = pd.to_numeric(text, errors="coerce").astype(float)
+def _numbers(given: pd.Series, delimiter: str, where: str) -> tuple[pd.Series, list[str]]:
+    """NaN where an answer is no finite number. Whether 1,234 and 1.234 are a thousand or one and a bit, the other answers tell; where none
+    does, a comma parts thousands in a table whose columns are parted by commas, too. Raises SourceError where they tell both."""
+    text = given.map(folded).astype(object)
+    pointed, commaed = _read(text, POINTED, "[, ']").fillna(pd.to_numeric(text, errors="coerce")), _read(text, COMMAED, "[. ']")
+    comma, point = text.str.contains(",", regex=False), text.str.contains(".", regex=False)
+    doubtful = pointed.notna() & commaed.notna() & (pointed != commaed)
+    sure = commaed.notna() & pointed.isna(), (comma | point) & pointed.notna() & commaed.isna()
+    told = sure[0].any() or sure[1].any()
+    for_comma, for_point = sure if told else (doubtful & comma, doubtful & point)
+    if doubtful.any() and for_comma.any() and for_point.any() and (pointed.notna() | commaed.notna()).all():
+        raise SourceError(
+            f"{where}, {lines_of(text[doubtful])}, column {given.name}: {given[doubtful].iloc[0]!r} may be thousands or have decimals, for "
+            f"some answers look as 1.000,5 does ({lines_of(text[for_comma])}) and some as 1,000.5 ({lines_of(text[for_point])}). Write all "
+            "numbers as 1000.5."
+        )
+    by_comma = for_comma.any() and (told or delimiter != ",")
+    as_commaed = commaed.notna() if by_comma else commaed.notna() & pointed.isna()
+    numbers = commaed.where(as_commaed, pointed)
+    decimal = text[as_commaed & comma]
+    parted = text[numbers.notna() & text.str.contains("[ ']", regex=True) | as_commaed & point | ~as_commaed & pointed.notna() & comma]
+    said = [f"{some(len(decimal), 'comma is read as a decimal point', 'commas are read as decimal points')} ({lines_of(decimal)})"]
+    said = (said if len(decimal) else []) + [
+        f"{some(len(parted), 'answer is', 'answers are')} read as thousands, {answer} as {numbers[line]:.15g} ({lines_of(parted)})"
+        for line, answer in parted.head(1).items()
+    ]
     return numbers.where(np.isfinite(numbers)), said
+
+
+def _read(text: pd.Series, form: str, apart: str) -> pd.Series:
+    """The numbers of the answers that have this form, without the signs that part thousands; NaN for others."""
+    bare = text.str.replace(apart, "", regex=True).str.replace(",", ".")
+    return pd.to_numeric(bare.where(text.str.fullmatch(form)), errors="coerce").astype(float)
 
 
 def _choice(column: pd.Series) -> Read:
@@ -72,12 +100,12 @@ def _choice(column: pd.Series) -> Read:
     parts = answered.dropna().map(_parts if several else lambda answer: (answer,)).explode().dropna()
     answers, others = joined(parts)
     choices = tuple(sorted(set(answers)))
-    said = _not_given(column[nothing]) + ([f"{len(others)} spellings are joined with a commoner one"] if others else [])
+    said = _not_given(column[nothing])
+    if others:
+        said.append(f"{some(len(others), 'spelling is', 'spellings are')} joined with a commoner one: {listed(others)}")
     words = answers[~np.isfinite(pd.to_numeric(answers, errors="coerce").astype(float))]
     if len(words) < len(answers):
         said.append(f"{len(words)} of {len(answers)} answers are no numbers ({lines_of(words)}), so it is a choice")
-    if len(choices) > max(len(answers) / 2, 2):
-        said.append(f"it has {len(choices)} different answers in {len(answers)}: is it a question to choose from?")
     spelt = dict(zip(parts, answers, strict=True))
     if not several:
         return Question(name=name, kind="choice", choices=choices), _of(answered, spelt.__getitem__), said
@@ -101,4 +129,18 @@ def _are(column: pd.Series, so: Callable[[str], bool]) -> pd.Series:
 
 def _not_given(cells: pd.Series) -> list[str]:
     words = ", ".join(map(repr, sorted(set(cells))[:5]))
-    return [f"{len(cells)} answers are read as not given: {words}"] if len(cells) else []
+    return [f"{some(len(cells), 'answer is', 'answers are')} read as not given: {words}"] if len(cells) else []
+
+
+def _doubts(column: pd.Series, question: Question) -> list[str]:
+    """What to say of a question whose answers nobody else will give again: dates, ids, free text."""
+    answers = column.dropna().map(folded).loc[lambda texts: ~texts.map(says_nothing).astype(bool)]
+    dates = answers[answers.map(lambda answer: DATE.fullmatch(answer) is not None).astype(bool)]
+    different = answers.nunique()
+    if len(dates) > len(answers) / 2:
+        return [f"{some(len(dates), 'answer is a date', 'answers are dates')} ({lines_of(dates)}): {USELESS}"]
+    if question.kind == "number":
+        as_ids = len(answers) > SURE and different > 0.9 * len(answers) and answers.str.fullmatch(r"\d+").all()
+        return [f"it has {different} different whole numbers in {len(answers)} answers: if they are ids, {USELESS}"] if as_ids else []
+    many = len(question.choices) > max(len(answers) / 2, 2)
+    return [f"it has {len(question.choices)} different answers in {len(answers)}: {USELESS}"] if many else []

@@ -1,14 +1,16 @@
 """Which column is which: by the name that was given, else by the names that people use; or a column a class (one-hot)."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
 from dermlab.data.questionnaire import PREFIX
+from dermlab.lock.keys import share_named
 from dermlab.lock.label_table import plain
 from dermlab.lock.spelling import alike, lines_of
 from dermlab.run.errors import SourceError
+from dermlab.run.progress import some
 
 # The first is ours and holds wherever it stands; of the others one alone may stand in a table.
 USUAL = {
@@ -28,6 +30,8 @@ USUAL = {
 }  # fmt: skip
 
 
+LIKELY = 0.7  # how alike two names are, from 0 to 1: below it a proposal is a guess, as of `age` for `target`
+NO_PERSON = ("lesion", "case", "visit", "encounter", "episode")  # of whom one person may have several
 TICKS = {"0": False, "1": True, "false": False, "true": True}
 
 
@@ -49,14 +53,67 @@ def column_of(role: str, given: str | None, frame: pd.DataFrame, where: str) -> 
     return found[0]
 
 
-def nearest_column(role: str, frame: pd.DataFrame, taken: Collection[str]) -> str:
-    """What to write where no column of the role was found: no column that has another role."""
-    close = [
-        (max(difflib.SequenceMatcher(None, plain(name), usual).ratio() for usual in USUAL[role]), name)
-        for name in frame.columns
-        if name not in taken and not name.startswith(PREFIX)
-    ]
-    return max(close)[1] if close else "NAME"
+def what_to_write(roles: Sequence[str], frame: pd.DataFrame, taken: Collection[str], photos: Sequence[str]) -> str:
+    """Of roles that no column was found for: a column that is likely, else those that are free. `photos`: keys of the source."""
+    likely, said = {}, []
+    for role in roles:
+        free = [name for name in frame.columns if name not in (*taken, *likely.values()) and not name.startswith(PREFIX)]
+        if (column := _likeliest(role, frame[free], photos)) is not None:
+            likely[role] = column
+        elif free:
+            said.append(f"For the {role} say --{role}-column with one of these: {', '.join(free)}.")
+        else:
+            said.append(f"No column is left that could be the {role}.")
+    proposed = " ".join(f"--{role}-column {name!r}" for role, name in likely.items())
+    return " ".join(([f"Say which: {proposed}."] if proposed else []) + said)
+
+
+def _likeliest(role: str, frame: pd.DataFrame, photos: Sequence[str]) -> str | None:
+    """An image by what its cells name, for of that they can be asked; any other by its own name."""
+    if role == "image":
+        score, least = {name: share_named(frame[name], photos) for name in frame}, 0.5
+    else:
+        score, least = {name: max(_likeness(plain(name), usual) for usual in USUAL[role]) for name in frame}, LIKELY
+    best = max(score, key=score.__getitem__, default=None)
+    return best if best is not None and score[best] >= least else None
+
+
+def _likeness(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()
+
+
+def usual_patients(columns: Collection[str]) -> list[str]:
+    """Those that are usual names for a patient, the surest first."""
+    names = {plain(name): name for name in columns}
+    return [names[usual] for usual in USUAL["patient"] if usual in names]
+
+
+def no_people(column: str) -> list[str]:
+    """What to say where a column that is taken for the patient tells by its name that it is none."""
+    return [
+        f"patients are told apart by {column}, which tells {word}s apart and not people: photos of one person may lie on both sides of the "
+        "split"
+        for word in NO_PERSON
+        if any(part.startswith(word) for part in plain(column).split("_"))
+    ][:1]
+
+
+def check_apart(used: Mapping[str, str], where: str) -> None:
+    """Raises SourceError where a column has two roles (a case may be a patient) or is a question too: a model would be given what it is
+    asked for, or people be told apart by what they have."""
+    for role, name in used.items():
+        if name.startswith(PREFIX):
+            raise SourceError(
+                f"{where}: column {name} is named as the {role}, and {PREFIX} makes a question of it, whose answers the network is given. "
+                f"Name another column with --{role}-column, or take {PREFIX} off its name."
+            )
+        both = {other for other in used if used[other] == name}
+        if len(both) > 1 and both != {"patient", "case"}:
+            raise SourceError(
+                f"{where}: column {name} is named as the {' and the '.join(sorted(both))}, and can be one of them. Name another column for "
+                f"the other ({', '.join(f'--{one}-column' for one in sorted(both))})"
+                + ("; where nobody knows the patients, say --no-patients." if "patient" in both else ".")
+            )
 
 
 def class_columns(frame: pd.DataFrame, taken: Collection[str]) -> list[str]:
@@ -74,7 +131,7 @@ def label_of_ticks(ticks: pd.DataFrame, where: str) -> pd.Series:
     if len(odd := ticked.sum(axis=1).loc[lambda count: count != 1]):
         raise SourceError(
             f"{where}, {lines_of(odd)}: no column is known as the label, and of {', '.join(ticks.columns)}, which look like a class each, "
-            f"{(odd == 0).sum()} rows have none and {(odd > 1).sum()} several. Write one column of labels and name it --label-column; or, "
-            f"if one of these is no class, take it out, or begin its name with {PREFIX} to make it a question."
+            f"{some((odd == 0).sum(), 'row has', 'rows have')} none and {(odd > 1).sum()} several. Write one column of labels and name it "
+            f"--label-column; or, if one of these is no class, take it out, or begin its name with {PREFIX} to make it a question."
         )
     return ticked.idxmax(axis=1).astype(object)

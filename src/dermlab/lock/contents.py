@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from dermlab.pull.develop import FOREIGN
 from dermlab.run.objects.keys import Files, is_photo
-from dermlab.run.progress import progress
+from dermlab.run.progress import progress, some
 
 # Known by name and not opened: in a bucket one may lie beside each photo.
 TEXTS = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".xml", ".txt", ".md", ".html", ".yaml", ".yml")
@@ -15,6 +15,11 @@ TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 RAW = (
     ".nef", ".nrw", ".dng", ".arw", ".srf", ".sr2", ".pef", ".3fr", ".fff", ".iiq", ".mef", ".mos", ".erf", ".kdc", ".dcr", ".rwl", ".srw",
     ".cr2", ".raw",
+)  # fmt: skip
+# Written as zips, or as old Office wrote them all.
+DOCUMENTS = (
+    ".docx", ".docm", ".dotx", ".doc", ".xlsx", ".xlsm", ".xlsb", ".xls", ".pptx", ".pptm", ".ppsx", ".ppt", ".odt", ".ods", ".odp",
+    ".pages", ".numbers", ".key", ".epub",
 )  # fmt: skip
 ARCHIVE = "an archive, whose content is not read: unpack it into its place"
 KINDS = (  # as FOREIGN: where first bytes stand, what they are, what that is
@@ -40,6 +45,8 @@ def kind_of(key: str, head: bytes) -> str | None:
     """What a file is, by its first bytes, and what to do about it; None for a photo that is read as those are whose names say so."""
     if not head:
         return "empty"
+    if key.lower().endswith(DOCUMENTS) and head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return "a document"
     for offset, magics, what in KINDS:
         if (head[offset:] if offset else head.lstrip()).startswith(magics):
             return None if what.startswith(("HEIC", "AVIF")) else what  # photos by their names, too
@@ -58,11 +65,13 @@ def said_of(photos: Sequence[str], others: Mapping[str, str]) -> list[str]:
     """How many photos bear no photo's name, and how many files of which kinds are passed over."""
     said = []
     if unnamed := [key for key in photos if not is_photo(key)]:
-        said.append(f"{len(unnamed)} photos are known by their content: {counted(map(_extension, unnamed))}")
+        photos_are = some(len(unnamed), "photo is known by its content", "photos are known by their content")
+        said.append(f"{photos_are}: {counted(map(_extension, unnamed))}")
     if others:
         kinds = Counter(others.values())
         named = [f"{what} ({counted(_extension(key) for key in others if others[key] == what)})" for what in kinds]
-        said.append(f"{len(others)} files are no photos that can be read and are passed over: {'; '.join(named)}")
+        files_are = some(len(others), "file is no photo that can be read and is", "files are no photos that can be read and are")
+        said.append(f"{files_are} passed over: {'; '.join(named)}")
     return said
 
 
@@ -70,7 +79,7 @@ def counted(names: Iterable[str]) -> str:
     """`3 .dcm, 1 .zip`: how often each name comes, the commonest first. A terminal is given no letter that it would obey."""
     counts = Counter(name if name.isprintable() else ascii(name) for name in names).most_common()
     more = sum(count for _, count in counts[SHOWN:])
-    return ", ".join(f"{count} {name}" for name, count in counts[:SHOWN]) + (f" and {more} others" if more else "")
+    return ", ".join(f"{count} {name}" for name, count in counts[:SHOWN]) + (f" and {some(more, 'other', 'others')}" if more else "")
 
 
 def _extension(key: str) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from dermlab.data.ledger import DROP
 from dermlab.data.questionnaire import PREFIX
 from dermlab.lock.answers import answers_of
-from dermlab.lock.columns import class_columns, column_of, label_of_ticks, nearest_column
+from dermlab.lock.columns import check_apart, class_columns, column_of, label_of_ticks, no_people, usual_patients, what_to_write
 from dermlab.lock.contents import judged, said_of
 from dermlab.lock.keys import keys_of
 from dermlab.lock.label_table import TABLES, LabelTable, plain, read_label_table
@@ -16,8 +16,10 @@ from dermlab.lock.layout import SPLITS, rows_of_folders, splits_of_folders
 from dermlab.lock.listing import FileSource, Listing, frequent_classes
 from dermlab.lock.spelling import check_not_changed, folded, joined_ids, joined_labels, lines_of, says_nothing
 from dermlab.run.errors import SourceError
-from dermlab.run.progress import say
+from dermlab.run.progress import say, some
 
+NOBODY_KNOWN = "patients are not known: photos of one person may lie on both sides of the split, and scores be too good"
+FEW, MANY = 10, 100  # so few patients of more photos than that are a doubt
 WORKBOOKS = (".xlsx", ".xls", ".ods", ".numbers")
 
 
@@ -31,8 +33,8 @@ class Folder(FileSource):
             data = self.files.read(name) if name else b""
         for line in said_of(photos, others):
             say(f"      {line}")
-        table = read_label_table(data, where) if name else LabelTable(rows_of_folders(photos, self.path))
-        frame, said = self._rows(table, where, name is not None)
+        table = read_label_table(data, where) if name else rows_of_folders(photos, self.path)
+        frame, said = self._rows(table, where, self._columns(table.frame, where, name, keys, photos))
         frame, more = self._found(frame, photos, others, where)
         frame["split"], of_splits = self._splits(frame, where)
         questions, answers, of_answers = answers_of(table.frame.loc[frame.index], table.delimiter, where)
@@ -57,18 +59,26 @@ class Folder(FileSource):
             raise SourceError(f"{self.path}: {sheets[0]} is a workbook. Save its sheet of labels as CSV (UTF-8) beside it, and lock again.")
         return tables[0] if tables else None
 
-    def _rows(self, table: LabelTable, where: str, has_table: bool) -> tuple[pd.DataFrame, list[str]]:
-        """Columns image, diagnosis, patient_id, case_id, split, and what to say of them; the index is the line in the table."""
-        raw, used, said = table.frame, self._columns(table.frame, where, has_table), []
+    def _rows(self, table: LabelTable, where: str, used: dict[str, str]) -> tuple[pd.DataFrame, list[str]]:
+        """Columns image, diagnosis, patient_id, case_id, split, and what to say of them; the index is the line in the table. `used`: role
+        -> column."""
+        raw, said = table.frame, []
+        if self.options.skip_missing and len(empty := raw[used["image"]].loc[lambda names: names.isna()]):
+            raw = raw.drop(index=empty.index)
+            said.append(f"{some(len(empty), 'row without an image is', 'rows without an image are')} left out ({lines_of(empty)})")
         ticks = [] if "label" in used else class_columns(raw, used.values())
         if ticks:
             raw, used["label"] = raw.assign(label=label_of_ticks(raw[ticks], where)), "label"
             said.append(f"the label is the one of the columns {', '.join(ticks)} that is 1")
+            said += (
+                [f"no row has a 1 in {', '.join(never)}"] if (never := [name for name in ticks if name not in set(raw["label"])]) else []
+            )
         _check_filled(raw, used, where)
         if renamed := [f"{role} from {name}" for role, name in used.items() if plain(name) not in (role, f"{role}_id")]:
             said.append(f"columns: {', '.join(renamed)}")
         if ignored := [name for name in raw.columns if name not in (*used.values(), *ticks) and not name.startswith(PREFIX)]:
-            said.append(f"columns passed over: {', '.join(ignored)}")
+            said.append(f"columns passed over: {', '.join(ignored)} (a name that begins with {PREFIX} makes a question of one)")
+        said += [NOBODY_KNOWN] if "patient" not in used else no_people(used["patient"])
         labels, of_labels = joined_labels(raw[used["label"]])
         frame = pd.DataFrame({"image": raw[used["image"]], "diagnosis": labels})
         patients, of_patients = _ids(raw, used, "patient", where)
@@ -77,8 +87,8 @@ class Folder(FileSource):
         frame["split"] = raw[used["split"]] if "split" in used else None
         return frame, [*said, *of_labels, *of_patients, *of_cases]
 
-    def _columns(self, raw: pd.DataFrame, where: str, has_table: bool) -> dict[str, str]:
-        """Role -> column, of the roles that have one."""
+    def _columns(self, raw: pd.DataFrame, where: str, table: str | None, keys: list[str], photos: list[str]) -> dict[str, str]:
+        """Role -> column, of the roles that have one. `table`: its key; `keys`: all that the source holds."""
         o = self.options
         given = {
             "image": o.image_column, "label": o.label_column, "patient": o.patient_column, "case": o.case_column, "split": o.split_column,
@@ -86,19 +96,39 @@ class Folder(FileSource):
         column = {role: column_of(role, name, raw, where) for role, name in given.items()}
         if o.no_patients:
             column["patient"] = None
-        has, taken = f"it has {', '.join(raw.columns)}. Say which", [name for name in column.values() if name]
-        ticks = class_columns(raw, taken) if column["label"] is None else []
-        for role in ("image", "label"):
-            if column[role] is None and not (role == "label" and ticks):
-                nearest = nearest_column(role, raw, [*taken, *ticks])
-                raise SourceError(f"{where}: no column is known as the {role}; {has}: --{role}-column {nearest!r}")
-        if column["patient"] is None and not o.no_patients:
-            which = f"; {has}: --patient-column {nearest_column('patient', raw, [*taken, *ticks])!r}" if has_table else ""
+        used = {role: name for role, name in column.items() if name}
+        check_apart(used, where)
+        ticks = class_columns(raw, used.values()) if "label" not in used else []
+        needed = ["image"] + ["label"] * (not ticks) + ["patient"] * (not o.no_patients)
+        if missing := [role for role in needed if role not in used]:
+            unknown = " and the ".join(role for role in missing if role != "patient")
+            lacks = [f"no column is known as the {unknown}"] if unknown else []
+            lacks += ["nothing tells the patients apart"] if "patient" in missing else []
+            which = f"; it has {', '.join(raw.columns)}. {what_to_write(missing, raw, [*used.values(), *ticks], photos)}" if table else "."
             raise SourceError(
-                f"{where}: nothing tells the patients apart{which}. A split that does not know them tests a model on people it was trained "
-                "on. Where each photo is of another person, or nobody knows, say --no-patients."
+                f"{where}: {', and '.join(lacks)}{which}{self._without_patients(table, keys) if 'patient' in missing else ''}"
             )
-        return {role: name for role, name in column.items() if name}
+        return used
+
+    def _without_patients(self, table: str | None, keys: list[str]) -> str:
+        """Why that cannot be, and where they may be told: people publish the photos' labels in one table, and whose they are in another."""
+        columns = {key: self._usual_patients(key) for key in keys if key.lower().endswith(TABLES) and key != table}
+        joinable = [f"{key} has {' and '.join(names)}: join it into {table} by image first." for key, names in columns.items() if names]
+        if columns and not joinable:
+            joinable = [f"Other tables there ({', '.join([*columns][:9])}) have no column of a usual name for a patient."]
+        return " ".join(
+            [
+                " A split that does not know the patients tests a model on people it was trained on.",
+                *joinable[:9],
+                "Where each photo is of another person, or nobody knows, say --no-patients.",
+            ]
+        )
+
+    def _usual_patients(self, key: str) -> list[str]:
+        try:
+            return usual_patients(read_label_table(self.files.read(key), key).frame.columns)
+        except SourceError:
+            return []  # it was not asked for, and what is asked for stands in the same error
 
     def _found(self, frame: pd.DataFrame, photos: list[str], others: dict[str, str], where: str) -> tuple[pd.DataFrame, list[str]]:
         keys, said = keys_of(frame["image"], photos, where)
@@ -112,22 +142,24 @@ class Folder(FileSource):
                     f"{others[key]}). Make JPEG or PNG of them, or leave those rows out with --skip-missing."
                 )
             if not self.options.skip_missing:
+                what = some(absent.sum(), f"of {len(frame)} images is", f"of {len(frame)} images are")
                 raise SourceError(
-                    f"{where}: {absent.sum()} of {len(frame)} images are not there (first: line {line}, {frame.at[line, 'image']!r}). "
-                    f"Restore them, correct the paths, or leave those rows out with --skip-missing. The source holds {len(photos)} photos"
+                    f"{where}: {what} not there (first: line {line}, {frame.at[line, 'image']!r}). Restore them, correct the paths, or "
+                    f"leave those rows out with --skip-missing. The source holds {some(len(photos), 'photo', 'photos')}"
                     + (f", such as {photos[0]!r}." if photos else ".")
                 )
-            said.append(f"{absent.sum()} rows whose image is not there are left out")
+            left_out = some(absent.sum(), "row whose image is not there is", "rows whose image is not there are")
+            said.append(f"{left_out} left out ({lines_of(keys[absent])})")
             if len(no_photos):
-                said[-1] += f"; {len(no_photos)} of them name a file that is no photo"
+                said[-1] += f"; {some(len(no_photos), 'of them names', 'of them name')} a file that is no photo"
         twice = keys[keys.notna() & keys.duplicated(keep=False)]
         if len(twice):
             raise SourceError(
                 f"{where}, lines {' and '.join(map(str, twice.index[twice == twice.iloc[0]][:2]))}: name {twice.iloc[0]!r} in two rows. "
                 "One row an image: remove the one that does not hold."
             )
-        if extra := len(set(photos) - set(keys.dropna())):
-            said.append(f"{extra} photos have no row and are left out")
+        if extra := sorted(set(photos) - set(keys.dropna())):
+            said.append(f"{some(len(extra), 'photo has no row and is', 'photos have no row and are')} left out (first: {extra[0]!r})")
         return frame.assign(key=keys)[keys.notna()], said
 
     def _splits(self, frame: pd.DataFrame, where: str) -> tuple[pd.Series | None, list[str]]:
@@ -146,7 +178,9 @@ class Folder(FileSource):
                 f"{where}, {lines_of(unknown)}: the split {unknown.iloc[0]!r} is not known. Valid: train, val, test; {otherwise}"
             )
         if len(empty := splits[splits.isna()]):
-            raise SourceError(f"{where}, {lines_of(empty)}: {len(empty)} rows have no split, the others have. Fill it in, {otherwise}")
+            raise SourceError(
+                f"{where}, {lines_of(empty)}: {some(len(empty), 'row has', 'rows have')} no split, the others have. Fill it in, {otherwise}"
+            )
         there = set(given)
         if lacking := {"train", "test"} - there:
             why = "Nothing could be learnt from them." if "train" in lacking else "Nothing could be tested on them."
@@ -156,6 +190,7 @@ class Folder(FileSource):
                 f"{where}: all rows are of split {' and '.join(sorted(there))}, and none of {' and '.join(sorted(lacking))}. {why} Give "
                 f"rows that split, {otherwise}"
             )
+        _check_one_split_each(frame["patient_id"], splits, where)
         if (spellings := column.groupby(splits).nunique().loc[lambda count: count > 1]).size:
             said.append(f"splits spelt in several ways are joined: {', '.join(f'{name} ({count})' for name, count in spellings.items())}")
         if there == {"train", "test"}:
@@ -165,17 +200,18 @@ class Folder(FileSource):
 
 def _check_filled(raw: pd.DataFrame, used: dict[str, str], where: str) -> None:
     for role in ("image", "label", "patient"):
-        if role in used and (empty := raw[used[role]].isna()).any():
+        if role in used and len(empty := raw[used[role]].loc[lambda cells: cells.isna()]):
             raise SourceError(
-                f"{where}, line {raw.index[empty][0]}, column {used[role]}: is empty, in {empty.sum()} rows. Every image needs "
-                f"{'its path' if role == 'image' else 'one'}: fill it in, or remove the rows."
+                f"{where}, {lines_of(empty)}, column {used[role]}: is empty, in {some(len(empty), 'row', 'rows')}. "
+                + ("Fill in the paths, remove the rows, or leave them out with --skip-missing." if role == "image" else "")
+                + ("Every image needs one: fill it in, or remove the rows." if role != "image" else "")
             )
     if "patient" in used and len(nobody := raw[used["patient"]].loc[lambda names: names.map(says_nothing)]):
         words = ", ".join(map(repr, sorted(set(nobody))[:5]))
         raise SourceError(
-            f"{where}, {lines_of(nobody)}, column {used['patient']}: {words} names no patient, in {len(nobody)} rows. Taken for a name, "
-            "it would make one person of several. Fill in who it is, remove the rows, or, where each of these photos is of another person, "
-            "give each a name of its own."
+            f"{where}, {lines_of(nobody)}, column {used['patient']}: {words} names no patient, in {some(len(nobody), 'row', 'rows')}. "
+            "Taken for a name, it would make one person of several. Fill in who it is, remove the rows, or, where each of these photos is "
+            "of another person, give each a name of its own."
         )
     for role in ("image", "patient", "case"):
         if role in used:
@@ -183,6 +219,18 @@ def _check_filled(raw: pd.DataFrame, used: dict[str, str], where: str) -> None:
     if (commands := raw[used["label"]].map(folded) == DROP).any():
         raise SourceError(
             f"{where}, line {raw.index[commands][0]}: a class cannot be named {DROP!r}; that word takes a photo out. Rename the class."
+        )
+
+
+def _check_one_split_each(patients: pd.Series, splits: pd.Series, where: str) -> None:
+    """Raises SourceError, which names lines and no person. None: nobody knows."""
+    of_patient = splits.groupby(patients).nunique()
+    if len(crossing := of_patient[of_patient > 1]):
+        first = splits[patients == patients[patients.isin(crossing.index)].iloc[0]].drop_duplicates()
+        lines = f"lines {first.index[0]} and {first.index[1]}: are of one patient, {first.iloc[0]} and {first.iloc[1]}"
+        raise SourceError(
+            f"{where}, {lines}. {some(len(crossing), 'patient has', 'patients have')} images in more than one split, and a "
+            "model would be tested on people it was trained on. Give all images of a patient one split, or say --ignore-splits."
         )
 
 
@@ -194,8 +242,11 @@ def _ids(raw: pd.DataFrame, used: dict[str, str], role: str, where: str) -> tupl
     nothing = column.map(lambda name: name is None or says_nothing(name))
     ids, said = joined_ids(column.where(~nothing, None), role, where)
     if unnamed := int((nothing & column.notna()).sum()):
-        said.append(f"{unnamed} rows have a word for nothing as their {role}; it is read as empty")
+        said.append(f"{some(unnamed, 'row has', 'rows have')} a word for nothing as the {role}; it is read as empty")
     rows = ids.value_counts()
+    if role == "patient" and len(rows) < FEW and len(ids) > MANY:
+        names = some(len(rows), "name", "different names")
+        said.append(f"column {column.name} has {names} for {len(ids)} photos: is it people whom it tells apart?")
     if role == "patient" and len(rows) > 2 and rows.iloc[0] > max(len(ids) / 4, 5 * rows.median()):
         line = ids.index[ids == rows.index[0]][0]
         said.append(f"one patient has {rows.iloc[0]} of {len(ids)} rows (first: line {line}): is that a person, or a word for nobody?")

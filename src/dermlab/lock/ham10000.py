@@ -7,8 +7,10 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from dermlab.data.questionnaire import Question
+from dermlab.lock.columns import no_people
 from dermlab.lock.listing import FileSource, Listing, frequent_classes, question_of, read_known_table
 from dermlab.run.errors import SourceError
+from dermlab.run.progress import say, some
 
 METADATA = ("HAM10000_metadata.csv", "HAM10000_metadata", "HAM10000_metadata.tab")  # the archive's own name has no ending
 COLUMNS = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"]
@@ -25,7 +27,10 @@ class Ham10000(FileSource):
         key_of_image = {PurePosixPath(key).stem: key for key in keys if key.lower().endswith((".jpg", ".jpeg", ".png"))}
         absent = rows.loc[~rows["image_id"].isin(list(key_of_image)), "image_id"]
         if len(absent):
-            raise SourceError(f"{where} lists {len(absent)} images that are not there (first: {absent.iat[0]}). Unpack all image parts.")
+            images = some(len(absent), "image that is", "images that are")
+            raise SourceError(f"{where} lists {images} not there (first: {absent.iat[0]}). Unpack all image parts.")
+        for line in no_people("lesion_id"):
+            say(f"      {line}")
         answered = rows.replace("unknown", None)
         frame = pd.DataFrame(
             {
@@ -45,4 +50,4 @@ class Ham10000(FileSource):
             question_of("sex", frame["q_sex"]),
             question_of("localization", frame["q_localization"]),
         )
-        return Listing(self.pinned(frame), frequent_classes(frame["diagnosis"], 1), questions)
+        return Listing(self.pinned(frame), frequent_classes(frame["diagnosis"], self.options.min_class_count), questions)

@@ -10,6 +10,7 @@ import pandas as pd
 from dermlab.lock.spelling import folded
 from dermlab.run.errors import SourceError
 from dermlab.run.objects.keys import is_photo
+from dermlab.run.progress import some
 
 
 def keys_of(named: pd.Series, keys: Sequence[str], where: str) -> tuple[pd.Series, list[str]]:
@@ -39,8 +40,15 @@ def keys_of(named: pd.Series, keys: Sequence[str], where: str) -> tuple[pd.Serie
         one = answers[answers.map(len) == 1]
         found.loc[one.index] = one.map(lambda candidates: candidates[0])
         if len(one) and what:
-            said.append(f"{len(one)} images are found {what}")
+            said.append(f"{some(len(one), 'image is', 'images are')} found {what}")
     return found, said
+
+
+def share_named(cells: pd.Series, keys: Sequence[str]) -> float:
+    """Which share of the rows name a file of their own: by a photo's extension, or as some key is named, whatever its folder."""
+    names = {_last_part_without_extension(key) for key in keys}
+    files = {cell for cell in cells.dropna() if is_photo(cell) or _last_part_without_extension(cell) in names}
+    return len(files) / max(len(cells), 1)
 
 
 def _may_be(name: str, key: str) -> bool:
@@ -79,10 +87,10 @@ def _last_part_without_extension(name: str) -> str:
 
 FORMS: dict[str, Callable[[str], str]] = {
     "": lambda name: name,
-    "with / for \\ in their paths": _slashes,
-    "by their accents written the other way": _composed,
-    "by their names in other case, dashes or blanks": _without_case,
-    "without their extension": _without_extension,
+    "with / for \\ in the path": _slashes,
+    "with accents written the other way": _composed,
+    "by a name in other case, dashes or blanks": _without_case,
+    "without the extension": _without_extension,
     "under another folder": _last_part,
-    "under another folder and without their extension": _last_part_without_extension,
+    "under another folder and without the extension": _last_part_without_extension,
 }

@@ -14,6 +14,7 @@ import pandas as pd
 
 from dermlab.lock.spelling import folded, trimmed, unguarded
 from dermlab.run.errors import SourceError
+from dermlab.run.progress import some
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,14 +53,16 @@ def read_label_table(data: bytes, where: str) -> LabelTable:
             continue
         rows.append((number, _fitting(values, len(header), f"{where}, line {number}")))
     if repeated:
-        said.append(f"the header stands there {repeated + 1} times; the later ones are passed over")
+        said.append(
+            f"the header stands there {repeated + 1} times; {'the later one is' if repeated == 1 else 'the later ones are'} passed over"
+        )
     if not rows:
         raise SourceError(f"{where} has a header ({', '.join(header)}) and no rows. It must hold one row an image.")
     frame = pd.DataFrame([values for _, values in rows], index=pd.Index([number for number, _ in rows], name="line"), dtype=str)
     keep = [position for position, name in enumerate(header) if name]
     unnamed = [position for position, name in enumerate(header) if not name and frame[position].map(trimmed).any()]
     if unnamed:
-        said.append(f"{len(unnamed)} column(s) without a name are passed over")
+        said.append(f"{some(len(unnamed), 'column without a name is', 'columns without a name are')} passed over")
     names = [header[position] for position in keep]
     _check_names(names, where)
     cleaned, more = _clean(frame[keep].set_axis(names, axis=1))
@@ -170,15 +173,24 @@ def _check_names(names: list[str], where: str) -> None:
 
 
 def _clean(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The cells as `LabelTable` has them, and what to say of those that had more than blanks around them."""
-    columns, unseen, guarded = {}, {}, {}
+    """The cells as `LabelTable` has them, and what to say of those that had more than blanks around them, or blanks by which one thing
+    looked like several."""
+    columns, apart, unseen, guarded = {}, {}, {}, {}
     for name in frame.columns:
-        written = [None if pd.isna(value) else unicodedata.normalize("NFC", str(value)).strip() for value in frame[name]]
+        given = [None if pd.isna(value) else unicodedata.normalize("NFC", str(value)) for value in frame[name]]
+        written = [value and value.strip() for value in given]
+        filled = [(before, after) for before, after in zip(given, written, strict=True) if after]
+        joins = len({before for before, _ in filled}) > len({after for _, after in filled})
+        apart[name] = sum(before != after for before, after in filled) if joins else 0
         bare = [value and trimmed(value) for value in written]
         cells = [value and unguarded(value) for value in bare]
         unseen[name], guarded[name] = _differing(written, bare), _differing(bare, cells)
         columns[name] = pd.Series([value or None for value in cells], frame.index, dtype=object)
-    said = _counted("characters that are not seen", unseen) + _counted("a spreadsheet's guards of text (=\"\", ')", guarded)
+    said = (
+        _counted("blanks that set spellings apart", apart)
+        + _counted("characters that are not seen", unseen)
+        + _counted("a spreadsheet's guards of text (=\"\", ')", guarded)
+    )
     return pd.DataFrame(columns, index=frame.index), said
 
 
@@ -187,7 +199,7 @@ def _differing(before: list, after: list) -> int:
 
 
 def _counted(what: str, cells: dict[str, int]) -> list[str]:
-    columns = [f"{name} ({count} cells)" for name, count in cells.items() if count]
+    columns = [f"{name} ({some(count, 'cell', 'cells')})" for name, count in cells.items() if count]
     return [f"{what} are taken off: {', '.join(columns)}"] if columns else []
 
 

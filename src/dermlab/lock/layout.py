@@ -5,7 +5,8 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from dermlab.lock.label_table import plain
+from dermlab.lock.label_table import LabelTable, plain
+from dermlab.lock.spelling import folded
 from dermlab.run.errors import SourceError
 
 SPLITS = {
@@ -14,7 +15,7 @@ SPLITS = {
 }  # fmt: skip
 
 
-def rows_of_folders(photos: Sequence[str], where: str) -> pd.DataFrame:
+def rows_of_folders(photos: Sequence[str], where: str) -> LabelTable:
     """Columns image, label and, where the first folders are splits, split. Raises SourceError where the folders are no classes."""
     paths = [PurePosixPath(key) for key in photos]
     if not paths:
@@ -37,7 +38,13 @@ def rows_of_folders(photos: Sequence[str], where: str) -> pd.DataFrame:
     frame = pd.DataFrame({"image": list(photos), "label": [p[at] for p in parts]})
     if split:
         frame["split"] = [SPLITS[plain(p[0])] for p in parts]
-    return frame
+    enclosing = PurePosixPath(*paths[0].parts[: len(paths[0].parts) - len(parts[0])])
+    inside = str(enclosing) if enclosing.parts else PurePosixPath(where).name
+    named = [f"{inside}/{name}/" for name in sorted(splits)] if split else [f"{inside}/"]
+    said = [f"labels: the names of the folders in {', '.join(named)}"]
+    if all(folded(name).isdecimal() for name in set(frame["label"])):
+        said.append("all of these names are numbers: are they classes, or patients, visits or years?")
+    return LabelTable(frame, said=said)
 
 
 def splits_of_folders(keys: pd.Series) -> pd.Series | None:

@@ -15,7 +15,7 @@ from dermlab.lock.label_table import read_label_table
 from dermlab.run.errors import SourceError
 from dermlab.run.objects.keys import ObjectError, check_utf8, litter_in
 from dermlab.run.objects.opening import open_files
-from dermlab.run.progress import progress, say
+from dermlab.run.progress import progress, say, some
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,21 @@ def question_of(name: str, column: pd.Series) -> Question:
 
 
 def frequent_classes(diagnoses: pd.Series, min_count: int) -> Classes:
-    """The diagnoses with at least `min_count` images, commonest first; the rest belongs to `other`."""
-    counts = diagnoses[diagnoses != OTHER].value_counts()
-    targets = sorted(counts[counts >= min_count].index, key=lambda name: (-counts[name], name))
+    """The diagnoses with at least `min_count` images, commonest first; the rest belongs to `other`, which is said."""
+    counts = diagnoses[diagnoses != OTHER].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    targets, rare = counts[counts >= min_count], counts[counts < min_count]
     if len(targets) < 2:
         raise SourceError(
-            f"Fewer than two diagnoses have --min-class-count {min_count} images (commonest: "
-            f"{', '.join(f'{n} {c}' for n, c in counts.head(5).items())}). Lower it, or give more images."
+            f"Fewer than two diagnoses have --min-class-count {min_count} images (commonest: {_with_counts(counts) or 'none'}). "
+            "Lower it, or give more images."
         )
-    return Classes(tuple(targets))
+    if len(rare):
+        say(f"      joins `{OTHER}`, with fewer than {min_count} images (--min-class-count): {_with_counts(rare)}")
+    return Classes(tuple(targets.index))
+
+
+def _with_counts(counts: pd.Series, shown: int = 9) -> str:
+    """`Melanom 19, Eczema 8`, in their order."""
+    more = counts.iloc[shown:]
+    named = ", ".join(f"{name} {count}" for name, count in counts.head(shown).items())
+    return named + (f" and {some(len(more), 'other', 'others')} with {some(more.sum(), 'image', 'images')}" if len(more) else "")

@@ -31,7 +31,6 @@ def lock(uri: str, options: Options, folder: Path = paths.SOURCE, location: Path
         if options.pseudonymise:
             manifest[column] = manifest[column].map(lambda name: opaque_id(f"person\0{name}"), na_action="ignore")
         manifest[column] = manifest[column].fillna(manifest["image_id"])  # where nobody knows the patients each photo is one
-    _check_patients(manifest, uri)
     if options.pseudonymise:
         manifest["key"] = PREFIX + manifest["image_id"]
         Pseudonyms(location.with_name(paths.KEYS.name)).remember(dict(zip(manifest["key"], listing.manifest["key"], strict=True)))
@@ -64,17 +63,3 @@ def _ids(keys: pd.Series) -> dict[str, str]:
     if len(set(ids.values())) != len(ids):
         raise SourceError("Two keys have one id. Set DERMLAB_KEY to any other text and lock again.")
     return ids
-
-
-def _check_patients(manifest: pd.DataFrame, uri: str) -> None:
-    if manifest["split"].isna().all():
-        return
-    if manifest["split"].isna().any():
-        raise SourceError(f"{uri}: some rows have a split and some have none. Give all of them one, or leave the column out.")
-    per_patient = manifest.groupby("patient_id")["split"].nunique()
-    if (crossing := per_patient[per_patient > 1]).size:
-        row = int((manifest["patient_id"] == crossing.index[0]).to_numpy().argmax())
-        raise SourceError(
-            f"{uri}: {crossing.size} patient(s) have images in more than one split (first in row {row}). A model would be tested "
-            "on patients it was trained on: give all images of a patient one split, or say --ignore-splits."
-        )

@@ -19,7 +19,7 @@ from dermlab.run.files import write_text
 from dermlab.run.location import read_location
 from dermlab.run.objects.keys import Objects
 from dermlab.run.objects.opening import open_objects
-from dermlab.run.progress import console, say
+from dermlab.run.progress import console, say, some
 
 SHOWN = 10  # photos on the page
 SIDE, MAX_PIXELS = 200, 100_000_000
@@ -44,14 +44,17 @@ def preview(uri: str, options: Options, page: Path | None = None) -> Path:
         objects = open_objects(location, endpoint_url, keys=Path(folder) / paths.KEYS.name).some(pin.manifest["key"].tolist())
     labels = pin.manifest["diagnosis"].map(pin.classes.label_of)
     counts, patients = labels.value_counts(), pin.manifest.groupby(labels)["patient_id"].nunique()
-    table = Table("class", "images", "patients", box=None)
+    known = (pin.manifest["patient_id"] != pin.manifest["image_id"]).any()  # where nobody knows them `lock` takes each photo for one
+    table = Table("class", "images", *(["patients"] if known else []), box=None)
     for column in table.columns[1:]:
         column.justify = "right"
     for name in (*pin.classes.targets, *([OTHER] if OTHER in counts else [])):
-        table.add_row(name, f"{counts.get(name, 0):,}", f"{patients.get(name, 0):,}")
+        table.add_row(name, f"{counts.get(name, 0):,}", *([f"{patients.get(name, 0):,}"] if known else []))
     console(100).print(table)
-    size, people, given = pin.manifest["size"].sum(), pin.manifest["patient_id"].nunique(), pin.manifest["split"].value_counts()
-    say(f"{len(pin.manifest):,} images ({size / 1e6:,.0f} MB), {people:,} patients, {len(pin.questions)} questions")
+    size, given = pin.manifest["size"].sum(), pin.manifest["split"].value_counts()
+    people = some(pin.manifest["patient_id"].nunique(), "patient", "patients") if known else "patients not known"
+    images, questions = some(len(pin.manifest), "image", "images"), some(len(pin.questions), "question", "questions")
+    say(f"{images} ({size / 1e6:,.0f} MB), {people}, {questions}")
     splits = [f"{name} {count:,}" for name, count in given.items()] or ["none given; dermlab splits by patient"]
     say(f"splits: {', '.join(splits)}{'; val is taken out of train, by patient' if len(given) and 'val' not in given else ''}")
     _write_page(page, pin, labels, objects)

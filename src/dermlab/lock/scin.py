@@ -10,8 +10,10 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from dermlab.data.questionnaire import Question, Questionnaire
+from dermlab.lock.columns import no_people
 from dermlab.lock.listing import FileSource, Listing, frequent_classes, question_of, read_known_table
 from dermlab.run.errors import SourceError
+from dermlab.run.progress import say
 
 CASES, LABELS = "scin_cases.csv", "scin_labels.csv"
 MULTI = ("textures", "body_parts", "condition_symptoms", "other_symptoms")
@@ -41,6 +43,8 @@ class Scin(FileSource):
             .dropna(subset="path")
             .reset_index(drop=True)
         )
+        for line in no_people("case_id"):
+            say(f"      {line}")
         tones = [name for name in TONES if name in labels.columns]
         judged = one_row_an_image[["case_id"]].merge(labels.drop_duplicates("case_id")[["case_id", *tones]], on="case_id", how="left")
         of_case = one_row_an_image["case_id"].map(weights)

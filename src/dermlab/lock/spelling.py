@@ -8,6 +8,7 @@ import unicodedata
 import pandas as pd
 
 from dermlab.run.errors import SourceError
+from dermlab.run.progress import some
 
 # Shown as nothing, though Unicode calls them letters, marks or symbols: fillers, an empty braille cell, selectors of a glyph.
 UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
@@ -69,17 +70,24 @@ def says_nothing(text: str) -> bool:
 
 
 def joined(column: pd.Series) -> tuple[pd.Series, list[str]]:
-    """The commonest spelling of each value, on one line, and the others. None stays."""
+    """The commonest spelling of each value, on one line, and of each other one with what it is joined and how often. None stays."""
     written = column.map(seen, na_action="ignore")
     counts = written.value_counts().sort_index().sort_values(ascending=False, kind="stable")
     commonest = {alike(name): name for name in reversed(counts.index)}
     names = written.map({name: commonest[alike(name)] for name in counts.index})
-    return names.astype(object).where(column.notna(), None), sorted(set(column.dropna()) - set(commonest.values()))
+    others = pd.DataFrame({"other": column, "name": names})[column.notna() & (column != names)].value_counts().sort_index()
+    said = [f"{other!r} as {name!r}, {some(count, 'row', 'rows')}" for (other, name), count in others.items()]
+    return names.astype(object).where(column.notna(), None), said
 
 
 def joined_labels(column: pd.Series) -> tuple[pd.Series, list[str]]:
     labels, others = joined(column)
-    return labels, [f"labels joined with another spelling: {', '.join(map(repr, others[:9]))}"] if others else []
+    return labels, [f"labels joined with another spelling: {listed(others)}"] if others else []
+
+
+def listed(parts: list[str], shown: int = 9) -> str:
+    more = len(parts) - shown
+    return "; ".join(parts[:shown]) + (f"; and {some(more, 'other', 'others')}" if more > 0 else "")
 
 
 def joined_ids(column: pd.Series, role: str, where: str) -> tuple[pd.Series, list[str]]:
@@ -94,8 +102,12 @@ def joined_ids(column: pd.Series, role: str, where: str) -> tuple[pd.Series, lis
             f"{where}, lines {' and '.join(map(str, lines))}: two {role}s differ in leading zeros alone. If they are one {OF_ROLE[role]} "
             "write them alike; if not, give one another name. A guess could put one person on both sides of the split."
         )
-    spelt = column.nunique() - same.nunique()
-    said = [f"{spelt} other spellings of a {role} (blanks, dashes, case, accents, `.0`, what is not seen) are joined with the first"]
+    spelt, others = column.nunique() - same.nunique(), column[column.notna() & (column != column.groupby(same).transform("first"))]
+    spellings = some(spelt, f"other spelling of a {role} is", f"other spellings of a {role} are")
+    said = [
+        f"{spellings} joined with the first, in {some(len(others), 'row', 'rows')}: blanks, dashes, case, accents, `.0`, what is not seen "
+        f"({lines_of(others)})"
+    ]
     first = column.map(seen, na_action="ignore").groupby(same).transform("first")
     return first.astype(object).where(column.notna(), None), said if spelt else []
 
@@ -126,9 +138,9 @@ def check_not_changed(column: pd.Series, where: str) -> None:
     ):
         if len(changed):
             raise SourceError(
-                f"{where}, {lines_of(changed)}, column {column.name}: {len(changed)} ids are {how}. A spreadsheet, or a type of number too "
-                "short for them, has made this of them, and several may now be one, or one two. Format that column as text before the ids "
-                "are entered, and export again; what they were cannot be restored from this file."
+                f"{where}, {lines_of(changed)}, column {column.name}: {some(len(changed), 'id is', 'ids are')} {how}. A spreadsheet, or a "
+                "type of number too short for them, has made this of them, and several may now be one, or one two. Format that column as "
+                "text before the ids are entered, and export again; what they were cannot be restored from this file."
             )
 
 

@@ -16,6 +16,11 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
+def some(count: int, one: str, many: str) -> str:
+    """`1 row is` or `2 rows are`, as the count has it."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
 def console(width: int) -> "Console":
     """Standard output for tables. Names are shown as they are, whatever stands in brackets or between colons. `width`: where it is no
     terminal, in columns."""

@@ -13,6 +13,7 @@ from typing import Self
 
 from dermlab.run.errors import SourceError
 from dermlab.run.objects.keys import HEAD_BYTES, ObjectError, check_key, check_size, check_utf8, is_litter, litter_in
+from dermlab.run.progress import some
 
 
 class _OneByOne:
@@ -152,7 +153,8 @@ class ZipFiles(_OneByOne):
         twice = [key for key, count in Counter(map(_key_of, self._open().infolist())).items() if count > 1 and key in members]
         if twice:
             raise SourceError(
-                f"{self.path} holds {len(twice)} files twice (first: {twice[0]!r}). Which one holds is yours to say. {REPACK}"
+                f"{self.path} holds {some(len(twice), 'file', 'files')} twice (first: {twice[0]!r}). Which one holds is yours to say. "
+                f"{REPACK}"
             )
         return sorted(self._members)
 
@@ -161,7 +163,8 @@ class ZipFiles(_OneByOne):
         guessed = [key for key, member in self._members.items() if self._is_guessed(member) and litter_in(key) is None]
         if not guessed:
             return []
-        return [f"{len(guessed)} names in the zip do not say their encoding and are read as cp437, as Windows writes them: {guessed[0]!r}"]
+        names = some(len(guessed), "name in the zip does not say its encoding and is", "names in the zip do not say their encoding and are")
+        return [f"{names} read as cp437, as Windows writes them: {guessed[0]!r}"]
 
     def _fault(self, member: zipfile.ZipInfo) -> str | None:
         """Why a member is of no use; None where it may be read."""
