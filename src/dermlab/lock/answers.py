@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.questionnaire import PREFIX, Question, Questionnaire
-from dermlab.lock.spelling import folded, joined, lines_of, says_nothing, without_marks
+from dermlab.lock.spelling import NO_VALUE, folded, joined, lines_of, says_nothing, without_marks
 from dermlab.run.errors import SourceError
 
-NO_ANSWER = ("na", "n a", "nan", "nat", "null")  # as programs write that there is none, `without_marks`; `none` may be an answer
 MANY = 9  # different numbers that nobody gives to choose from
 PARTED = r"[+-]?[1-9]\d{0,2}(?:[, ']\d{3})+(?:\.\d+)?"  # 1,000.5: thousands are parted
 DECIMAL_COMMA = r"[+-]?\d+(?:\.\d{3})*,\d+"  # 1.000,5
@@ -66,7 +65,7 @@ def _numbers(given: pd.Series, delimiter: str) -> tuple[pd.Series, list[str]]:
 
 
 def _choice(column: pd.Series) -> Read:
-    nothing = _are(column, lambda answer: without_marks(answer) in NO_ANSWER)
+    nothing = _are(column, lambda answer: without_marks(answer) in NO_VALUE)  # `none` may be an answer
     answered, name = column.where(~nothing, None), column.name.removeprefix(PREFIX)
     several = bool(answered.dropna().str.contains(";").any())
     parts = answered.dropna().map(_parts if several else lambda answer: (answer,)).explode().dropna()

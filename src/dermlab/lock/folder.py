@@ -14,7 +14,7 @@ from dermlab.lock.keys import keys_of
 from dermlab.lock.label_table import TABLES, LabelTable, plain, read_label_table
 from dermlab.lock.layout import SPLITS, rows_of_folders, splits_of_folders
 from dermlab.lock.listing import FileSource, Listing, frequent_classes
-from dermlab.lock.spelling import check_not_changed, folded, joined_ids, joined_labels, lines_of, says_nothing
+from dermlab.lock.spelling import check_labels, check_not_changed, folded, joined_ids, joined_labels, lines_of, says_nothing
 from dermlab.run.errors import SourceError
 from dermlab.run.progress import say
 
@@ -39,7 +39,8 @@ class Folder(FileSource):
         for line in (*table.said, *said, *more, *of_splits, *of_answers):
             say(f"      {line}")
         manifest = frame.drop(columns="image").assign(**answers).reset_index(drop=True)
-        return Listing(self.pinned(manifest), frequent_classes(manifest["diagnosis"], self.options.min_class_count), questions)
+        classes = frequent_classes(manifest["diagnosis"], self.options.min_class_count)
+        return Listing(self.pinned(manifest), classes, questions, places=frame.index)
 
     def _table(self, keys: list[str]) -> str | None:
         """The key of the table of labels, None where there is none."""
@@ -180,6 +181,7 @@ def _check_filled(raw: pd.DataFrame, used: dict[str, str], where: str) -> None:
     for role in ("image", "patient", "case"):
         if role in used:
             check_not_changed(raw[used[role]], where)
+    check_labels(raw[used["label"]], where)
     if (commands := raw[used["label"]].map(folded) == DROP).any():
         raise SourceError(
             f"{where}, line {raw.index[commands][0]}: a class cannot be named {DROP!r}; that word takes a photo out. Rename the class."

@@ -27,6 +27,7 @@ class Listing:
     questions: Questionnaire
     # key, `true_label`, `kind` and `duplicate_of` (a key), without a row where the source does not know it
     truth: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({n: [] for n in ("key", "true_label", "kind", "duplicate_of")}))
+    places: pd.Index | None = None  # of each row in the table that tells it, as `label_table` has them
 
 
 @dataclass(frozen=True)

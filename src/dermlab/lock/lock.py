@@ -7,13 +7,18 @@ from pathlib import Path
 import pandas as pd
 
 from dermlab.data.pin import Pin, write_pin
-from dermlab.lock.listing import Options
+from dermlab.lock.disclosure import check_answers
+from dermlab.lock.listing import Listing, Options
 from dermlab.lock.sources import open_source
+from dermlab.lock.spelling import lines_of
 from dermlab.run import paths
 from dermlab.run.errors import SourceError
 from dermlab.run.location import write_location
 from dermlab.run.objects.keys import check_key
 from dermlab.run.objects.pseudonyms import PREFIX, Pseudonyms
+from dermlab.run.progress import say
+
+SECRET = 8  # characters at least, of a key that nobody tries out
 
 
 def lock(uri: str, options: Options, folder: Path = paths.SOURCE, location: Path = paths.LOCATION) -> Pin:
@@ -25,13 +30,16 @@ def lock(uri: str, options: Options, folder: Path = paths.SOURCE, location: Path
     listing = source.scan()
     for key in listing.manifest["key"]:
         check_key(key, uri)
+    if options.pseudonymise:
+        for line in check_answers(_placed(listing.manifest, listing), uri):
+            say(f"      {line}")
     id_of_key = _ids(listing.manifest["key"])
     manifest = listing.manifest.assign(image_id=listing.manifest["key"].map(id_of_key))
     for column in ("patient_id", "case_id"):
         if options.pseudonymise:
             manifest[column] = manifest[column].map(lambda name: opaque_id(f"person\0{name}"), na_action="ignore")
         manifest[column] = manifest[column].fillna(manifest["image_id"])  # where nobody knows the patients each photo is one
-    _check_patients(manifest, uri)
+    _check_patients(_placed(manifest, listing), uri)
     if options.pseudonymise:
         manifest["key"] = PREFIX + manifest["image_id"]
         Pseudonyms(location.with_name(paths.KEYS.name)).remember(dict(zip(manifest["key"], listing.manifest["key"], strict=True)))
@@ -51,9 +59,17 @@ def opaque_id(key: str) -> str:
     return hashlib.blake2b(key.encode(), digest_size=8, key=os.environ.get("DERMLAB_KEY", "").encode()[:64]).hexdigest()
 
 
+def _placed(manifest: pd.DataFrame, listing: Listing) -> pd.DataFrame:
+    """The index is where the source has each row."""
+    return manifest if listing.places is None else manifest.set_axis(listing.places)
+
+
 def _check_secret() -> None:
-    if not os.environ.get("DERMLAB_KEY"):
-        raise SourceError("--pseudonymise needs a secret: set DERMLAB_KEY, the same each time, or whoever guesses a name could check it.")
+    if len(os.environ.get("DERMLAB_KEY", "").strip()) < SECRET:
+        raise SourceError(
+            f"--pseudonymise needs a secret: set DERMLAB_KEY, {SECRET} characters or more and the same each time, or whoever guesses a "
+            "name could check it."
+        )
 
 
 def _ids(keys: pd.Series) -> dict[str, str]:
@@ -73,8 +89,8 @@ def _check_patients(manifest: pd.DataFrame, uri: str) -> None:
         raise SourceError(f"{uri}: some rows have a split and some have none. Give all of them one, or leave the column out.")
     per_patient = manifest.groupby("patient_id")["split"].nunique()
     if (crossing := per_patient[per_patient > 1]).size:
-        row = int((manifest["patient_id"] == crossing.index[0]).to_numpy().argmax())
+        rows = manifest[manifest["patient_id"] == crossing.index[0]].drop_duplicates("split")
         raise SourceError(
-            f"{uri}: {crossing.size} patient(s) have images in more than one split (first in row {row}). A model would be tested "
+            f"{uri}: {crossing.size} patient(s) have images in more than one split (first: {lines_of(rows)}). A model would be tested "
             "on patients it was trained on: give all images of a patient one split, or say --ignore-splits."
         )
