@@ -329,6 +329,38 @@ def test_a_file_that_is_no_zip_is_named(tmp_path):
         open_source(f"ham10000:{tmp_path / 'x.zip'}", OPTIONS)
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("photo.jpg", jpeg(1), "is a photo. Give the folder that holds it"),
+        ("photos.tar.gz", b"\x1f\x8b\x08", "is an archive, but no zip. Unpack it"),
+        ("photos.tar", b"a.jpg".ljust(257, b"\0") + b"ustar", "is an archive, but no zip. Unpack it"),
+        ("photos.zip", b"\n<!DOCTYPE html>", "is a page and no archive"),
+        ("labels.csv", b"image,label", "is a table. Give the folder that holds it and the photos"),
+        ("photos.zip", b"", "is not a readable zip .it is empty"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["folder:", ""])
+def test_a_file_that_is_something_else_is_told_as_what_it_is(tmp_path, kind, name, data, says):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(SourceError, match=f"{name} {says}"):
+        open_source(f"{kind}{tmp_path / name}", OPTIONS)
+
+
+def test_a_device_or_a_pipe_is_no_source(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/null", tmp_path / "pipe"):
+        with pytest.raises(SourceError, match="is no file but a pipe, socket or device"):
+            open_source(f"folder:{path}", OPTIONS)
+
+
+def test_a_class_that_stands_in_the_test_split_alone_is_said(tmp_path, capsys):
+    labels = ["nevus" if i < 30 else "eczema" if i < 35 else "melanoma" for i in range(40)]
+    splits = ["train"] * 20 + ["test"] * 12 + ["train"] * 2 + ["test"] * 6
+    locked(tmp_path, folder_source(tmp_path / "in", label=labels, split=splits))
+    assert "no photo of split train is of these classes, so no model can learn them: melanoma\n" in capsys.readouterr().out
+
+
 def test_weights_of_scin_that_are_none_are_an_error_in_words(tmp_path):
     (tmp_path / "scin_cases.csv").write_text(
         "case_id,age_group,sex_at_birth,related_category,condition_duration,image_1_path,image_2_path,image_3_path\nc1,,,,,,,\n"

@@ -18,12 +18,19 @@ DECIMAL_COMMA = r"[+-]?\d+(?:\.\d{3})*,\d+"  # 1.000,5
 
 def answers_of(rows: pd.DataFrame, delimiter: str, where: str) -> tuple[Questionnaire, dict[str, pd.Series], list[str]]:
     """The questions, the answers of each column (None, or NaN of a number, where there is none), and what to say of how they were read.
-    `rows`: as strings, the index is the line. Raises SourceError for a column of numbers that has more in it than numbers."""
+    `rows`: as strings, the index is the line. A column without any answer is no question. Raises SourceError for a column of numbers that
+    has more in it than numbers, and for one without a name."""
     questions, answers, said = [], {}, []
     for column in [name for name in rows.columns if name.startswith(PREFIX)]:
-        question, answers[column], of_column = _number(rows[column], delimiter, where) or _choice(rows[column])
-        questions.append(question)
+        if not column.removeprefix(PREFIX).strip("_ "):
+            raise SourceError(f"{where}: a column is named {column!r}, and not what is asked. Name it {PREFIX}NAME, or take it out.")
+        question, read, of_column = _number(rows[column], delimiter, where) or _choice(rows[column])
         said += [f"{column}: {line}" for line in of_column]
+        if question.kind != "number" and not question.choices:
+            said.append(f"{column}: no row has an answer, so the column is left out")
+            continue
+        questions.append(question)
+        answers[column] = read
     return tuple(questions), answers, said
 
 

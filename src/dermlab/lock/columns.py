@@ -49,6 +49,11 @@ def column_of(role: str, given: str | None, frame: pd.DataFrame, where: str) -> 
     return found[0]
 
 
+def is_read(name: str) -> bool:
+    """Whether a column of that name has a role, or is a question."""
+    return name.startswith(PREFIX) or any(plain(name) in usual for usual in USUAL.values())
+
+
 def nearest_column(role: str, frame: pd.DataFrame, taken: Collection[str]) -> str:
     """What to write where no column of the role was found: no column that has another role."""
     close = [

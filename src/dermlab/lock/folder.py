@@ -104,17 +104,17 @@ class Folder(FileSource):
     def _found(self, frame: pd.DataFrame, photos: list[str], others: dict[str, str], where: str) -> tuple[pd.DataFrame, list[str]]:
         keys, said = keys_of(frame["image"], photos, where)
         if (absent := keys.isna()).any():
-            line = keys.index[absent][0]
-            no_photos = keys_of(frame.loc[absent, "image"], list(others), where)[0].dropna()
+            lost = frame.loc[absent, "image"]
+            no_photos = keys_of(lost, list(others), where)[0].dropna()
             if len(no_photos) and not self.options.skip_missing:
-                line, key = no_photos.index[0], no_photos.iloc[0]
+                line, key = lines_of(no_photos[:1]), no_photos.iloc[0]
                 raise SourceError(
-                    f"{where}: {len(no_photos)} of {len(frame)} images are there and are no photos (first: line {line}, {key!r} is "
+                    f"{where}: {len(no_photos)} of {len(frame)} images are there and are no photos (first: {line}, {key!r} is "
                     f"{others[key]}). Make JPEG or PNG of them, or leave those rows out with --skip-missing."
                 )
             if not self.options.skip_missing:
                 raise SourceError(
-                    f"{where}: {absent.sum()} of {len(frame)} images are not there (first: line {line}, {frame.at[line, 'image']!r}). "
+                    f"{where}: {absent.sum()} of {len(frame)} images are not there (first: {lines_of(lost[:1])}, {lost.iat[0]!r}). "
                     f"Restore them, correct the paths, or leave those rows out with --skip-missing. The source holds {len(photos)} photos"
                     + (f", such as {photos[0]!r}." if photos else ".")
                 )
@@ -124,7 +124,7 @@ class Folder(FileSource):
         twice = keys[keys.notna() & keys.duplicated(keep=False)]
         if len(twice):
             raise SourceError(
-                f"{where}, lines {' and '.join(map(str, twice.index[twice == twice.iloc[0]][:2]))}: name {twice.iloc[0]!r} in two rows. "
+                f"{where}, {lines_of(twice[twice == twice.iloc[0]][:2], between=' and ')}: name {twice.iloc[0]!r} in two rows. "
                 "One row an image: remove the one that does not hold."
             )
         if extra := len(set(photos) - set(keys.dropna())):
@@ -168,7 +168,7 @@ def _check_filled(raw: pd.DataFrame, used: dict[str, str], where: str) -> None:
     for role in ("image", "label", "patient"):
         if role in used and (empty := raw[used[role]].isna()).any():
             raise SourceError(
-                f"{where}, line {raw.index[empty][0]}, column {used[role]}: is empty, in {empty.sum()} rows. Every image needs "
+                f"{where}, {lines_of(raw[empty][:1])}, column {used[role]}: is empty, in {empty.sum()} rows. Every image needs "
                 f"{'its path' if role == 'image' else 'one'}: fill it in, or remove the rows."
             )
     if "patient" in used and len(nobody := raw[used["patient"]].loc[lambda names: names.map(says_nothing)]):
@@ -184,7 +184,7 @@ def _check_filled(raw: pd.DataFrame, used: dict[str, str], where: str) -> None:
     check_labels(raw[used["label"]], where)
     if (commands := raw[used["label"]].map(folded) == DROP).any():
         raise SourceError(
-            f"{where}, line {raw.index[commands][0]}: a class cannot be named {DROP!r}; that word takes a photo out. Rename the class."
+            f"{where}, {lines_of(raw[commands][:1])}: a class cannot be named {DROP!r}; that word takes a photo out. Rename the class."
         )
 
 
@@ -199,6 +199,6 @@ def _ids(raw: pd.DataFrame, used: dict[str, str], role: str, where: str) -> tupl
         said.append(f"{unnamed} rows have a word for nothing as their {role}; it is read as empty")
     rows = ids.value_counts()
     if role == "patient" and len(rows) > 2 and rows.iloc[0] > max(len(ids) / 4, 5 * rows.median()):
-        line = ids.index[ids == rows.index[0]][0]
-        said.append(f"one patient has {rows.iloc[0]} of {len(ids)} rows (first: line {line}): is that a person, or a word for nobody?")
+        first = lines_of(ids[ids == rows.index[0]][:1])
+        said.append(f"one patient has {rows.iloc[0]} of {len(ids)} rows (first: {first}): is that a person, or a word for nobody?")
     return ids, said

@@ -1,5 +1,6 @@
 """What a source holds, and what sources of real files share."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from dermlab.run.errors import SourceError
 from dermlab.run.objects.keys import ObjectError, check_utf8, litter_in
 from dermlab.run.objects.opening import open_files
 from dermlab.run.progress import progress, say
+
+LITTER_SHOWN = 20  # names, of what is passed over
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,14 @@ class FileSource:
         check_utf8(self.location, "The source's path")
 
     def keys(self) -> list[str]:
-        """What the source holds, sorted. What systems leave beside data is counted and passed over."""
+        """What the source holds, sorted. What systems leave beside data is counted and passed over, folders first: they may hold many."""
         litter_of = {key: litter_in(key) for key in self.files.list()}
-        if litter := set(filter(None, litter_of.values())):
-            say(f"      passed over, as systems leave it: {counted(map(_kind_of_litter, sorted(litter)))}")
+        litter = sorted(set(filter(None, litter_of.values())))
+        folders = [path for path in litter if path not in litter_of or os.path.isdir(os.path.join(self.location, path))]
+        files = sorted(set(litter) - set(folders))
+        if litter:
+            kinds = [counted(map(_kind_of_litter, paths), LITTER_SHOWN) for paths in (folders, files) if paths]
+            say(f"      passed over, as systems leave it: {'; '.join(kinds)}")
         for line in self.files.said:
             say(f"      {line}")
         return [key for key, litter in litter_of.items() if litter is None]

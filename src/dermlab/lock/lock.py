@@ -33,6 +33,8 @@ def lock(uri: str, options: Options, folder: Path = paths.SOURCE, location: Path
     if options.pseudonymise:
         for line in check_answers(_placed(listing.manifest, listing), uri):
             say(f"      {line}")
+    for line in _said_of_splits(listing):
+        say(f"      {line}")
     id_of_key = _ids(listing.manifest["key"])
     manifest = listing.manifest.assign(image_id=listing.manifest["key"].map(id_of_key))
     for column in ("patient_id", "case_id"):
@@ -80,6 +82,14 @@ def _ids(keys: pd.Series) -> dict[str, str]:
     if len(set(ids.values())) != len(ids):
         raise SourceError("Two keys have one id. Set DERMLAB_KEY to any other text and lock again.")
     return ids
+
+
+def _said_of_splits(listing: Listing) -> list[str]:
+    """The classes that a model would be tested on and could not learn."""
+    labels = listing.manifest["diagnosis"].groupby(listing.manifest["split"])
+    in_split = {split: set(of_split) for split, of_split in labels}
+    unlearnt = [name for name in listing.classes.targets if in_split and name not in in_split.get("train", ())]
+    return [f"no photo of split train is of these classes, so no model can learn them: {', '.join(unlearnt)}"] if unlearnt else []
 
 
 def _check_patients(manifest: pd.DataFrame, uri: str) -> None:

@@ -84,14 +84,26 @@ def joined_labels(column: pd.Series) -> tuple[pd.Series, list[str]]:
     """The commonest spelling of each class, and what to say of the others and of classes that are a doubt. `Other` is the pool."""
     labels, _ = joined(column, _class)
     labels = labels.where(labels.map(_class) != OTHER, OTHER)
-    others = sorted(set(column) - set(labels))
-    said = [f"labels joined with another spelling: {', '.join(map(repr, others[:9]))}"] if others else []
+    cleaned = column.map(_has_control) & ~labels.isin(set(column))
+    said = []
+    for what, changed in (
+        (f"labels joined into the pool `{OTHER}`", column[labels == OTHER]),
+        ("labels joined with another spelling", column[(labels != OTHER) & ~cleaned]),
+        ("labels written on one line, without characters that are not seen", column[(labels != OTHER) & cleaned]),
+    ):
+        if others := sorted(set(changed) - set(labels)):
+            said.append(f"{what}: {', '.join(map(repr, others[:9]))}")
     nothing = labels[labels.map(lambda label: says_nothing(label) and without_marks(label) not in NO_VALUE)].value_counts()
     if len(nothing):
         said.append(f"classes that may stand for no label: {', '.join(f'{name!r} ({rows} rows)' for name, rows in nothing.items())}")
     pairs = {tuple(two): None for _, two in doubts(labels, {**DOUBTS, "truth": _truth})}
     said += [f"classes that may be one, and stay two: {' and '.join(map(repr, pair))}" for pair in pairs]
     return labels, said
+
+
+def _has_control(label: str) -> bool:
+    """Whether a terminal would obey something in it, or shows nothing of it."""
+    return any(unicodedata.category(sign)[0] == "C" for sign in label)
 
 
 def _class(label: str) -> str:
@@ -190,10 +202,9 @@ ERRORS = re.compile(r"#(?:value!|ref!|name\?|div/0!|num!|null!|wert!|bezug!|zahl
 MONTH = "(?:jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)"
 DATE = re.compile(rf"\d{{1,2}}[-. ]+{MONTH}|{MONTH}[-. ]+\d\d")  # 1-Mar, which it makes of 3-1
 PAIR = re.compile(r"\d{1,2}[-./]\d{1,2}")
-FULL_DATE = re.compile(
-    rf"(?:\d{{4}}([-./])\d{{1,2}}\1\d{{1,2}}|\d{{1,2}}([-./])\d{{1,2}}\2(?:\d\d){{1,2}}|\d{{1,2}}[-. ]+{MONTH}[a-z]*[-. ]+(?:\d\d){{1,2}})"
-    r"(?:[t ]\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?(?: ?[ap]m|z)?)?"
-)
+TIME = r"(?:[t ]\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?(?: ?[ap]m|z)?)?"
+DATED = re.compile(rf"(\d{{4}}([-./])\d{{1,2}}\2\d{{1,2}}|\d{{1,2}}([-./])\d{{1,2}}\3\d{{4}}|\d{{1,2}}([./])\d{{1,2}}\4\d\d){TIME}")
+DATED_IN_WORDS = re.compile(rf"\d{{1,2}}[-. ]+{MONTH}[a-z]*[-. ]+(?:\d\d){{1,2}}{TIME}")
 
 
 def check_not_changed(column: pd.Series, where: str) -> None:
@@ -223,13 +234,20 @@ def check_labels(column: pd.Series, where: str) -> None:
 def _check_no_numbers_or_dates(column: pd.Series, role: str, where: str) -> list[str]:
     """As `check_not_changed`, for what may well be the name of a file and hardly that of a person; and what to say of a doubt."""
     same = column.dropna().map(folded)
-    dates = _those(same, FULL_DATE)
+    numbered = _those(same, DATED)  # of a year, a site and a number some would be no dates
+    dates = pd.concat([numbered if numbered.map(_is_of_the_calendar).all() else numbered[:0], _those(same, DATED_IN_WORDS)]).sort_index()
     _refuse_changed(dates if len(dates) < len(same) else dates[:0], "dates, where others are none", where)
     rounded = _those(same, MAY_BE_ROUNDED)
     if (len(rounded) > 1 and _those(same, CODE).empty) or 0 < len(rounded) == len(same):
         _refuse_changed(rounded, "rounded, in E-notation (if they are codes, begin each with a letter)", where)
     doubt = f"{lines_of(rounded)}: {len(rounded)} {role}s look like a number in E-notation, and are taken for a code"
     return [doubt] if len(rounded) else []
+
+
+def _is_of_the_calendar(name: str) -> bool:
+    first, second, third = map(int, re.findall(r"\d+", DATED.fullmatch(name)[1]))
+    day_and_month = sorted((second, third) if first > 31 else (first, second))
+    return day_and_month[0] in range(1, 13) and day_and_month[1] in range(1, 32)
 
 
 def _those(same: pd.Series, pattern: re.Pattern) -> pd.Series:
