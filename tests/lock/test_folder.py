@@ -323,7 +323,7 @@ def test_ids_that_became_numbers_or_dates_are_refused_in_all_ways_of_writing_the
 def test_a_code_that_may_be_a_number_is_a_code_and_a_doubt_is_said(tmp_path, capsys, ids):
     rows = [(image, label, ids[i % len(ids)]) for i, (image, label, _) in enumerate(ROWS)]
     assert scan(source(tmp_path, table_of(rows=rows))).manifest["patient_id"].nunique() == len(ids)
-    assert ("look like a number in E-notation, and are taken for a code" in capsys.readouterr().out) == (ids[0] == "2E11")
+    assert ("look like a number in E-notation, and are taken for codes" in capsys.readouterr().out) == (ids[0] == "2E11")
 
 
 @pytest.mark.parametrize("ids", [[f"2024-03-{day:02d}" for day in (1, 2, 3, 4)], ["2024-03-01", "2024-17-02", "2024-17-40", "A"]])
@@ -468,7 +468,7 @@ def test_two_ids_that_hardly_differ_are_a_doubt(one, other, how):
 
 
 def test_ids_that_differ_in_more_are_ids():
-    ids = ["1-11", "11-1", "111", "1.5", "15", "A-BC", "AB-C", "10", "100", "P10", "P1", "\u0410\u0411"]
+    ids = ["1-11", "11-1", "111", "1.5", "15", "A-BC", "AB-C", "P1-1", "P11", "10", "100", "P10", "P1", "\u0410\u0411"]
     assert joined_ids(pd.Series(ids), "patient", "labels.csv")[0].tolist() == ids
 
 

@@ -6,8 +6,7 @@ from collections.abc import Collection
 import pandas as pd
 
 from dermlab.data.questionnaire import PREFIX
-from dermlab.lock.label_table import plain
-from dermlab.lock.spelling import alike, lines_of
+from dermlab.lock.spelling import alike, lines_of, plain
 from dermlab.run.errors import SourceError
 
 # The first is ours and holds wherever it stands; of the others one alone may stand in a table.

@@ -11,10 +11,10 @@ from dermlab.lock.answers import answers_of
 from dermlab.lock.columns import class_columns, column_of, label_of_ticks, nearest_column
 from dermlab.lock.contents import judged, said_of
 from dermlab.lock.keys import keys_of
-from dermlab.lock.label_table import TABLES, LabelTable, plain, read_label_table
+from dermlab.lock.label_table import TABLES, LabelTable, read_label_table
 from dermlab.lock.layout import SPLITS, rows_of_folders, splits_of_folders
 from dermlab.lock.listing import FileSource, Listing, frequent_classes
-from dermlab.lock.spelling import check_labels, check_not_changed, folded, joined_ids, joined_labels, lines_of, says_nothing
+from dermlab.lock.spelling import check_labels, check_not_changed, folded, joined_ids, joined_labels, lines_of, plain, says_nothing
 from dermlab.run.errors import SourceError
 from dermlab.run.progress import say
 

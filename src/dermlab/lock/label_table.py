@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from dermlab.lock.spelling import folded, trimmed, unguarded
+from dermlab.lock.columns import is_read
+from dermlab.lock.spelling import plain, trimmed, unguarded
 from dermlab.run.errors import SourceError
 
 if TYPE_CHECKING:
@@ -66,11 +67,6 @@ def read_label_table(data: bytes, where: str) -> LabelTable:
     _check_names(names, where)
     cleaned, more = _clean(frame[keep].set_axis(names, axis=1))
     return LabelTable(cleaned, delimiter, [*said, *more])
-
-
-def plain(name: str) -> str:
-    """A column's name as it is compared: `Patient ID` is `patient_id`."""
-    return re.sub(r"[\s\-.]+", "_", folded(name)).strip("_")
 
 
 def _decoded(data: bytes, where: str) -> tuple[str, list[str]]:
@@ -197,8 +193,6 @@ def _parquet(data: bytes, where: str) -> tuple[pd.DataFrame, list[str]]:
     """The columns that have a text a row, and what to say of the others."""
     import pyarrow as pa
     import pyarrow.parquet as pq
-
-    from dermlab.lock.columns import is_read
 
     try:
         table = pq.ParquetFile(io.BytesIO(data)).read()  # unlike `read_table` it reads two columns of one name

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from dermlab.lock.label_table import plain
+from dermlab.lock.spelling import plain
 from dermlab.run.errors import SourceError
 
 SPLITS = {

@@ -40,6 +40,11 @@ def alike(name: str) -> str:
     return re.sub(r"^(\d+)(?:\.0+|,0)$", r"\1", folded(name))
 
 
+def plain(name: str) -> str:
+    """The name of a column, a split or a folder as it is compared: `Patient ID` is `patient_id`."""
+    return re.sub(r"[\s\-.]+", "_", folded(name)).strip("_")
+
+
 def seen(text: str) -> str:
     """The text on one line, without what is not seen but joiners, by which some scripts shape their letters."""
     return " ".join("".join(sign for sign in text if sign in JOINERS or sign.isspace() or _LIKENESS[ord(sign)]).split())
@@ -143,7 +148,7 @@ FEW, MANY = 3, 10  # patients, of whom fewer are none for so many photos
 
 # Letters of other alphabets that look like these, without case: a Cyrillic `РА0` for `PA0`.
 LATIN = str.maketrans("авекмнорстухіјѕԁһԛԝαβεζηικμνορτυχ", "abekmhopctyxijsdhqwabezhikmnoptyx")
-BETWEEN = r"[\s_\-/.,']+"  # the parts of an id
+BETWEEN = r"[\s_\-/.,']++"  # the parts of an id
 THOUSANDS = r"[1-9]\d{0,2}(?:[.,' ]\d{3})+"
 
 
@@ -156,13 +161,16 @@ def _in_parts(names: pd.Series) -> pd.Series:
 
 
 def _in_one(names: pd.Series) -> pd.Series:
-    """Without what stands between the parts, where that is a name in the column too. Of short numbers only thousands: 1-1 is not 11."""
+    """Without what stands between the parts, where that is a name in the column too. Of numbers only long ones and thousands: 1-1 is
+    not 11."""
     whole = set(names)
 
     def in_one(name: str) -> str:
-        bare = re.sub(BETWEEN, "", name)
-        sure = len(bare) >= 6 or not bare.isdecimal() or re.fullmatch(THOUSANDS, name)
-        return bare if sure and bare in whole else name
+        digits = re.sub(BETWEEN, "", name)
+        if digits.isdecimal() and (len(digits) >= 6 or re.fullmatch(THOUSANDS, name)):
+            return digits if digits in whole else name
+        bare = re.sub(rf"(?<!\d){BETWEEN}|{BETWEEN}(?!\d)", "", name)
+        return bare if bare in whole else name
 
     return names.map(in_one)
 
@@ -240,8 +248,9 @@ def _check_no_numbers_or_dates(column: pd.Series, role: str, where: str) -> list
     rounded = _those(same, MAY_BE_ROUNDED)
     if (len(rounded) > 1 and _those(same, CODE).empty) or 0 < len(rounded) == len(same):
         _refuse_changed(rounded, "rounded, in E-notation (if they are codes, begin each with a letter)", where)
-    doubt = f"{lines_of(rounded)}: {len(rounded)} {role}s look like a number in E-notation, and are taken for a code"
-    return [doubt] if len(rounded) else []
+    if rounded.empty:
+        return []
+    return [f"{lines_of(rounded)}: {len(rounded)} {role} ids look like a number in E-notation, and are taken for codes"]
 
 
 def _is_of_the_calendar(name: str) -> bool:
