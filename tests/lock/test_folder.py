@@ -150,6 +150,14 @@ def test_where_a_table_tells_no_splits_the_folders_of_the_photos_do(tmp_path, ca
     assert scan(uri, ignore_splits=True).manifest["split"].isna().all()
 
 
+def test_a_photo_beside_the_folders_of_the_splits_is_named_and_one_folder_alone_is_no_split(tmp_path):
+    rows = [(f"{('train/', 'test/', '')[min(i // 3, 2)]}{image}", *row) for i, (image, *row) in enumerate(ROWS)]
+    with pytest.raises(SourceError, match="lines 8, 9: the split '06.jpg' is not known.*--ignore-splits"):
+        scan(source(tmp_path / "two", table_of(rows=rows), [row[0] for row in rows]))
+    rows = [(f"{('test/', 'more/')[i % 2]}{image}", *row) for i, (image, *row) in enumerate(ROWS)]
+    assert scan(source(tmp_path / "one", table_of(rows=rows), [row[0] for row in rows])).manifest["split"].isna().all()
+
+
 def test_rows_without_a_split_beside_others_with_one_are_named(tmp_path):
     rows = [(*row, ("train", "test", "")[i // 3]) for i, row in enumerate(ROWS)]
     with pytest.raises(SourceError, match="lines 8, 9: 2 rows have no split, the others have.*--ignore-splits"):
@@ -310,13 +318,14 @@ def test_ids_that_a_spreadsheet_has_rounded_are_refused_with_their_lines(tmp_pat
         (["03/01/24", "B", "C", "D"], "2 ids are dates"),
         (["2024-03-01 00:00:00", "B", "C", "D"], "2 ids are dates"),
         (["1. März 2024", "B", "C", "D"], "2 ids are dates"),
+        (['"March 1, 2024"', "B", "C", "D"], "2 ids are dates"),
     ],
 )
 def test_ids_that_became_numbers_or_dates_are_refused_in_all_ways_of_writing_them(tmp_path, ids, says):
     rows = [(image, label, ids[i % len(ids)]) for i, (image, label, _) in enumerate(ROWS)]
     with pytest.raises(SourceError, match=says) as error:
         scan(source(tmp_path, table_of(rows=rows)))
-    assert ids[0] not in str(error.value).replace("(as #VALUE!)", "")
+    assert ids[0].strip('"') not in str(error.value).replace("(as #VALUE!)", "")
 
 
 @pytest.mark.parametrize("ids", [["2E11", *[f"A{i}" for i in range(7)]], ["2E11", "3E11", "2A11", "2B3"], [f"12e4{i}" for i in range(8)]])

@@ -21,7 +21,9 @@ def check_answers(manifest: pd.DataFrame, where: str) -> list[str]:
     naming = _naming(manifest)
     for name in columns:
         answers = manifest[name].dropna()
-        told = answers[[not isinstance(answer, float) and any(phrase in naming for phrase in _phrases(answer)) for answer in answers]]
+        words = [answer for answer in answers.unique() if not isinstance(answer, float)]
+        tells = {answer: any(phrase in naming for phrase in _phrases(answer)) for answer in words}
+        told = answers[[tells.get(answer, False) for answer in answers]]
         if len(told) == 0 and len(own := _own_ids(manifest, answers)) > max(1, len(answers) / 2):
             told = own
         if len(told):

@@ -46,10 +46,10 @@ def rows_of_folders(photos: Sequence[str], where: str) -> pd.DataFrame:
 
 
 def splits_of_folders(keys: pd.Series) -> pd.Series | None:
-    """The folder of each photo that is named after its split, where a table tells labels and no splits; None where there are no two."""
+    """The first folder of each photo, where a table tells labels and no splits, and two of the folders or more are named after splits;
+    else None."""
     names = pd.Series([parts[0] for parts in _within([PurePosixPath(key).parts for key in keys], folders=0)], keys.index, dtype=object)
-    splits = {SPLITS.get(plain(name)) for name in names}
-    return names if len(splits) > 1 and None not in splits else None
+    return names if len({SPLITS[plain(name)] for name in names if plain(name) in SPLITS}) > 1 else None
 
 
 def _within(paths: list[tuple[str, ...]], folders: int) -> list[tuple[str, ...]]:

@@ -210,9 +210,11 @@ ERRORS = re.compile(r"#(?:value!|ref!|name\?|div/0!|num!|null!|wert!|bezug!|zahl
 MONTH = "(?:jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)"
 DATE = re.compile(rf"\d{{1,2}}[-. ]+{MONTH}|{MONTH}[-. ]+\d\d")  # 1-Mar, which it makes of 3-1
 PAIR = re.compile(r"\d{1,2}[-./]\d{1,2}")
-TIME = r"(?:[t ]\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?(?: ?[ap]m|z)?)?"
+TIME = r"(?:[t ]\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?(?: ?[ap]m|z|[+-]\d\d:?\d\d)?)?"
 DATED = re.compile(rf"(\d{{4}}([-./])\d{{1,2}}\2\d{{1,2}}|\d{{1,2}}([-./])\d{{1,2}}\3\d{{4}}|\d{{1,2}}([./])\d{{1,2}}\4\d\d){TIME}")
-DATED_IN_WORDS = re.compile(rf"\d{{1,2}}[-. ]+{MONTH}[a-z]*[-. ]+(?:\d\d){{1,2}}{TIME}")
+DATED_IN_WORDS = re.compile(
+    rf"(?:\d{{1,2}}[-. ]+{MONTH}[a-z]*[-., ]+(?:\d\d){{1,2}}|{MONTH}[a-z]*[-. ]+\d{{1,2}}[-., ]+(?:\d\d){{1,2}}){TIME}"
+)
 
 
 def check_not_changed(column: pd.Series, where: str) -> None:
