@@ -149,6 +149,13 @@ def test_a_column_that_repeats_the_path_or_the_patient_is_refused_whatever_its_k
         locked(tmp_path, uri, replace(OPTIONS, pseudonymise=True))
 
 
+def test_a_short_id_is_known_by_its_letter_and_digit(tmp_path, monkeypatch):
+    monkeypatch.setenv("DERMLAB_KEY", "a secret")
+    uri = folder_source(tmp_path / "in", patient_id=[f"P{i}" for i in range(40)], q_note=["arm"] * 39 + ["twin of p3"])
+    with pytest.raises(SourceError, match="line 41, column q_note: 1 answers hold a path"):
+        locked(tmp_path, uri, replace(OPTIONS, pseudonymise=True))
+
+
 def test_numbers_and_words_that_many_patients_share_are_answers(tmp_path, monkeypatch):
     monkeypatch.setenv("DERMLAB_KEY", "a secret")
     uri = folder_source(

@@ -10,7 +10,7 @@ from dermlab.data.tables import NOTE_PREFIX
 from dermlab.lock.spelling import folded, lines_of
 from dermlab.run.errors import SourceError
 
-NAMING = 4  # characters of a word that may name somebody; shorter ones, and numbers, do where most rows have their own id there
+NAMING = 4  # characters of a word that may name somebody; shorter ones do where most rows have their own id there, and so do numbers
 LONGEST = 12  # words of a path that are looked for together
 
 
@@ -42,7 +42,8 @@ def _naming(manifest: pd.DataFrame) -> set[str]:
     words = pd.concat([column.dropna().explode() for column in names]).dropna()
     people = person[words.index].groupby(words.to_numpy()).nunique()
     classes = {word for label in manifest["diagnosis"].unique() for word in _words(label)}
-    return {name for name in {*whole, *people[people == 1].index} - classes if len(name) >= NAMING}
+    short = {name for name in whole if re.search(r"\d", name) and re.search(r"[^\W\d_]", name)}  # P3 is a name, 3 and M may be answers
+    return short | {name for name in {*whole, *people[people == 1].index} - classes if len(name) >= NAMING}
 
 
 def _phrases(answer: object) -> Iterator[str]:
