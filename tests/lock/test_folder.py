@@ -157,6 +157,14 @@ def test_where_a_table_tells_no_splits_the_folders_of_the_photos_do(tmp_path, ca
     assert scan(uri, ignore_splits=True).manifest["split"].isna().all()
 
 
+def test_a_photo_beside_the_folders_of_the_splits_is_named_and_one_folder_alone_is_no_split(tmp_path):
+    rows = [(f"{('train/', 'test/', '')[min(i // 3, 2)]}{image}", *row) for i, (image, *row) in enumerate(ROWS)]
+    with pytest.raises(SourceError, match="lines 8, 9: the split '06.jpg' is not known.*--ignore-splits"):
+        scan(source(tmp_path / "two", table_of(rows=rows), [row[0] for row in rows]))
+    rows = [(f"{('test/', 'more/')[i % 2]}{image}", *row) for i, (image, *row) in enumerate(ROWS)]
+    assert scan(source(tmp_path / "one", table_of(rows=rows), [row[0] for row in rows])).manifest["split"].isna().all()
+
+
 def test_rows_without_a_split_beside_others_with_one_are_named(tmp_path):
     rows = [(*row, ("train", "test", "")[i // 3]) for i, row in enumerate(ROWS)]
     with pytest.raises(SourceError, match="lines 8, 9: 2 rows have no split, the others have.*--ignore-splits"):
@@ -184,6 +192,22 @@ def test_names_of_splits_are_known_however_they_are_typed(tmp_path, capsys):
 def test_splits_are_never_taken_for_classes(tmp_path, files, says):
     with pytest.raises(SourceError, match=says):
         scan(source(tmp_path, None, files), no_patients=True)
+
+
+def test_a_photo_beside_the_folders_that_are_classes_is_named_and_no_split(tmp_path):
+    files = [f"data/{split}/{label}/{i}.jpg" for split in ("train", "test") for i, (_, label, _) in enumerate(ROWS)]
+    with pytest.raises(SourceError, match="its folders are not classes: data/README.jpg lies in none"):
+        scan(source(tmp_path, None, [*files, "data/README.jpg"]), no_patients=True)
+
+
+def test_without_a_table_the_photo_is_named_and_no_line(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for key in (*CLASSES, "../nevus/x.jpg"):
+            archive.writestr(key, jpeg(1))
+    with pytest.raises(SourceError, match="x.zip, photo '../nevus/x.jpg': .* points outside"):
+        scan_classes(tmp_path / "x.zip")
+    with pytest.raises(SourceError, match="photos 'na/00.jpg', .*column label: 'na' is no label"):
+        scan(source(tmp_path / "in", None, [key.replace("nevus", "na") for key in CLASSES]), no_patients=True)
 
 
 def test_a_photo_in_no_folder_is_named(tmp_path):
@@ -275,7 +299,9 @@ def test_dashes_and_blanks_within_are_joined_in_every_column_and_said(tmp_path, 
     assert "4 images are found by a name in other case, dashes or blanks" in said
 
 
-@pytest.mark.parametrize("rounded", ["2.01912E+11", '"2,01912E+11"', "2.01912e11", "2E+11", "2019120000001230000"])
+@pytest.mark.parametrize(
+    "rounded", ["2.01912E+11", '"2,01912E+11"', "2.01912e11", "2E+11", "2019120000001230000", "-2.01912E11", "-2E11", "2.01912×10^11"]
+)
 @pytest.mark.parametrize("column", ["patient_id", "case_id", "image"])
 def test_ids_that_a_spreadsheet_has_rounded_are_refused_with_their_lines(tmp_path, column, rounded):
     rows = [(*row, row[2]) for row in ROWS]
@@ -285,6 +311,50 @@ def test_ids_that_a_spreadsheet_has_rounded_are_refused_with_their_lines(tmp_pat
     with pytest.raises(SourceError, match=f"lines 4, 5, column {column}: 2 ids are rounded.*Format that column as text") as error:
         scan(source(tmp_path, table_of("image,label,patient_id,case_id", rows)))
     assert rounded.strip('"') not in str(error.value).replace("(as 2.01912E+11)", "")
+
+
+@pytest.mark.parametrize(
+    ("ids", "says"),
+    [
+        (["2E11", "2E11", "A1", "A2", "A3"], "lines 2, 3, 7, 8, column patient_id: 4 ids are rounded, in E-notation"),
+        (["1E11", "2E11", "3E11", "4E11"], "8 ids are rounded"),
+        (["inf", "B", "C", "D"], "lines 2, 6, column patient_id: 2 ids are endless numbers"),
+        (["#VALUE!", "B", "C", "D"], "2 ids are errors .as #VALUE!."),
+        (["2024-03-01", "3-41", "C", "D"], "lines 2, 6, column patient_id: 2 ids are dates, where others are none"),
+        (["01.03.2024", "B", "C", "D"], "2 ids are dates"),
+        (["03/01/24", "B", "C", "D"], "2 ids are dates"),
+        (["2024-03-01 00:00:00", "B", "C", "D"], "2 ids are dates"),
+        (["1. März 2024", "B", "C", "D"], "2 ids are dates"),
+        (['"March 1, 2024"', "B", "C", "D"], "2 ids are dates"),
+    ],
+)
+def test_ids_that_became_numbers_or_dates_are_refused_in_all_ways_of_writing_them(tmp_path, ids, says):
+    rows = [(image, label, ids[i % len(ids)]) for i, (image, label, _) in enumerate(ROWS)]
+    with pytest.raises(SourceError, match=says) as error:
+        scan(source(tmp_path, table_of(rows=rows)))
+    assert ids[0].strip('"') not in str(error.value).replace("(as #VALUE!)", "")
+
+
+@pytest.mark.parametrize("ids", [["2E11", *[f"A{i}" for i in range(7)]], ["2E11", "3E11", "2A11", "2B3"], [f"12e4{i}" for i in range(8)]])
+def test_a_code_that_may_be_a_number_is_a_code_and_a_doubt_is_said(tmp_path, capsys, ids):
+    rows = [(image, label, ids[i % len(ids)]) for i, (image, label, _) in enumerate(ROWS)]
+    assert scan(source(tmp_path, table_of(rows=rows))).manifest["patient_id"].nunique() == len(ids)
+    assert ("look like a number in E-notation, and are taken for codes" in capsys.readouterr().out) == (ids[0] == "2E11")
+
+
+@pytest.mark.parametrize("ids", [[f"2024-03-{day:02d}" for day in (1, 2, 3, 4)], ["2024-03-01", "2024-17-02", "2024-17-40", "A"]])
+def test_where_all_ids_are_dates_or_not_all_of_their_kind_they_are_ids(tmp_path, ids):
+    rows = [(image, label, ids[i // 2]) for i, (image, label, _) in enumerate(ROWS)]
+    assert scan(source(tmp_path, table_of(rows=rows))).manifest["patient_id"].nunique() == 4
+
+
+@pytest.mark.parametrize("patients", [["X"], ["TRUE", "FALSE"]])
+def test_a_column_that_names_hardly_anybody_is_no_column_of_patients(tmp_path, patients):
+    rows = [(f"{i:02d}.jpg", ("nevus", "eczema")[i % 2], patients[i % len(patients)]) for i in range(10)]
+    with pytest.raises(
+        SourceError, match=f"column patient_id: all 10 photos are of {len(patients)} patient.*--patient-column.*--no-patients"
+    ):
+        scan(source(tmp_path, table_of(rows=rows), [row[0] for row in rows]))
 
 
 def test_ids_that_a_spreadsheet_took_for_dates_are_refused_where_others_show_what_they_were(tmp_path):
@@ -396,6 +466,62 @@ def test_patients_that_differ_in_leading_zeros_are_a_doubt_and_the_error_names_l
     with pytest.raises(SourceError, match="labels.csv, lines 3 and 4: two patients differ in leading zeros") as error:
         joined_ids(pd.Series(["1", "0099", "99"], index=[2, 3, 4]), "patient", "labels.csv")
     assert "99" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "how"),
+    [
+        ("P01", "P1", "leading zeros"), ("P00", "P0", "leading zeros"), ("1-01", "1-1", "leading zeros"),
+        ("1,001", "1001", "separators"), ("1.000", "1000", "separators"), ("1 001", "1001", "separators"), ("1'001", "1001", "separators"),
+        ("P-0", "P0", "separators"), ("12-34-56", "123456", "separators"), ("Ann-Marie", "AnnMarie", "separators"),
+        ("P_0", "P 0", "what stands between their parts"), ("1/2", "1-2", "what stands between their parts"),
+        ("\u0420\u04100", "PA0", "letters of another alphabet"), ("\u0391\u0392", "AB", "letters of another alphabet"),
+        ("\u0661\u06621", "121", "letters of another alphabet"),
+    ],
+)  # fmt: skip
+def test_two_ids_that_hardly_differ_are_a_doubt(one, other, how):
+    with pytest.raises(SourceError, match=f"labels.csv, lines 3 and 5: two patients differ in {how}") as error:
+        joined_ids(pd.Series(["X", one, "Y", other], index=[2, 3, 4, 5]), "patient", "labels.csv")
+    assert other not in str(error.value)
+    assert joined_ids(pd.Series(["X", one, "Y", one]), "patient", "labels.csv")[0].nunique() == 3  # alone it is no doubt
+
+
+def test_ids_that_differ_in_more_are_ids():
+    ids = ["1-11", "11-1", "111", "1.5", "15", "A-BC", "AB-C", "P1-1", "P11", "10", "100", "P10", "P1", "\u0410\u0411"]
+    assert joined_ids(pd.Series(ids), "patient", "labels.csv")[0].tolist() == ids
+
+
+@pytest.mark.parametrize("word", ["NaN", "N/A", "null", "#N/A", "NA", "<NA>", "n.a.", "#REF!"])
+def test_a_word_for_no_label_is_no_class(tmp_path, word):
+    rows = [(image, word if i in (1, 4) else label, patient) for i, (image, label, patient) in enumerate(ROWS)]
+    with pytest.raises(SourceError, match="lines 3, 6, column label: .* is no label, in 2 rows"):
+        scan(source(tmp_path, table_of(rows=rows)))
+
+
+def test_classes_that_may_be_no_class_or_one_stay_and_are_said():
+    labels, said = joined_labels(pd.Series(["1", "01", "TRUE", "unknown", "unknown", "basal cell", "basalcell", "none"]))
+    assert labels.tolist() == ["1", "01", "TRUE", "unknown", "unknown", "basal cell", "basalcell", "none"]
+    assert said == [
+        "classes that may stand for no label: 'unknown' (2 rows), 'none' (1 row)",
+        "classes that may be one, and stay two: '1' and '01'",
+        "classes that may be one, and stay two: 'basal cell' and 'basalcell'",
+        "classes that may be one, and stay two: '1' and 'TRUE'",
+    ]
+
+
+def test_words_of_a_class_are_parted_by_what_they_may_be_and_other_is_the_pool():
+    labels, said = joined_labels(pd.Series(["basal_cell", "basal cell", "basal-cell", "basal cell", "HPV+", "HPV-", "OTHER", "Other"]))
+    assert labels.tolist() == ["basal cell"] * 4 + ["HPV+", "HPV-", "other", "other"]
+    assert said == [
+        "labels joined into the pool `other`: 'OTHER' as 'other', 1 row; 'Other' as 'other', 1 row",
+        "labels joined with another spelling: 'basal-cell' as 'basal cell', 1 row; 'basal_cell' as 'basal cell', 1 row",
+    ]
+
+
+def test_a_class_whose_name_a_terminal_would_obey_is_cleaned_and_said():
+    labels, said = joined_labels(pd.Series(["nae\nvus\x1b[31m", "eczema"]))
+    assert labels.tolist() == ["nae vus[31m", "eczema"]
+    assert said == ["labels written on one line, without characters that are not seen: 'nae\\nvus\\x1b[31m' as 'nae vus[31m', 1 row"]
 
 
 def test_a_class_is_spelt_as_most_rows_spell_it():
@@ -574,6 +700,18 @@ def test_none_may_be_an_answer_and_several_answers_are_joined_each(tmp_path, cap
     assert "q_age: 1 spelling is joined with a commoner one: 'Leg' as 'leg', 1 row" in capsys.readouterr().out
 
 
+def test_a_question_without_a_name_is_refused_and_one_without_an_answer_is_left_out_and_said(tmp_path, capsys):
+    rows = [(*row, "", ("NA", ";")[i % 2]) for i, row in enumerate(ROWS)]
+    listing = scan(source(tmp_path, table_of("image,label,patient_id,q_age,q_sex", rows)))
+    assert listing.questions == ()
+    assert not any(name.startswith("q_") for name in listing.manifest)
+    said = capsys.readouterr().out
+    assert "q_age: no row has an answer, so the column is left out" in said
+    assert "q_sex: no row has an answer, so the column is left out" in said
+    with pytest.raises(SourceError, match="a column is named 'q_', and not what is asked"):
+        scan(source(tmp_path, table_of("image,label,patient_id,q_,q_sex", rows)))
+
+
 def test_without_a_table_no_column_is_asked_for(tmp_path):
     with pytest.raises(SourceError, match="nothing tells the patients apart. A split") as error:
         scan(source(tmp_path, None, [f"{label}/{image}" for image, label, _ in ROWS]))
@@ -638,8 +776,11 @@ def test_what_systems_leave_is_no_photo_no_patient_and_no_class_and_is_named(tmp
     where = zip_of(tmp_path / "in") if zipped else tmp_path / "in"
     assert scan_classes(where).manifest["diagnosis"].value_counts().to_dict() == {"nevus": 4, "eczema": 4}
     said = capsys.readouterr().out
-    assert "passed over, as systems leave it: 2 ._*, 1 " in said
-    assert "and 10 others" in said
+    (passed_over,) = [line for line in said.splitlines() if "passed over, as systems leave it: " in line]
+    folders, files = passed_over.split(": ")[1].split("; ")  # folders first: they may hold many photos
+    assert folders.count(", ") == 9
+    assert "1 @eaDir" in folders
+    assert files == "2 ._*, 1 desktop.ini, 1 Thumbs.db, 1 ~$labels.xlsx"
     assert "no photos that can be read" not in said
 
 

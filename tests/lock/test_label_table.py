@@ -6,6 +6,8 @@ import io
 import unicodedata
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -133,6 +135,47 @@ def test_whole_numbers_that_a_gap_made_floating_are_whole_and_rounded_ones_show_
     table = read_label_table((tmp_path / "labels.parquet").read_bytes(), "labels.parquet").frame
     assert table["patient_id"].tolist() == ["201912000001", None, "2"]
     assert table["rounded"].tolist() == ["2.01912e+18", "1.5", None]
+
+
+@pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.float64()])
+def test_numbers_that_their_type_cannot_hold_show_that_they_are_rounded(kind):
+    table = read_label_table(parquet(patient_id=pa.array([2.0**60, 3.0, float("inf")]).cast(kind, safe=False)), "labels.parquet").frame
+    big, small, endless = table["patient_id"]
+    assert small == "3"
+    assert endless == "inf"
+    assert big == ("inf" if kind == pa.float16() else "1.152921504606847e+18" if kind == pa.float64() else "1.1529215e+18")
+
+
+def parquet(**columns) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
+def test_a_row_of_parquet_is_counted_from_one_and_called_a_row():
+    index = read_label_table(parquet(image=["1.jpg", "2.jpg"]), "labels.parquet").frame.index
+    assert (index.tolist(), index.name) == ([1, 2], "row")
+
+
+LISTS, RECORDS = [["a"], ["b"]], [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize(("name", "values"), [("label", LISTS), ("Patient ID", RECORDS), ("q_parts", LISTS), ("image", RECORDS)])
+def test_a_column_of_lists_or_records_that_would_be_read_is_refused_and_another_is_said(name, values):
+    with pytest.raises(SourceError, match=f"labels.parquet, column {name} .*holds lists or records"):
+        read_label_table(parquet(**{"file": ["1", "2"], name: values}), "labels.parquet")
+    table = read_label_table(parquet(file=["1", "2"], embedding=values), "labels.parquet")
+    assert table.frame.columns.tolist() == ["file"]
+    assert table.said == ["columns of lists or records are passed over: embedding"]
+
+
+def test_two_columns_of_a_name_and_bytes_that_are_no_text_are_named_in_parquet_too():
+    out = io.BytesIO()
+    pq.write_table(pa.table([["1"], ["a"], ["b"]], names=["image", "label", "label"]), out)
+    with pytest.raises(SourceError, match="labels.parquet: two columns are named 'label'"):
+        read_label_table(out.getvalue(), "labels.parquet")
+    with pytest.raises(SourceError, match="labels.parquet, column label: binary cannot be read as text"):
+        read_label_table(parquet(image=["1"], label=[b"n\xe6vus"]), "labels.parquet")
 
 
 CELL = st.text(st.characters(exclude_characters="\0='", exclude_categories=("Cs",)), max_size=12)  # = and ' guard, see above

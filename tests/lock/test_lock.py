@@ -109,6 +109,77 @@ def test_pseudonyms_of_two_sources_stand_beside_each_other_and_need_a_secret(tmp
         locked(tmp_path, folder_source(tmp_path / "in"), replace(OPTIONS, pseudonymise=True, no_patients=True))
 
 
+def answered(tmp_path, monkeypatch, **columns):
+    """Under pseudonyms, the pin of a source whose patients are `Smith John 0` and so on, with these columns besides."""
+    monkeypatch.setenv("DERMLAB_KEY", "a secret")
+    people = [f"Smith John {i // 2}" for i in range(40)]
+    uri = folder_source(tmp_path / "in", patient_id=people, case_id=[f"C-77{i}" for i in range(40)], **columns)
+    return locked(tmp_path, uri, replace(OPTIONS, pseudonymise=True))
+
+
+@pytest.mark.parametrize(
+    ("answer", "row"),
+    [
+        ("05.jpg, seen by dr a", 4),
+        ("smith  john 3", 4),
+        ("seen with SMITH-JOHN 3 today", 4),
+        ("case C\u2013772, left arm", 4),
+        ("see 7739", 4),
+        ("see john, 77", None),  # a word of many patients, and one that is too short to name anybody
+        ("arm", None),
+    ],
+)
+def test_an_answer_that_holds_what_a_pseudonym_hides_is_refused_with_its_line(tmp_path, monkeypatch, capsys, answer, row):
+    answers = ["leg", "arm", *["leg"] * 2, answer, *["arm"] * 35]
+    if row is None:
+        answered(tmp_path, monkeypatch, q_note=answers)
+        assert "answers are not pseudonymised, and pushed as they are: q_age, q_parts, q_sex, q_note" in capsys.readouterr().out
+        return
+    with pytest.raises(SourceError, match=f"line {row + 2}, column q_note: 1 answers hold a path, or the id of a patient or case") as error:
+        answered(tmp_path, monkeypatch, q_note=answers)
+    assert "john" not in str(error.value).lower()
+    assert not (tmp_path / ".keys.json").exists()
+
+
+@pytest.mark.parametrize("answer", ["{0:02d}.jpg", "arm; {0:02d}.jpg", "{1}"])
+def test_a_column_that_repeats_the_path_or_the_patient_is_refused_whatever_its_kind(tmp_path, monkeypatch, answer):
+    monkeypatch.setenv("DERMLAB_KEY", "a secret")
+    ids = [str(i + 50) for i in range(40)]
+    uri = folder_source(tmp_path / "in", patient_id=ids, q_file=[answer.format(i, i + 50) for i in range(40)])
+    with pytest.raises(SourceError, match="lines 2, 3.*column q_file: 40 answers hold a path"):
+        locked(tmp_path, uri, replace(OPTIONS, pseudonymise=True))
+
+
+def test_a_short_id_is_known_by_its_letter_and_digit(tmp_path, monkeypatch):
+    monkeypatch.setenv("DERMLAB_KEY", "a secret")
+    uri = folder_source(tmp_path / "in", patient_id=[f"P{i}" for i in range(40)], q_note=["arm"] * 39 + ["twin of p3"])
+    with pytest.raises(SourceError, match="line 41, column q_note: 1 answers hold a path"):
+        locked(tmp_path, uri, replace(OPTIONS, pseudonymise=True))
+
+
+def test_numbers_and_words_that_many_patients_share_are_answers(tmp_path, monkeypatch):
+    monkeypatch.setenv("DERMLAB_KEY", "a secret")
+    uri = folder_source(
+        tmp_path / "in", patient_id=[str(2000 + i // 2) for i in range(40)], q_year=[str(2000 + i % 7) for i in range(40)],
+        q_suspected=["melanoma", "john"] * 20,
+    )  # fmt: skip
+    assert len(locked(tmp_path, uri, replace(OPTIONS, pseudonymise=True)).manifest) == 40
+
+
+@pytest.mark.parametrize("key", ["", "   ", "         ", "short", " 1234567 "])
+def test_a_key_that_can_be_tried_out_is_no_secret(tmp_path, monkeypatch, key):
+    monkeypatch.setenv("DERMLAB_KEY", key)
+    with pytest.raises(SourceError, match="set DERMLAB_KEY, 8 characters or more"):
+        locked(tmp_path, folder_source(tmp_path / "in"), replace(OPTIONS, pseudonymise=True))
+
+
+def test_only_its_owner_may_read_what_pseudonyms_stand_for(tmp_path, monkeypatch):
+    for _ in range(2):  # made, and written again
+        pseudonymised(tmp_path, monkeypatch)
+        assert (tmp_path / ".keys.json").stat().st_mode & 0o777 == 0o600
+        (tmp_path / ".keys.json").chmod(0o644)
+
+
 def test_the_same_photos_under_another_path_give_the_same_pin(tmp_path):
     first = locked(tmp_path, folder_source(tmp_path / "in"))
     (tmp_path / "in").rename(tmp_path / "moved")
@@ -267,6 +338,38 @@ def test_a_file_that_is_no_zip_is_named(tmp_path):
     (tmp_path / "x.zip").write_text("no")
     with pytest.raises(SourceError, match=r"x.zip is not a readable zip"):
         open_source(f"ham10000:{tmp_path / 'x.zip'}", OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("photo.jpg", jpeg(1), "is a photo. Give the folder that holds it"),
+        ("photos.tar.gz", b"\x1f\x8b\x08", "is an archive, but no zip. Unpack it"),
+        ("photos.tar", b"a.jpg".ljust(257, b"\0") + b"ustar", "is an archive, but no zip. Unpack it"),
+        ("photos.zip", b"\n<!DOCTYPE html>", "is a page and no archive"),
+        ("labels.csv", b"image,label", "is a table. Give the folder that holds it and the photos"),
+        ("photos.zip", b"", "is not a readable zip .it is empty"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["folder:", ""])
+def test_a_file_that_is_something_else_is_told_as_what_it_is(tmp_path, kind, name, data, says):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(SourceError, match=f"{name} {says}"):
+        open_source(f"{kind}{tmp_path / name}", OPTIONS)
+
+
+def test_a_device_or_a_pipe_is_no_source(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/null", tmp_path / "pipe"):
+        with pytest.raises(SourceError, match="is no file but a pipe, socket or device"):
+            open_source(f"folder:{path}", OPTIONS)
+
+
+def test_a_class_that_stands_in_the_test_split_alone_is_said(tmp_path, capsys):
+    labels = ["nevus" if i < 30 else "eczema" if i < 35 else "melanoma" for i in range(40)]
+    splits = ["train"] * 20 + ["test"] * 12 + ["train"] * 2 + ["test"] * 6
+    locked(tmp_path, folder_source(tmp_path / "in", label=labels, split=splits))
+    assert "no photo of split train is of these classes, so no model can learn them: melanoma\n" in capsys.readouterr().out
 
 
 def test_weights_of_scin_that_are_none_are_an_error_in_words(tmp_path):

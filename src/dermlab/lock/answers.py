@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.questionnaire import PREFIX, Question, Questionnaire
-from dermlab.lock.spelling import MONTH, folded, joined, lines_of, listed, says_nothing, without_marks
+from dermlab.lock.spelling import MONTH, NO_VALUE, folded, joined, lines_of, listed, says_nothing, without_marks
 from dermlab.run.errors import SourceError
 from dermlab.run.progress import some
 
-NO_ANSWER = ("na", "n a", "nan", "nat", "null")  # as programs write that there is none, `without_marks`; `none` may be an answer
 SURE = 30  # answers, of which ages and the like would repeat themselves
 MANY = 9  # different numbers that nobody gives to choose from
 # A number with the signs that people put into it, in English, 1,000.5, and in German, 1.000,5. Blanks and ' part thousands in both.
@@ -28,12 +27,20 @@ USELESS = f"it tells the network nothing, and a name without {PREFIX} leaves it 
 
 def answers_of(rows: pd.DataFrame, delimiter: str, where: str) -> tuple[Questionnaire, dict[str, pd.Series], list[str]]:
     """The questions, the answers of each column (None, or NaN of a number, where there is none), and what to say of how they were read.
-    `rows`: as strings, the index is the line. Raises SourceError for a column of numbers that has more in it than numbers."""
+    `rows`: as strings, the index is the line. A column without any answer is no question. Raises SourceError for a column of numbers that
+    has more in it than numbers, and for one without a name."""
     questions, answers, said = [], {}, []
     for column in [name for name in rows.columns if name.startswith(PREFIX)]:
-        question, answers[column], of_column = _number(rows[column], delimiter, where) or _choice(rows[column])
+        if not column.removeprefix(PREFIX).strip("_ "):
+            raise SourceError(f"{where}: a column is named {column!r}, and not what is asked. Name it {PREFIX}NAME, or take it out.")
+        question, read, of_column = _number(rows[column], delimiter, where) or _choice(rows[column])
+        said += [f"{column}: {line}" for line in of_column]
+        if question.kind != "number" and not question.choices:
+            said.append(f"{column}: no row has an answer, so the column is left out")
+            continue
+        said += [f"{column}: {line}" for line in _doubts(rows[column], question)]
         questions.append(question)
-        said += [f"{column}: {line}" for line in (*of_column, *_doubts(rows[column], question))]
+        answers[column] = read
     return tuple(questions), answers, said
 
 
@@ -94,7 +101,7 @@ def _read(text: pd.Series, form: str, apart: str) -> pd.Series:
 
 
 def _choice(column: pd.Series) -> Read:
-    nothing = _are(column, lambda answer: without_marks(answer) in NO_ANSWER)
+    nothing = _are(column, lambda answer: without_marks(answer) in NO_VALUE)  # `none` may be an answer
     answered, name = column.where(~nothing, None), column.name.removeprefix(PREFIX)
     several = bool(answered.dropna().str.contains(";").any())
     parts = answered.dropna().map(_parts if several else lambda answer: (answer,)).explode().dropna()

@@ -7,8 +7,7 @@ import pandas as pd
 
 from dermlab.data.questionnaire import PREFIX
 from dermlab.lock.keys import share_named
-from dermlab.lock.label_table import plain
-from dermlab.lock.spelling import alike, lines_of
+from dermlab.lock.spelling import alike, lines_of, plain
 from dermlab.run.errors import SourceError
 from dermlab.run.progress import some
 
@@ -51,6 +50,11 @@ def column_of(role: str, given: str | None, frame: pd.DataFrame, where: str) -> 
     if len(found) > 1:
         raise SourceError(f"{where}: {' and '.join(found)} may both be the {role}. Say which: --{role}-column {found[0]}")
     return found[0]
+
+
+def is_read(name: str) -> bool:
+    """Whether a column of that name has a role, or is a question."""
+    return name.startswith(PREFIX) or any(plain(name) in usual for usual in USUAL.values())
 
 
 def what_to_write(roles: Sequence[str], frame: pd.DataFrame, taken: Collection[str], photos: Sequence[str]) -> str:

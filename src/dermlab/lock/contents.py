@@ -75,11 +75,11 @@ def said_of(photos: Sequence[str], others: Mapping[str, str]) -> list[str]:
     return said
 
 
-def counted(names: Iterable[str]) -> str:
+def counted(names: Iterable[str], shown: int = SHOWN) -> str:
     """`3 .dcm, 1 .zip`: how often each name comes, the commonest first. A terminal is given no letter that it would obey."""
     counts = Counter(name if name.isprintable() else ascii(name) for name in names).most_common()
-    more = sum(count for _, count in counts[SHOWN:])
-    return ", ".join(f"{count} {name}" for name, count in counts[:SHOWN]) + (f" and {some(more, 'other', 'others')}" if more else "")
+    more = sum(count for _, count in counts[shown:])
+    return ", ".join(f"{count} {name}" for name, count in counts[:shown]) + (f" and {some(more, 'other', 'others')}" if more else "")
 
 
 def _extension(key: str) -> str:

@@ -11,10 +11,10 @@ from dermlab.lock.answers import answers_of
 from dermlab.lock.columns import check_apart, class_columns, column_of, label_of_ticks, no_people, usual_patients, what_to_write
 from dermlab.lock.contents import judged, said_of
 from dermlab.lock.keys import keys_of
-from dermlab.lock.label_table import TABLES, LabelTable, plain, read_label_table
+from dermlab.lock.label_table import TABLES, LabelTable, read_label_table
 from dermlab.lock.layout import SPLITS, rows_of_folders, splits_of_folders
 from dermlab.lock.listing import FileSource, Listing, frequent_classes
-from dermlab.lock.spelling import check_not_changed, folded, joined_ids, joined_labels, lines_of, says_nothing
+from dermlab.lock.spelling import check_labels, check_not_changed, folded, joined_ids, joined_labels, lines_of, plain, says_nothing
 from dermlab.run.errors import SourceError
 from dermlab.run.progress import say, some
 
@@ -41,7 +41,8 @@ class Folder(FileSource):
         for line in (*table.said, *said, *more, *of_splits, *of_answers):
             say(f"      {line}")
         manifest = frame.drop(columns="image").assign(**answers).reset_index(drop=True)
-        return Listing(self.pinned(manifest), frequent_classes(manifest["diagnosis"], self.options.min_class_count), questions)
+        classes = frequent_classes(manifest["diagnosis"], self.options.min_class_count)
+        return Listing(self.pinned(manifest), classes, questions, places=frame.index)
 
     def _table(self, keys: list[str]) -> str | None:
         """The key of the table of labels, None where there is none."""
@@ -133,18 +134,18 @@ class Folder(FileSource):
     def _found(self, frame: pd.DataFrame, photos: list[str], others: dict[str, str], where: str) -> tuple[pd.DataFrame, list[str]]:
         keys, said = keys_of(frame["image"], photos, where)
         if (absent := keys.isna()).any():
-            line = keys.index[absent][0]
-            no_photos = keys_of(frame.loc[absent, "image"], list(others), where)[0].dropna()
+            lost = frame.loc[absent, "image"]
+            no_photos = keys_of(lost, list(others), where)[0].dropna()
             if len(no_photos) and not self.options.skip_missing:
-                line, key = no_photos.index[0], no_photos.iloc[0]
+                line, key = lines_of(no_photos[:1]), no_photos.iloc[0]
                 raise SourceError(
-                    f"{where}: {len(no_photos)} of {len(frame)} images are there and are no photos (first: line {line}, {key!r} is "
+                    f"{where}: {len(no_photos)} of {len(frame)} images are there and are no photos (first: {line}, {key!r} is "
                     f"{others[key]}). Make JPEG or PNG of them, or leave those rows out with --skip-missing."
                 )
             if not self.options.skip_missing:
                 what = some(absent.sum(), f"of {len(frame)} images is", f"of {len(frame)} images are")
                 raise SourceError(
-                    f"{where}: {what} not there (first: line {line}, {frame.at[line, 'image']!r}). Restore them, correct the paths, or "
+                    f"{where}: {what} not there (first: {lines_of(lost[:1])}, {lost.iat[0]!r}). Restore them, correct the paths, or "
                     f"leave those rows out with --skip-missing. The source holds {some(len(photos), 'photo', 'photos')}"
                     + (f", such as {photos[0]!r}." if photos else ".")
                 )
@@ -155,7 +156,7 @@ class Folder(FileSource):
         twice = keys[keys.notna() & keys.duplicated(keep=False)]
         if len(twice):
             raise SourceError(
-                f"{where}, lines {' and '.join(map(str, twice.index[twice == twice.iloc[0]][:2]))}: name {twice.iloc[0]!r} in two rows. "
+                f"{where}, {lines_of(twice[twice == twice.iloc[0]][:2], between=' and ')}: name {twice.iloc[0]!r} in two rows. "
                 "One row an image: remove the one that does not hold."
             )
         if extra := sorted(set(photos) - set(keys.dropna())):
@@ -216,9 +217,10 @@ def _check_filled(raw: pd.DataFrame, used: dict[str, str], where: str) -> None:
     for role in ("image", "patient", "case"):
         if role in used:
             check_not_changed(raw[used[role]], where)
+    check_labels(raw[used["label"]], where)
     if (commands := raw[used["label"]].map(folded) == DROP).any():
         raise SourceError(
-            f"{where}, line {raw.index[commands][0]}: a class cannot be named {DROP!r}; that word takes a photo out. Rename the class."
+            f"{where}, {lines_of(raw[commands][:1])}: a class cannot be named {DROP!r}; that word takes a photo out. Rename the class."
         )
 
 
@@ -248,6 +250,6 @@ def _ids(raw: pd.DataFrame, used: dict[str, str], role: str, where: str) -> tupl
         names = some(len(rows), "name", "different names")
         said.append(f"column {column.name} has {names} for {len(ids)} photos: is it people whom it tells apart?")
     if role == "patient" and len(rows) > 2 and rows.iloc[0] > max(len(ids) / 4, 5 * rows.median()):
-        line = ids.index[ids == rows.index[0]][0]
-        said.append(f"one patient has {rows.iloc[0]} of {len(ids)} rows (first: line {line}): is that a person, or a word for nobody?")
+        first = lines_of(ids[ids == rows.index[0]][:1])
+        said.append(f"one patient has {rows.iloc[0]} of {len(ids)} rows (first: {first}): is that a person, or a word for nobody?")
     return ids, said

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from dermlab.lock.spelling import folded
+from dermlab.lock.spelling import folded, lines_of
 from dermlab.run.errors import SourceError
 from dermlab.run.objects.keys import is_photo
 from dermlab.run.progress import some
@@ -20,8 +20,8 @@ def keys_of(named: pd.Series, keys: Sequence[str], where: str) -> tuple[pd.Serie
     extension; the end of the path. Each only where one object alone answers. Raises SourceError where several do.
     """
     if (climbs := named.map(lambda name: ".." in PurePosixPath(name.replace("\\", "/")).parts)).any():
-        line = named.index[climbs][0]
-        raise SourceError(f"{where}, line {line}: {named[line]!r} points outside the source. Write paths without `..`.")
+        row = named[climbs][:1]
+        raise SourceError(f"{where}, {lines_of(row)}: {row.iat[0]!r} points outside the source. Write paths without `..`.")
     found, said = pd.Series(None, index=named.index, dtype=object), []
     for what, form in FORMS.items():
         open_rows = named[found.isna()]
@@ -33,10 +33,8 @@ def keys_of(named: pd.Series, keys: Sequence[str], where: str) -> tuple[pd.Serie
         answers = open_rows.map(lambda name, of_form=of_form, form=form: [key for key in of_form.get(form(name), []) if _may_be(name, key)])
         several = answers[answers.map(len) > 1]
         if len(several):
-            line, candidates = several.index[0], several.iloc[0]
-            raise SourceError(
-                f"{where}, line {line}: {named[line]!r} may be {candidates[0]!r} or {candidates[1]!r}. Write the path as the source has it."
-            )
+            row, (one, other, *_) = named[several.index[:1]], several.iloc[0]
+            raise SourceError(f"{where}, {lines_of(row)}: {row.iat[0]!r} may be {one!r} or {other!r}. Write the path as the source has it.")
         one = answers[answers.map(len) == 1]
         found.loc[one.index] = one.map(lambda candidates: candidates[0])
         if len(one) and what:

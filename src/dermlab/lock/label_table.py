@@ -10,9 +10,11 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
-from dermlab.lock.spelling import folded, trimmed, unguarded
+from dermlab.lock.columns import is_read
+from dermlab.lock.spelling import plain, trimmed, unguarded
 from dermlab.run.errors import SourceError
 from dermlab.run.progress import some
 
@@ -29,7 +31,7 @@ csv.field_size_limit(10_000_000)
 @dataclass(frozen=True)
 class LabelTable:
     # strings, None where empty, without blanks and invisible characters around them and a spreadsheet's guards, in Unicode's composed form
-    # (NFC); the index is the line in the file (of a Parquet file the row)
+    # (NFC); the index is named `line` and is that in the file; of a Parquet file it is the `row`, from 1
     frame: pd.DataFrame
     delimiter: str = ","
     said: list[str] = field(default_factory=list)  # what a person should hear of how it was read
@@ -38,8 +40,9 @@ class LabelTable:
 def read_label_table(data: bytes, where: str) -> LabelTable:
     """Raises SourceError naming the line."""
     if data[:4] == b"PAR1":
-        frame, said = _clean(_parquet(data, where))
-        return LabelTable(frame, said=said)
+        frame, said = _parquet(data, where)
+        cleaned, more = _clean(frame)
+        return LabelTable(cleaned, said=[*said, *more])
     text, said = _decoded(data, where)
     text, delimiter, skipped = _dialect(text)
     lines = _lines(text, delimiter, skipped, where)
@@ -67,11 +70,6 @@ def read_label_table(data: bytes, where: str) -> LabelTable:
     _check_names(names, where)
     cleaned, more = _clean(frame[keep].set_axis(names, axis=1))
     return LabelTable(cleaned, delimiter, [*said, *more])
-
-
-def plain(name: str) -> str:
-    """A column's name as it is compared: `Patient ID` is `patient_id`."""
-    return re.sub(r"[\s\-.]+", "_", folded(name)).strip("_")
 
 
 def _decoded(data: bytes, where: str) -> tuple[str, list[str]]:
@@ -203,30 +201,44 @@ def _counted(what: str, cells: dict[str, int]) -> list[str]:
     return [f"{what} are taken off: {', '.join(columns)}"] if columns else []
 
 
-def _parquet(data: bytes, where: str) -> pd.DataFrame:
+def _parquet(data: bytes, where: str) -> tuple[pd.DataFrame, list[str]]:
+    """The columns that have a text a row, and what to say of the others."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(io.BytesIO(data))
-        flat = {name: _texts(table[name]) for name in table.column_names if not pa.types.is_nested(table[name].type)}
+        table = pq.ParquetFile(io.BytesIO(data)).read()  # unlike `read_table` it reads two columns of one name
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{where} cannot be read as Parquet ({error}). Write it again.") from error
-    _check_names(list(flat), where)
-    return pd.DataFrame(flat, dtype=object).rename_axis("line")
+    columns = list(zip(table.column_names, table.columns, strict=True))
+    _check_names(table.column_names, where)
+    nested = [name for name, column in columns if pa.types.is_nested(column.type)]
+    if needed := [f"{name} ({table.schema.field(name).type})" for name in nested if is_read(name)]:
+        raise SourceError(f"{where}, column {', '.join(needed)}: holds lists or records. Write one text or number a row.")
+    flat = {name: _texts(column, f"{where}, column {name}") for name, column in columns if name not in nested}
+    said = [f"columns of lists or records are passed over: {', '.join(nested)}"] if nested else []
+    return pd.DataFrame(flat, index=pd.RangeIndex(1, len(table) + 1, name="row"), dtype=object), said
 
 
-def _texts(column: "pa.ChunkedArray") -> list[str | None]:
+def _texts(column: "pa.ChunkedArray", where: str) -> list[str | None]:
     """Whole numbers that a gap made floating are written as they were: 201912000001 and not 2.01912000001e+11. Where the type cannot hold
-    them all they stay, so that rounded ids are known as such."""
+    them all they are in E-notation, so that rounded ids are known as such. Raises SourceError where it is no text."""
     import pyarrow as pa
 
-    texts = column.cast(pa.string()).to_pylist()
+    try:
+        texts = column.cast(pa.string()).to_pylist()
+    except pa.ArrowException as error:
+        raise SourceError(f"{where}: {column.type} cannot be read as text ({error}). Write it as text, in UTF-8.") from error
     if not pa.types.is_floating(column.type):
         return texts
-    values = [None if value is None or math.isnan(value) else value for value in column.to_pylist()]
+    number = np.dtype(column.type.to_pandas_dtype()).type
     exact = 2.0 ** {16: 11, 32: 24, 64: 53}[column.type.bit_width]
-    return [
-        value if value is None else f"{value:.0f}" if value.is_integer() and abs(value) < exact else text
-        for value, text in zip(values, texts, strict=True)
-    ]
+
+    def text_of(value: float | None, text: str | None) -> str | None:
+        if value is None or math.isnan(value):
+            return None
+        if not value.is_integer():  # nor is an endless number
+            return text
+        return f"{value:.0f}" if abs(value) < exact else np.format_float_scientific(number(value), trim="0")
+
+    return [text_of(value, text) for value, text in zip(column.to_pylist(), texts, strict=True)]

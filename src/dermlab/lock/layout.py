@@ -5,8 +5,8 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from dermlab.lock.label_table import LabelTable, plain
-from dermlab.lock.spelling import folded
+from dermlab.lock.label_table import LabelTable
+from dermlab.lock.spelling import folded, plain
 from dermlab.run.errors import SourceError
 
 SPLITS = {
@@ -16,7 +16,8 @@ SPLITS = {
 
 
 def rows_of_folders(photos: Sequence[str], where: str) -> LabelTable:
-    """Columns image, label and, where the first folders are splits, split. Raises SourceError where the folders are no classes."""
+    """Columns image, label and, where the first folders are splits, split; the index, `photo`, is the path. Raises SourceError where the
+    folders are no classes."""
     paths = [PurePosixPath(key) for key in photos]
     if not paths:
         raise SourceError(f"{where} holds no table of labels (.csv, .tsv, .parquet) and no photos. Give the folder that has them.")
@@ -30,12 +31,16 @@ def rows_of_folders(photos: Sequence[str], where: str) -> LabelTable:
         )
     split = bool(first) and first == splits and (len(splits) > 1 or all(len(p) > 2 for p in parts))
     at = 1 if split else 0
-    if short := [path for path, p in zip(paths, parts, strict=True) if len(p) < at + 2]:
+    short = [path for path, p in zip(paths, parts, strict=True) if len(p) < at + 2]
+    if not short and len({p[at] for p in parts}) == 1:  # they may lie beside the folders that are classes
+        beside = [path for path, p in zip(paths, parts, strict=True) if len(p) == at + 2]
+        short = beside if len(beside) < len(paths) else []
+    if short:
         raise SourceError(
             f"{where} holds no table of labels (.csv, .tsv, .parquet), and its folders are not classes: {short[0]} lies in none. "
             "Add a table with a row an image, or put each photo into a folder named after its class."
         )
-    frame = pd.DataFrame({"image": list(photos), "label": [p[at] for p in parts]})
+    frame = pd.DataFrame({"image": list(photos), "label": [p[at] for p in parts]}, pd.Index(photos, name="photo", dtype=object))
     if split:
         frame["split"] = [SPLITS[plain(p[0])] for p in parts]
     enclosing = PurePosixPath(*paths[0].parts[: len(paths[0].parts) - len(parts[0])])
@@ -48,10 +53,10 @@ def rows_of_folders(photos: Sequence[str], where: str) -> LabelTable:
 
 
 def splits_of_folders(keys: pd.Series) -> pd.Series | None:
-    """The folder of each photo that is named after its split, where a table tells labels and no splits; None where there are no two."""
+    """The first folder of each photo, where a table tells labels and no splits, and two of the folders or more are named after splits;
+    else None."""
     names = pd.Series([parts[0] for parts in _within([PurePosixPath(key).parts for key in keys], folders=0)], keys.index, dtype=object)
-    splits = set(names.map(lambda name: SPLITS.get(plain(name))))
-    return names if len(splits) > 1 and None not in splits else None
+    return names if len({SPLITS[plain(name)] for name in names if plain(name) in SPLITS}) > 1 else None
 
 
 def _within(paths: list[tuple[str, ...]], folders: int) -> list[tuple[str, ...]]:

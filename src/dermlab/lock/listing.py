@@ -1,5 +1,6 @@
 """What a source holds, and what sources of real files share."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from dermlab.run.objects.keys import ObjectError, check_utf8, litter_in
 from dermlab.run.objects.opening import open_files
 from dermlab.run.progress import progress, say, some
 
+LITTER_SHOWN = 20  # names, of what is passed over
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -27,6 +30,7 @@ class Listing:
     questions: Questionnaire
     # key, `true_label`, `kind` and `duplicate_of` (a key), without a row where the source does not know it
     truth: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({n: [] for n in ("key", "true_label", "kind", "duplicate_of")}))
+    places: pd.Index | None = None  # of each row in the table that tells it, as `label_table` has them
 
 
 @dataclass(frozen=True)
@@ -66,10 +70,14 @@ class FileSource:
         check_utf8(self.location, "The source's path")
 
     def keys(self) -> list[str]:
-        """What the source holds, sorted. What systems leave beside data is counted and passed over."""
+        """What the source holds, sorted. What systems leave beside data is counted and passed over, folders first: they may hold many."""
         litter_of = {key: litter_in(key) for key in self.files.list()}
-        if litter := set(filter(None, litter_of.values())):
-            say(f"      passed over, as systems leave it: {counted(map(_kind_of_litter, sorted(litter)))}")
+        litter = sorted(set(filter(None, litter_of.values())))
+        folders = [path for path in litter if path not in litter_of or os.path.isdir(os.path.join(self.location, path))]
+        files = sorted(set(litter) - set(folders))
+        if litter:
+            kinds = [counted(map(_kind_of_litter, paths), LITTER_SHOWN) for paths in (folders, files) if paths]
+            say(f"      passed over, as systems leave it: {'; '.join(kinds)}")
         for line in self.files.said:
             say(f"      {line}")
         return [key for key, litter in litter_of.items() if litter is None]

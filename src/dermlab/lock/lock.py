@@ -7,13 +7,17 @@ from pathlib import Path
 import pandas as pd
 
 from dermlab.data.pin import Pin, write_pin
-from dermlab.lock.listing import Options
+from dermlab.lock.disclosure import check_answers
+from dermlab.lock.listing import Listing, Options
 from dermlab.lock.sources import open_source
 from dermlab.run import paths
 from dermlab.run.errors import SourceError
 from dermlab.run.location import write_location
 from dermlab.run.objects.keys import check_key
 from dermlab.run.objects.pseudonyms import PREFIX, Pseudonyms
+from dermlab.run.progress import say
+
+SECRET = 8  # characters at least, of a key that nobody tries out
 
 
 def lock(uri: str, options: Options, folder: Path = paths.SOURCE, location: Path = paths.LOCATION) -> Pin:
@@ -25,6 +29,11 @@ def lock(uri: str, options: Options, folder: Path = paths.SOURCE, location: Path
     listing = source.scan()
     for key in listing.manifest["key"]:
         check_key(key, uri)
+    if options.pseudonymise:
+        for line in check_answers(_placed(listing.manifest, listing), uri):
+            say(f"      {line}")
+    for line in _said_of_splits(listing):
+        say(f"      {line}")
     id_of_key = _ids(listing.manifest["key"])
     manifest = listing.manifest.assign(image_id=listing.manifest["key"].map(id_of_key))
     for column in ("patient_id", "case_id"):
@@ -50,9 +59,17 @@ def opaque_id(key: str) -> str:
     return hashlib.blake2b(key.encode(), digest_size=8, key=os.environ.get("DERMLAB_KEY", "").encode()[:64]).hexdigest()
 
 
+def _placed(manifest: pd.DataFrame, listing: Listing) -> pd.DataFrame:
+    """The index is where the source has each row."""
+    return manifest if listing.places is None else manifest.set_axis(listing.places)
+
+
 def _check_secret() -> None:
-    if not os.environ.get("DERMLAB_KEY"):
-        raise SourceError("--pseudonymise needs a secret: set DERMLAB_KEY, the same each time, or whoever guesses a name could check it.")
+    if len(os.environ.get("DERMLAB_KEY", "").strip()) < SECRET:
+        raise SourceError(
+            f"--pseudonymise needs a secret: set DERMLAB_KEY, {SECRET} characters or more and the same each time, or whoever guesses a "
+            "name could check it."
+        )
 
 
 def _ids(keys: pd.Series) -> dict[str, str]:
@@ -63,3 +80,11 @@ def _ids(keys: pd.Series) -> dict[str, str]:
     if len(set(ids.values())) != len(ids):
         raise SourceError("Two keys have one id. Set DERMLAB_KEY to any other text and lock again.")
     return ids
+
+
+def _said_of_splits(listing: Listing) -> list[str]:
+    """The classes that a model would be tested on and could not learn."""
+    labels = listing.manifest["diagnosis"].groupby(listing.manifest["split"])
+    in_split = {split: set(of_split) for split, of_split in labels}
+    unlearnt = [name for name in listing.classes.targets if in_split and name not in in_split.get("train", ())]
+    return [f"no photo of split train is of these classes, so no model can learn them: {', '.join(unlearnt)}"] if unlearnt else []

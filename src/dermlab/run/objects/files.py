@@ -221,8 +221,40 @@ class ZipFiles(_OneByOne):
         return {"path": self.path, "_zip": None, "_members": {}}  # a process that gets a copy opens the zip itself
 
 
+# What is taken for a zip now and then: where first bytes stand, what they are, and what to do about it.
+NO_ZIPS = (
+    (0, (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"BM", b"RIFF"), "is a photo. Give the folder that holds it"),
+    (4, (b"ftyp",), "is a photo or a film. Give the folder that holds it"),
+    (0, (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"Rar!", b"7z\xbc\xaf\x27\x1c"), "is an archive, but no zip. {unpack}"),
+    (257, (b"ustar",), "is an archive, but no zip. {unpack}"),
+    (0, (b"<!doctype", b"<html", b"<?xml"), "is a page and no archive: the server sent it instead. Download it again, signed in"),
+    (0, (b"PAR1",), "is a table. Give the folder that holds it and the photos"),
+)
+UNPACK = "Unpack it (`tar xf`, `7z x`) and give the folder"
+TABLE_ENDS = (".csv", ".tsv", ".xlsx", ".xls", ".txt", ".json")
+
+
+def _check_may_be_zip(path: Path) -> None:
+    """Raises SourceError for what is clearly something else. A pipe would wait for ever."""
+    if not os.path.isfile(path):
+        raise SourceError(f"{_shown(path)} is no file but a pipe, socket or device. Give the path of a folder or a zip.")
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise SourceError(f"{_shown(path)} cannot be read ({error.strerror}). Make it readable, or copy it.") from error
+    if not head:
+        raise SourceError(f"{path} is not a readable zip (it is empty). Download it again or give its folder.")
+    if path.suffix.lower() in TABLE_ENDS:
+        raise SourceError(f"{path} is a table. Give the folder that holds it and the photos.")
+    for offset, magics, what in NO_ZIPS:
+        if (head[offset:] if offset else head.lstrip().lower()).startswith(tuple(m.lower() for m in magics)):
+            raise SourceError(f"{path} {what.format(unpack=UNPACK)}.")
+
+
 def _opened(path: Path) -> zipfile.ZipFile:
     """Names that do not say their encoding are UTF-8, as macOS and Linux write them, else cp437, as Windows does."""
+    _check_may_be_zip(path)
     try:
         try:
             return zipfile.ZipFile(path, metadata_encoding="utf-8")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dermlab.run import paths
 from dermlab.run.errors import SourceError
-from dermlab.run.files import write_text
+from dermlab.run.files import atomic_path
 from dermlab.run.objects.keys import ObjectError, Objects
 
 PREFIX = "pseudonym:"
@@ -22,8 +22,13 @@ class Pseudonyms:
         self.path = path
 
     def remember(self, key_of: Mapping[str, str]) -> None:
-        """`key_of`: by pseudonym. Those of other sources stay: one means the same key wherever it stands."""
-        write_text(self.path, json.dumps({**self._key_of, **key_of}, ensure_ascii=False, indent=0, sort_keys=True) + "\n")
+        """`key_of`: by pseudonym. Those of other sources stay: one means the same key wherever it stands. The file's owner alone may read
+        it: it is all that pseudonyms hide."""
+        with atomic_path(self.path) as unfinished:
+            unfinished.touch(mode=0o600)
+            unfinished.write_text(
+                json.dumps({**self._key_of, **key_of}, ensure_ascii=False, indent=0, sort_keys=True) + "\n", encoding="utf-8"
+            )
 
     def key(self, name: str) -> str:
         """`name`: a key or its pseudonym. Raises SourceError where nothing here says what it stands for."""
