@@ -288,8 +288,8 @@ def _refuse_changed(changed: pd.Series, how: str, where: str) -> None:
         what = some(len(changed), "id is", "ids are")
         raise SourceError(
             f"{where}, {lines_of(changed)}, column {changed.name}: {what} {how}. A spreadsheet, or a type of number too short for them, "
-            "has made this of them, and several may now be one, or one two. Format that column as text before the ids are entered, and export "
-            "again; what they were cannot be restored from this file."
+            "has made this of them, and several may now be one, or one two. Format that column as text before the ids are entered, and "
+            "export again; what they were cannot be restored from this file."
         )
 
 
