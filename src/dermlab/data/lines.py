@@ -24,7 +24,7 @@ UNSEEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-
 JOINERS = "\u200c\u200d"  # by which some scripts and pictures are written
 # Shown as nothing, though Unicode has them as letters or marks; with them nobody's name is written, and a formula hidden.
 BLANK_LETTERS = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u2800\u3164\uffa0"
-YEARS = range(2000, 2101)  # in which somebody reviews
+YEARS = range(1970, 2101)  # in which somebody reviews; a simulated reviewer, in the first
 PARTED_FORMULA = re.compile(r"[;|\t]\s*[=+@-]")  # as a cell of its own where the separator is another
 
 
