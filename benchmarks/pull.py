@@ -31,7 +31,7 @@ from dermlab.pull.pack import PART_ROWS, pack
 from dermlab.pull.params import Params, PullParams
 from dermlab.run.machine import read_machine
 from dermlab.run.objects.bucket import S3Files
-from dermlab.run.objects.opening import open_objects
+from dermlab.run.objects.opening import open_files
 from dermlab.run.params import read_params
 from dermlab.run.workers import executor_of
 
@@ -121,7 +121,7 @@ def peak_mb(process: int) -> float:
 
 
 def bucket(prefix: str, endpoint_url: str) -> S3Files:
-    return open_objects(f"s3://{BUCKET}/{prefix}", endpoint_url, read_machine().connections)
+    return open_files(f"s3://{BUCKET}/{prefix}", endpoint_url, read_machine().connections)
 
 
 def main() -> None:
