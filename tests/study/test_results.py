@@ -14,17 +14,13 @@ LOCK = "schema: '2.0'\nstages: {}\n"
 
 
 @pytest.fixture
-def repository(tmp_path, monkeypatch):
-    """An experiment `focal` of other params, results and code, and a branch of its name; what dvc was asked to do."""
-    monkeypatch.chdir(tmp_path)
-    for who in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{who}_NAME", "tester")
-        monkeypatch.setenv(f"GIT_{who}_EMAIL", "tester")
-    git("init", "-q", "-b", "main")
+def asked(repository, monkeypatch):
+    """Beside what is committed an experiment `focal` of other params, results and code, and a branch of its name; what dvc was asked to
+    do."""
     Path(".gitignore").write_text(".dvc/\n")
     write("loss: ce\n", LOCK, "one\n")
     git("add", "-A")
-    git("commit", "-qm", "first")
+    git("commit", "-qm", "results")
     write("loss: focal\n", LOCK + "# focal\n", "other\n")
     git("checkout", "-q", "--detach")
     git("commit", "-qam", "dvc: commit experiment")
@@ -46,13 +42,13 @@ def texts() -> list[str]:
     return [Path(path).read_text() for path in ("params.yaml", "dvc.lock", "code.py")]
 
 
-def test_apply_brings_params_and_results_and_leaves_every_other_file(repository):
+def test_apply_brings_params_and_results_and_leaves_every_other_file(asked):
     Path("code.py").write_text("mine\n")
     Path("new.py").write_text("new\n")
     apply("focal")
     assert texts() == ["loss: focal\n", LOCK + "# focal\n", "mine\n"], "of the experiment, though a branch has its name"
     assert Path("new.py").read_text() == "new\n"
-    assert [arguments[0] for arguments in repository] == ["checkout"]
+    assert [arguments[0] for arguments in asked] == ["checkout"]
     apply("main")  # what stands there is an experiment's, and can be had again
     assert texts() == ["loss: ce\n", LOCK, "mine\n"]
 
@@ -64,15 +60,15 @@ def test_apply_brings_params_and_results_and_leaves_every_other_file(repository)
         ("dvc.lock", LOCK + "# of dvc repro\n", "dvc exp save"),
     ],
 )
-def test_apply_refuses_where_an_edit_would_be_lost(repository, path, text, helps):
+def test_apply_refuses_where_an_edit_would_be_lost(asked, path, text, helps):
     Path(path).write_text(text)
     with pytest.raises(DermlabError, match=f"{path} is not as committed.*{helps}"):
         apply("focal")
     assert Path(path).read_text() == text
-    assert not repository
+    assert not asked
 
 
-def test_apply_of_what_is_not_there_or_holds_no_results_changes_nothing(repository):
+def test_apply_of_what_is_not_there_or_holds_no_results_changes_nothing(asked):
     before = texts()
     with pytest.raises(DermlabError, match="no experiment or revision 'nothing'"):
         apply("nothing")
@@ -85,7 +81,7 @@ def test_apply_of_what_is_not_there_or_holds_no_results_changes_nothing(reposito
     assert texts() == before
 
 
-def test_reset_says_what_it_undoes_and_keeps_what_nobody_else_has(repository, capsys):
+def test_reset_says_what_it_undoes_and_keeps_what_nobody_else_has(asked, capsys):
     Path("params.yaml").write_text("loss: mine  # asked for\n")
     reset()
     assert "params.yaml had loss=mine, not ce; as it was it lies in .dvc/tmp/params-before-reset.yaml" in capsys.readouterr().out
@@ -95,7 +91,7 @@ def test_reset_says_what_it_undoes_and_keeps_what_nobody_else_has(repository, ca
     assert "params.yaml had" not in capsys.readouterr().out
 
 
-def test_reset_puts_back_params_and_results_and_leaves_the_files_of_the_user(repository):
+def test_reset_puts_back_params_and_results_and_leaves_the_files_of_the_user(asked):
     note = Path("data/source/notes.txt")
     note.parent.mkdir(parents=True)
     note.write_text("mine")

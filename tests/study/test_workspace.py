@@ -24,20 +24,6 @@ from dermlab.study.workspace import JOURNAL, alone, mend, remember
 PARAMS = "loss: ce\n"
 
 
-@pytest.fixture
-def repository(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for who in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{who}_NAME", "tester")
-        monkeypatch.setenv(f"GIT_{who}_EMAIL", "tester")
-    git("init", "-q", "-b", "main")
-    Path("params.yaml").write_text(PARAMS)
-    Path("code.py").write_text("one\n")
-    git("add", "-A")
-    git("commit", "-qm", "first")
-    return tmp_path
-
-
 def killed_run():
     """As `dvc exp run` leaves it: HEAD detached, other params staged."""
     workspace = remember()

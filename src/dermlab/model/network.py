@@ -79,7 +79,7 @@ def _module(description: Description, folder: Path) -> FusedClassifier:
     try:
         backbone = create_backbone(said.name, description.image_size, pretrained=False, config=said.config)
         return FusedClassifier(backbone, width_of(description.questionnaire), len(description.classes) + 1)
-    except (DermlabError, ImportError, NotImplementedError):
+    except (DermlabError, ImportError, NotImplementedError):  # said already; an extra that is not installed; built without memory
         raise
     except Exception as error:  # a library raises whatever a configuration of nobody makes it raise
         raise ContractError(
@@ -97,7 +97,7 @@ def _check_weights(description: Description, folder: Path) -> None:
     try:
         with torch.device("meta"):
             wanted = {name: list(tensor.shape) for name, tensor in _module(description, folder).state_dict().items()}
-    except (NotImplementedError, ContractError):
+    except (NotImplementedError, ContractError):  # `load_network` builds it with memory, and says what is wrong
         return
     try:
         with safe_open(folder / WEIGHTS, framework="pt") as file:
