@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 import pandas as pd
 
 from dermlab.data.classes import OTHER
+from dermlab.data.lines import BLANK_LETTERS
 from dermlab.run.errors import SourceError
 from dermlab.run.progress import some
 
 # Shown as nothing, though Unicode calls them letters, marks or symbols: fillers, an empty braille cell, selectors of a glyph.
-UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
+UNSEEN = BLANK_LETTERS + "\u180f" + "".join(map(chr, range(0xFE00, 0xFE10)))
 # Typed for one another, though compatibility in Unicode's sense does not join them.
 TYPED_FOR = {**dict.fromkeys("\u02d7\u2043\u2212", "-"), **dict.fromkeys('"\u201c\u201d', '"')}
 TYPED_FOR |= dict.fromkeys("`\u00b4\u2018\u2019\u02bc\u2032", "'")
