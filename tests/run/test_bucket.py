@@ -98,7 +98,8 @@ def test_of_a_bucket_no_more_is_read_to_know_photos_than_the_beginning_of_what_h
     manifest = open_source("s3://photos/odd-classes", options).scan().manifest
     assert sorted(manifest["key"]) == ["eczema/x", "eczema/y.jpg", "nevus/x", "nevus/y.jpg"]
     asked = {path.rpartition("/")[2]: span for path, span in begun.items() if "list-type" not in path}
-    assert asked == {"x": "bytes=0-511", "z.dcm": "bytes=0-511"}
+    assert set(asked) == {"x", "z.dcm"}
+    assert set(asked.values()) <= {"bytes=0-511", *([] if ranges else [None])}  # None: after another thread saw that ranges are not known
     said = capsys.readouterr().out
     assert "passed over, as systems leave it: 2 @eaDir" in said
     assert "2 photos are known by their content: 2 without an extension" in said
