@@ -29,6 +29,7 @@ from dermlab.verdict.question import Question
 from dermlab.verdict.uncertainty import Estimate, Noise, Runs, estimate, noise_of
 
 UNBOUNDED = ("sink_ratio", "brier", "nll")
+NEVER_TOLD = ("sink_ratio",)  # better nearer to 1, from either side: its difference has no direction
 FILE = "predictions"  # the one param of a run that somebody's file of predictions is
 
 
@@ -277,16 +278,17 @@ def told_apart(
         least, most = (-before, 1 - before) if name not in UNBOUNDED else (-np.inf, np.inf)
         ends = max(delta - float(half[at]), least), min(delta + float(half[at]), most)
         within = max(delta - float(of_patients[at]), ends[0]), min(delta + float(of_patients[at]), ends[1])
-        word = NOT_APART if name == "sink_ratio" else verdict_of(ends, better_sign(name, before, before + delta))
+        word = NOT_APART if name in NEVER_TOLD else verdict_of(ends, better_sign(name, before, before + delta))
         return Difference(before, before + delta, ends, word, float(p[at]), within)
 
     heads = {name: difference(name, at) for at, name in enumerate(HEADLINE)}
     judged = {name: heads.pop(name) for name in dict.fromkeys((question.primary, question.guarded))}
     described = heads | {f"class {name}": difference(name, at) for name, at in tested.items()}
-    places = [HEADLINE.index(name) for name in heads] + list(tested.values())
+    unjudged = {name: described.pop(name) for name in NEVER_TOLD if name in described}  # and so nothing to correct the others for
+    places = [HEADLINE.index(name) for name in heads if name in described] + list(tested.values())
     described = with_correction(described, found.moves[:, places], question.alpha)  # one family, in which one false arrow is rare
-    judged = _decided(judged, question.alpha)
-    return {name: judged.get(name) or described[name] for name in HEADLINE}, {name: described[f"class {name}"] for name in tested}
+    found_heads = described | unjudged | _decided(judged, question.alpha)
+    return {name: found_heads[name] for name in HEADLINE}, {name: described[f"class {name}"] for name in tested}
 
 
 def _decided(judged: dict[str, Difference], alpha: float) -> dict[str, Difference]:
