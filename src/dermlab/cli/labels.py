@@ -28,11 +28,19 @@ def review(
     out: PageOut = paths.REVIEW,
     reviewer: Reviewer = "",
     pixels: Pixels = 480,
+    reader: Annotated[
+        list[str] | None, typer.Option("--reader", help="write a page for this reader, whose answers are one opinion; may be said again")
+    ] = None,
+    blind: Annotated[bool, typer.Option("--blind", help="of readers: show neither label nor suggestion")] = False,
+    overlap: Annotated[
+        float, typer.Option("--overlap", min=0, max=1, help="of several readers: share of each page that is put to all of them")
+    ] = 1.0,
+    adjudicate: Annotated[bool, typer.Option("--adjudicate", help="ask a reader about what others dispute; the answer decides")] = False,
     conclude: Annotated[bool, typer.Option("--conclude", help="conclude data/relabels.csv anew from what readers said")] = False,
 ) -> None:
     """Write a page on which a person reviews doubtful labels.
 
-    Or merge what was exported: one person's decisions into data/relabels.csv; readers' answers into data/reviews.csv, from which
+    With --reader a page for each of several readers, who answer cases without knowing of one another. Or merge what was exported: one person's decisions into data/relabels.csv; readers' answers into data/reviews.csv, from which
     data/relabels.csv is concluded."""
     from dermlab.data.classes import read_classes
     from dermlab.data.lines import lines_only_in_commit
@@ -49,6 +57,11 @@ def review(
     if conclude:
         _conclude(conclude_anew(read_rows(), read_classes()))
         return
+    if reader:
+        _ask(reader, limit, out, pixels, overlap, adjudicate, blind)
+        return
+    if blind or adjudicate:
+        raise typer.BadParameter(f"--{'blind' if blind else 'adjudicate'} is of readers: say whom to ask, --reader NAME")
     if missing := lines_only_in_commit(paths.RELABELS):
         say(f"review: {paths.RELABELS} lacks {missing} lines of the last commit; `git checkout {paths.RELABELS}` brings them back")
     queue = read_queue(limit)
@@ -62,6 +75,25 @@ def review(
     if larger.said:
         say(f"      {larger.said}")
     say(f"Page: {out.resolve()}")
+
+
+def _ask(readers: list[str], limit: int | None, out: Path, pixels: int, overlap: float, adjudicate: bool, blind: bool) -> None:
+    from dermlab.data.reviews import ADJUDICATION, BLIND, OPEN
+    from dermlab.review.readers import write_sheets
+
+    mode = ADJUDICATION if adjudicate else BLIND if blind else OPEN
+    for page in write_sheets(readers, mode, limit, overlap, out, pixels):
+        sheet = page.sheet
+        if page.path is None:
+            say(f"review: nothing to ask reader {sheet.reader}: all that is {'disputed' if adjudicate else 'doubtful'} was answered")
+            continue
+        again = len(sheet.cards) - len(set(sheet.cards))
+        later = f"; {sheet.later:,} more on later pages" if sheet.later else ""
+        say(f"review: reader {sheet.reader}: {len(sheet.cards)} cards, {again} of them shown twice, {page.photos} photos{later}")
+        if page.said:
+            say(f"      {page.said}")
+        say(f"Page: {page.path.resolve()}")
+    say(f"Next: send each page to its reader ({paths.READERS} says who that is), then dermlab review --merge FILE for what it exports")
 
 
 def _merge(files: list[Path]) -> None:
