@@ -40,8 +40,8 @@ def review(
 ) -> None:
     """Write a page on which a person reviews doubtful labels.
 
-    With --reader a page for each of several readers, who answer cases without knowing of one another. Or merge what was exported: one person's decisions into data/relabels.csv; readers' answers into data/reviews.csv, from which
-    data/relabels.csv is concluded."""
+    With --reader a page for each of several readers, who answer cases without knowing of one another. Or merge what was exported: one
+    person's decisions into data/relabels.csv; readers' answers into data/reviews.csv, from which data/relabels.csv is concluded."""
     from dermlab.data.classes import read_classes
     from dermlab.data.lines import lines_only_in_commit
     from dermlab.data.rows import read_rows
