@@ -93,7 +93,7 @@ def test_the_model_breaks_a_tie_for_the_reader_who_is_mostly_right_and_majority_
     assert "t0011" in concluded(said).disputed
     found = concluded(said, rule="model")
     assert decided(found)["t0011"] == labels["t0011"]
-    assert found.ledger.set_index("image_id").at["t0011", "reason"] == "1 of 2 readers, by CROWDLAB"
+    assert found.ledger.set_index("image_id").at["t0011", "reason"] == "1 of 2 readers, with the flags"
 
 
 def test_the_model_leaves_to_the_majority_what_has_no_class_and_what_nobody_answered_twice(concluded):

@@ -31,10 +31,10 @@ def test_only_training_rows_are_asked_about():
 
 def test_the_queue_is_in_the_order_of_the_most_doubtful_photo_of_each_case_without_what_is_settled():
     cases = Cases.of(rows_of(("a", "one", "acne"), ("b", "one", "acne"), ("c", "two", "acne"), ("d", "three", "acne")))
-    ranks = pd.Series({"b": 1, "c": 2, "a": 3, "d": 4})
-    assert queue_of(cases, ranks, set()) == ["a", "c", "d"]
-    assert queue_of(cases, ranks, {"c"}) == ["a", "d"]
-    assert queue_of(cases, ranks, {"b"}) == ["c", "d"]
+    images = ["b", "c", "a", "d"]
+    assert queue_of(cases, images, set()) == ["a", "c", "d"]
+    assert queue_of(cases, images, {"c"}) == ["a", "d"]
+    assert queue_of(cases, images, {"b"}) == ["c", "d"]
 
 
 def test_a_card_is_sure_if_no_photo_of_it_is_doubted():

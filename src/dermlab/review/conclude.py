@@ -2,7 +2,6 @@
 
 import csv
 import io
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from dermlab.data.lines import read_lines
 from dermlab.data.reviews import CANNOT_TELL
 from dermlab.review.opinions import adjudicated, encoded, opinions_of, probabilities_of_flags, said_drop
 from dermlab.review.params import ReviewParams
+from dermlab.review.posterior import posterior
 from dermlab.run.errors import ContractError
 from dermlab.run.files import write_text
 
@@ -48,7 +48,7 @@ def conclude(
     labels = catalog.set_index("image_id")["label"]
     lines = decided[decided != UNDECIDED].sort_index()
     dates = answers.groupby("image_id")["date"].max()
-    reasons = [_reason(opinions.loc[image], to, image in words.index, params.rule) for image, to in lines.items()]
+    reasons = [_reason(opinions.loc[image], to, image in words.index) for image, to in lines.items()]
     ledger = pd.DataFrame(
         {
             "image_id": lines.index, "from_label": labels.reindex(lines.index).to_numpy(), "to_label": lines.to_numpy(), "reason": reasons,
@@ -62,13 +62,13 @@ def conclude(
     )
 
 
-def _reason(votes: pd.Series, to: str, adjudicated: bool, rule: str) -> str:
+def _reason(votes: pd.Series, to: str, adjudicated: bool) -> str:
     """In the words that the report counts: how many of how many readers had said it."""
     votes = votes.dropna()
     said = f"{(votes == to).sum()} of {len(votes)} readers"
     if adjudicated:
         return f"{said}, adjudicated"
-    return f"{said}, by CROWDLAB" if rule == "model" and not (votes == to).sum() * 2 > len(votes) else said
+    return said if (votes == to).sum() * 2 > len(votes) else f"{said}, with the flags"
 
 
 def _of_votes(share: Callable[[int], float]) -> Callable[..., pd.Series]:
@@ -88,34 +88,22 @@ unanimous = _of_votes(lambda readers: readers - 0.5)
 
 
 def model(enough: pd.DataFrame, opinions: pd.DataFrame, flags: pd.DataFrame | None, classes: Classes) -> pd.Series:
-    """CROWDLAB's consensus (Goh et al. 2022, cleanlab's multiannotator), where it is more likely right than not. It knows classes: a photo
-    that somebody would drop, or of which nobody names a class, is decided by the majority, and so is all where no two readers named a
-    class of one photo, so that nobody can be weighed."""
+    """The class that the flags and the readers together hold for more likely than not (`posterior`). It knows classes alone: a photo that
+    somebody would drop, or of which nobody names a class, is decided by the majority."""
     decided = majority(enough, opinions, flags, classes)
     named = opinions[~said_drop(opinions)]
     labels = encoded(named, classes)
-    named, labels = named[~np.isnan(labels).all(axis=1)], labels[~np.isnan(labels).all(axis=1)]
-    labels = labels[:, ~np.isnan(labels).all(axis=0)]
-    if not len(enough) or not (np.isfinite(labels).sum(axis=1) > 1).any():
+    known = np.isfinite(labels).any(axis=1)
+    if not len(enough) or not known.any():
         return decided
     if flags is None:
         raise ContractError("The rule `model` needs data/flags.parquet. Run `dvc repro flag`, or set `review.rule` to majority.")
-    quality = crowdlab(labels, probabilities_of_flags(flags, named.index, classes))
-    consensus = pd.Series(np.array(classes.names, dtype=object)[quality["consensus_label"].to_numpy(int)], index=named.index)
-    consensus[quality["consensus_quality_score"].to_numpy() <= 0.5] = UNDECIDED
-    decided.update(consensus[consensus.index.isin(enough.index)])
+    images = named.index[known]
+    together, _ = posterior(labels[known], probabilities_of_flags(flags, images, classes))
+    likeliest = pd.Series(np.array(classes.names, dtype=object)[together.argmax(axis=1)], index=images)
+    likeliest[together.max(axis=1) <= 0.5] = UNDECIDED
+    decided.update(likeliest[likeliest.index.isin(enough.index)])
     return decided
-
-
-def crowdlab(labels: np.ndarray, probs: np.ndarray) -> pd.DataFrame:
-    """cleanlab's table of consensus labels and their quality, a row a photo. labels: float [N, M], NaN for none; probs: [N, K]."""
-    from cleanlab.multiannotator import get_label_quality_multiannotator
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of readers who are alone on their photos
-        return get_label_quality_multiannotator(labels, probs, return_annotator_stats=False, return_detailed_quality=False, verbose=False)[
-            "label_quality"
-        ]
 
 
 RULES: dict[str, Callable[..., pd.Series]] = {"majority": majority, "unanimous": unanimous, "model": model}

@@ -43,9 +43,9 @@ class Sheet:
     later: int  # doubtful cards that this reader was not asked about yet and that are not here
 
 
-def queue_of(cases: Cases, ranks: pd.Series, settled: set[str]) -> list[str]:
-    """Cards in the order of the least rank of their photos, but those of which a photo is settled. ranks: by image id, those to ask."""
-    order = dict.fromkeys(cases.of_image[image] for image in ranks.sort_values().index)
+def queue_of(cases: Cases, images: Sequence[str], settled: set[str]) -> list[str]:
+    """Cards in the order of the first of their photos, but those of which a photo is settled. images: those to ask, in order."""
+    order = dict.fromkeys(cases.of_image[image] for image in images)
     return [card for card in order if not any(image in settled for image in cases.images[card])]
 
 

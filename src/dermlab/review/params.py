@@ -11,8 +11,8 @@ class ReviewParams(Block):
     """`review:` of params.yaml."""
 
     rule: Literal["majority", "unanimous", "model"] = "majority"
-    """What is concluded of a photo: what more than half of its readers say, what all of them say, or what CROWDLAB, which weighs each
-    reader and the flags, holds for more likely than not. An adjudicator's word stands above each."""
+    """What is concluded of a photo: what more than half of its readers say, what all of them say, or what the flags and the readers, each
+    weighed by how often he errs, together hold for more likely than not. An adjudicator's word stands above each."""
     readers: Positive = 2
     """How many must have answered before anything is concluded."""
 

@@ -12,7 +12,9 @@ from dermlab.data.questionnaire import read_questionnaire
 from dermlab.data.reviews import ADJUDICATION, Record, number_of, read_record
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
+from dermlab.review.ask import next_to_ask
 from dermlab.review.draw import Cases, Sheet, answered_by, draw, queue_of, said_of, sure_of
+from dermlab.review.opinions import opinions_of
 from dermlab.review.originals import originals
 from dermlab.review.params import read_review
 from dermlab.review.queue import check_fresh, read_flags, size_of_a_page
@@ -63,6 +65,8 @@ def _to_ask(
         queue = [card for card, images in cases.images.items() if disputed.intersection(images)]
         return queue, [], said_of(record.answers, cases)
     settled = set(ledger["image_id"])
-    ranks = flags.set_index("image_id")["review_rank"].dropna()
+    ranks = flags.set_index("image_id")["review_rank"].dropna().sort_values()
+    opinions = opinions_of(record.answers)
+    order = next_to_ask(ranks.index.tolist(), opinions[opinions.index.isin(flags["image_id"])], flags, classes)
     sure = [card for card in sure_of(cases, flags) if not settled.intersection(cases.images[card])]
-    return queue_of(cases, ranks, settled), sure, {}
+    return queue_of(cases, order, settled), sure, {}
