@@ -9,7 +9,7 @@ from dermlab.data.classes import Classes
 from dermlab.data.shares import matrix
 from dermlab.data.tables import CASE
 from dermlab.scores.agreement import alpha, alpha_sums
-from dermlab.scores.bootstrap import CHUNK, interval
+from dermlab.scores.bootstrap import drawn_weights, interval
 from dermlab.scores.predictions import labels_and_probs, scored_rows, target_names
 from dermlab.scores.reference import reference_of, under_raters
 
@@ -58,8 +58,5 @@ def _alpha(cases: pd.DataFrame, classes: Classes, bootstrap: int) -> dict[str, A
     value = float(alpha(sums.sum(axis=0)))
     if not np.isfinite(value):
         return None
-    rng, drawn = np.random.default_rng(SEED), []
-    for start in range(0, bootstrap, CHUNK):
-        size = min(CHUNK, bootstrap - start)
-        drawn.append(alpha(rng.multinomial(len(people), np.full(len(people), 1 / len(people)), size) @ sums))
-    return {"value": value, "interval": interval(np.concatenate(drawn), len(people), value)}
+    drawn = np.concatenate([alpha(weights @ sums) for weights in drawn_weights(len(people), bootstrap, SEED)])
+    return {"value": value, "interval": interval(drawn, len(people), value)}
