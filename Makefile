@@ -24,7 +24,7 @@ run: setup ## the study on the embedded default; SOURCE=ham10000:PATH for real d
 
 test: setup ## everything the tests need, then the tests; FAST=1 leaves the slowest files out, while you work
 	@bash tests/needs.sh
-	@OMP_NUM_THREADS=1 DERMLAB_FAST=$(FAST) pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=10
+	@OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= DERMLAB_FAST=$(FAST) pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=10
 
 soak: setup ## long tests: 20,000 damaged photos; a study killed at ten moments a signal, every stage and a training at ten moments each; every benchmark, small
 	@bash tests/needs.sh
