@@ -70,6 +70,9 @@ planned =""",
 )
 
 
+soak = pytest.mark.skipif("DERMLAB_KILLS" not in os.environ, reason="`make soak`; a stop while some train and others wait runs always")
+
+
 class Repository:
     def __init__(self, folder: Path) -> None:
         self.folder, self.said = folder / "work", folder / "said"
@@ -184,6 +187,7 @@ def test_a_stop_while_one_trains_keeps_what_was_finished_and_what_is_not_committ
     assert params.read_text() == edited
 
 
+@soak
 def test_a_stop_while_slots_open_ends_the_study_and_nothing_is_trained(repository):
     slow = repository.said / "bin" / "git"
     slow.parent.mkdir()
@@ -205,7 +209,7 @@ def test_a_stop_while_some_train_and_others_wait_ends_them_and_keeps_what_was_fi
     assert {path.name for path in repository.said.glob("* is through")} == {"ce is through"}
 
 
-@pytest.mark.skipif("DERMLAB_KILLS" not in os.environ, reason="`make soak`; that what was finished is kept, the stop before this one shows")
+@soak
 def test_a_stop_while_one_is_pushed_keeps_another_that_was_finished_meanwhile(repository):
     train = repository.folder / "train.py"
     train.write_text(train.read_text().replace('if loss == "ce" else 200', 'if loss == "ce" else 6 if loss == "focal" else 200'))
