@@ -24,11 +24,53 @@ def verdict(params: Params, top1: tuple[float, tuple[float, float] | None], imag
     )
 
 
+CONFLICTS = 10  # that the page lists
 CAUTION = (
     "This is one run. Its intervals say how far the scores would move with other patients, not how far they would move with another "
     "training of the same recipe. A difference between this page and another run's is no evidence by itself: "
     "`dermlab compare` gives its interval over both, from all seeds of the two recipes."
 )
+
+
+def raters(said: Mapping) -> str:
+    """What metrics/evaluate.json says of raters; empty where each photo has one label."""
+    if not said:
+        return ""
+    agree = ""
+    if found := said["alpha"]:
+        bounds = f" (95 % interval {found['interval'][0]:.2f} to {found['interval'][1]:.2f})" if found["interval"] else ""
+        agree = f" Krippendorff's alpha between them is {found['value']:.2f}{bounds}: 1 where all agree, 0 where chance alone would."
+    expected = ""
+    if "top1" in said:
+        each = [
+            f"{name} {score(said[key]['value'])}"
+            + ("" if not said[key]["interval"] else " [{:.3f}, {:.3f}]".format(*said[key]["interval"]))
+            for key, name in (("top1", "top-1"), ("top3", "top-3"))
+        ]
+        expected = (
+            f" Scored against all of them, each by its share of the opinions, the run has {' and '.join(each)}; the scores below are "
+            "against the label that most gave, which is too kind where raters guess as the network does."
+        )
+    return (
+        f"Raters disagree: of {said['cases']:,} test cases {said['several']:,} have several labels, and in {said['disputed']:,} "
+        f"({share(said['disputed'], said['cases'])}) no label has two thirds of the opinions.{agree}{expected}"
+    )
+
+
+def conflicts(found: Sequence[Mapping]) -> str:
+    """Of metrics/flag.json: copies in val or test that bear different labels; empty without any."""
+    if not found:
+        return ""
+    each = [
+        " and ".join(f"{image} ({label}, {split})" for image, label, split in zip(of["images"], of["labels"], of["splits"], strict=True))
+        for of in found[:CONFLICTS]
+    ]
+    more = f"; and {len(found) - CONFLICTS:,} more in metrics/flag.json" if len(found) > CONFLICTS else ""
+    what = "one photo is" if len(found) == 1 else f"{len(found):,} photos are"
+    return (
+        f"In val or test {what} there again under another label, so that no network can be right about both: {'; '.join(each)}{more}. "
+        "Nothing was changed: labels of val and test are the source's to correct."
+    )
 
 
 def extras(evaluation: Mapping, headline: Mapping, untested: list[str], images: int) -> list[str]:
@@ -178,7 +220,7 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
             f"({share(dropped, total('before'))}); of the rare classes {total('dropped', rare):,} of {total('before', rare):,} "
             f"({share(total('dropped', rare), total('before', rare))})."
         )
-    elif "softened" in params.variants:
+    elif {"softened", "distributed"} & set(params.variants):
         said.append("This variant dropped no row because of a flag.")
     else:
         said.append("This variant dropped no row because of a flag; the flags below changed nothing.")
@@ -187,8 +229,8 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
         said.append(saved if params.manifest.guard else "The guard was off.")
     if relabeled := int(manifest["origin"].str.startswith("relabeled").sum()):
         said.append(f"{relabeled:,} rows carry the label that review gave them.")
-    if "softened" in params.variants:
-        said.append(softening(params, manifest))
+    if {"softened", "distributed"} & set(params.variants):
+        said.append(several_labels(params, manifest))
     if leaks := int(flags["leak"].sum()):
         said.append(f"{leaks:,} training photos that are also in validation or test were left out, as in every variant.")
     return " ".join(said)
@@ -211,16 +253,23 @@ def noise(flag: Mapping[str, Any]) -> str:
     return " ".join(said)
 
 
-def softening(params: Params, manifest: pd.DataFrame) -> str:
-    shares, rows = manifest["second_share"].dropna(), int((manifest["split"] == "train").sum())
-    if shares.empty:
-        return "It softened no row: none has a second label that is likely enough."
-    guard = f"lets no class give away more than {percent(params.manifest.max_drop, 0)} of its rows" if params.manifest.guard else "was off"
-    return (
-        f"It softened {len(shares):,} of {rows:,} training rows: they are trained towards two labels, the one given and the one suggested, "
-        f"in the proportion of their probabilities. On average the second gets {percent(shares.mean())} of such a row; in "
-        f"{int((shares > 0.5).sum()):,} it gets more than the one given. Here the guard {guard}."
+def several_labels(params: Params, manifest: pd.DataFrame) -> str:
+    """Of `softened` and `distributed`."""
+    shared, rows = manifest[manifest["labels"].notna()], int((manifest["split"] == "train").sum())
+    if shared.empty:
+        return "It softened no row: none has another label that is likely enough."
+    away = 1 - np.array([dict(labels).get(label, 0.0) for label, labels in zip(shared["label"], shared["labels"], strict=True)])
+    towards = ["what their raters said"] * ("distributed" in params.variants)
+    towards += ["the label suggested in the proportion of its probability"] * ("softened" in params.variants)
+    said = (
+        f"It trained {len(shared):,} of {rows:,} training rows towards several labels: towards the one given and {' and '.join(towards)}. "
+        f"On average {percent(away.mean())} of such a row goes to other labels than the one given; in {int((away > 0.5).sum()):,} it is "
+        "more than half."
     )
+    if "softened" not in params.variants:
+        return said
+    bound = f"lets no class give away more than {percent(params.manifest.max_drop, 0)} of its rows" if params.manifest.guard else "was off"
+    return f"{said} To suggestions the guard {bound}."
 
 
 ISSUE_WORDS = {

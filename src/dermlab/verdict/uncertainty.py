@@ -5,12 +5,13 @@ the two has right counts), and because another seed would have trained another n
 in machine learning benchmarks). Both recipes are scored on all patients, so that runs x patients are crossed, and the variance of the
 difference of the means of n and of m runs is the sum of two parts:
 
-    what recipes share over their runs, over patients             max(0, V - I / n - J / m)
+    what recipes share over their runs, over patients             max(0, V - I / n - J / m) + W
     what runs of one recipe do not share, patients included       S / n + T / m
 
 V: the variance over patients of the difference of means, from each patient's moves; S, T: the variance of a score between runs of the one
 recipe and of the other on these patients, each its own, shrunk towards that of all recipes, since a few runs tell little of it; I, J: the
-parts of S and T that these patients explain, which V holds too. The interval is Student's, with Satterthwaite's degrees of freedom (1946).
+parts of S and T that these patients explain, which V holds too; W: the variance over what the truth of photos may be whose raters disagree
+(`scores.reference`), the same draws for both recipes. The interval is Student's, with Satterthwaite's degrees of freedom (1946).
 `benchmarks/verdict.py` simulates how often it holds.
 
 M scores, P patients.
@@ -47,7 +48,7 @@ class Estimate:
     """A recipe's mean minus the baseline's, of each score: float [M] each, but for the moves."""
 
     delta: np.ndarray
-    shared: np.ndarray  # the variance that only other patients can lower
+    shared: np.ndarray  # the variance that only more patients, or raters who agree, can lower
     between: np.ndarray  # the variance that more seeds lower
     moves: np.ndarray  # [P, M], of the difference
     error: np.ndarray  # the standard error
@@ -134,8 +135,9 @@ def estimate(new: Runs, old: Runs, of_new: Noise, of_old: Noise) -> Estimate:
     patients, freedom = variance(moves), degrees(moves)
     if not (of_new.of_patients.any() or of_old.of_patients.any()):  # no spread between runs has seen what a class of one patient hides
         patients = (patients + variance(change("left_out"))) / 2
+    truths = variance(change("truths"))
     explained = of_new.of_patients / len(new) + of_old.of_patients / len(old)
-    shared, ours, theirs = np.maximum(0, patients - explained), of_new.total / len(new), of_old.total / len(old)
+    shared, ours, theirs = np.maximum(0, patients - explained) + truths, of_new.total / len(new), of_old.total / len(old)
     between, total = ours + theirs, shared + ours + theirs
     trained = _ratio(between**2, ours**2 / of_new.degrees + theirs**2 / of_old.degrees, of_new.pool)
     below = shared**2 / freedom + between**2 / np.minimum(trained, of_new.pool)
