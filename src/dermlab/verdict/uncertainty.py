@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtr, stdtrit
 
 from dermlab.scores.influence import Measured, degrees, variance
 
@@ -66,16 +67,12 @@ class Estimate:
     @property
     def p(self) -> np.ndarray:
         """[M]: two-sided, of no difference."""
-        from scipy.stats import t
-
         size = np.divide(np.abs(self.delta), self.error, out=np.zeros_like(self.delta), where=self.error > 0)
-        return 2 * t.sf(size, self.degrees)
+        return 2 * stdtr(self.degrees, -size)
 
 
 def _half(error: np.ndarray, freedom: np.ndarray, alpha: float) -> np.ndarray:
-    from scipy.stats import t
-
-    return error * t.ppf(1 - alpha / 2, freedom)
+    return error * stdtrit(freedom, 1 - alpha / 2)
 
 
 def noise_of(recipes: Sequence[Runs], others: Sequence[Runs] = (), top1: int = 0) -> list[Noise]:
