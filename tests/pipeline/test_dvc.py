@@ -268,7 +268,14 @@ def test_two_processes_of_a_stage_write_what_one_writes(clinic):
 
 def test_no_git_tracked_file_is_data(clinic):
     tracked = clinic.run("git", "ls-files", "data", "metrics", "models").stdout.split()
-    assert sorted(tracked) == ["data/not-copies.csv", "data/relabels.csv", "data/source.dvc", "metrics/README.md"]
+    assert sorted(tracked) == [
+        "data/not-copies.csv",
+        "data/readers.csv",
+        "data/relabels.csv",
+        "data/reviews.csv",
+        "data/source.dvc",
+        "metrics/README.md",
+    ]
 
 
 def test_the_folder_of_the_metrics_is_there_before_they_are_and_git_says_nothing_of_them(clinic):

@@ -231,7 +231,10 @@ def test_relabelled_rows_are_scored_against_their_true_label(world):
     write_table(paths.MANIFEST, pd.concat([manifest, added]), MANIFEST)
     found = report()
     assert found.truth["relabeled"] == {"rows": 4, "right": 0.75}
-    assert "4 rows carry the label that review gave them" in as_html(found)
+    assert "4 rows carry the label that review gave them." in as_html(found)
+    added["origin"] = ["relabeled: 2 of 2 readers", "relabeled: 2 of 3 readers", "relabeled: 2 of 2 readers", "relabeled: seen"]
+    write_table(paths.MANIFEST, pd.concat([manifest, added]), MANIFEST)
+    assert "that review gave them: 1 by 2 of 3 readers; 2 by 2 of 2 readers." in as_html(report())
 
 
 def test_softened_rows_are_counted_by_class_and_scored_against_their_true_label(world):

@@ -228,12 +228,19 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
         saved = f"The guard saved {total('kept_flagged'):,} flagged rows, {total('kept_flagged', rare):,} of them of rare classes."
         said.append(saved if params.manifest.guard else "The guard was off.")
     if relabeled := int(manifest["origin"].str.startswith("relabeled").sum()):
-        said.append(f"{relabeled:,} rows carry the label that review gave them.")
+        said.append(f"{relabeled:,} rows carry the label that review gave them{at_which_agreement(manifest)}.")
     if {"softened", "distributed"} & set(params.variants):
         said.append(several_labels(params, manifest))
     if leaks := int(flags["leak"].sum()):
         said.append(f"{leaks:,} training photos that are also in validation or test were left out, as in every variant.")
     return " ".join(said)
+
+
+def at_which_agreement(manifest: pd.DataFrame) -> str:
+    """How many of the labels that review changed were concluded from readers, by how many of them had said so; empty where none was."""
+    changed = manifest["origin"].str.removeprefix("relabeled: ")
+    counts = changed[changed.str.fullmatch(r"\d+ of \d+ readers(, .+)?")].value_counts()
+    return ": " + "; ".join(f"{rows:,} by {said}" for said, rows in sorted(counts.items(), reverse=True)) if len(counts) else ""
 
 
 def noise(flag: Mapping[str, Any]) -> str:
