@@ -16,6 +16,7 @@ from dermlab.evaluate.cases import by_case, numbers
 from dermlab.evaluate.outputs import made_by, outputs_of, write_outputs
 from dermlab.evaluate.params import Params
 from dermlab.evaluate.photo_alone import photo_alone
+from dermlab.evaluate.raters import by_raters
 from dermlab.evaluate.subgroups import subgroups
 from dermlab.evaluate.tiers import tiers_on_test, unfamiliar_on_test
 from dermlab.model.runtime import processes
@@ -59,13 +60,15 @@ def main() -> None:
     settings["selective"] = tiers_on_test(rows, probs, chosen.tiers, classes, bootstrap)
     settings["unfamiliar"] = unfamiliar_on_test(rows, probs, outputs.similarity, chosen.familiarity, classes)
     settings["subgroups"] = subgroups(rows, probs, classes, bootstrap)
-    if case_headline:
-        settings["cases"] = numbers(predictions, classes, chosen, bootstrap)
+    further = {"raters": by_raters(predictions, rows, classes, bootstrap), "cases": numbers(predictions, classes, chosen, bootstrap)}
+    settings |= {name: found for name, found in further.items() if found}
     write_json(paths.metrics_of("evaluate"), {**settings, **result.details})
     write_plots(result.details, paths.METRICS / "evaluate")
     say("evaluate: " + ", ".join(f"{name} {value:.4f}" for name, value in result.headline.items()))
     if case_headline:
         say("          by case: " + ", ".join(f"{name.removeprefix('case_')} {value:.4f}" for name, value in case_headline.items()))
+    if "top1" in further["raters"]:
+        say("          by all raters: " + ", ".join(f"{name} {further['raters'][name]['value']:.4f}" for name in ("top1", "top3")))
     if reused:
         say("      no network ran: what it says of these photos was there from the last run")
     if answers:

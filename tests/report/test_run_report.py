@@ -346,3 +346,21 @@ def test_a_model_card_invents_no_origin_of_weights_that_it_does_not_know(world):
     inputs = read_inputs(read_params(Params))
     text = render("model-card.md.j2", card=card(contents(inputs), inputs))
     assert "**Initial weights:** timm:resnet18. Not recorded." in text
+
+
+def test_where_raters_disagree_the_page_says_so_first_and_copies_of_two_labels_in_test_are_named(world):
+    assert "Raters disagree" not in as_markdown(report())
+    said = read_json(paths.metrics_of("evaluate"))
+    raters = {"cases": 200, "several": 40, "disputed": 7, "alpha": {"value": 0.81, "interval": [0.77, 0.85]}}
+    raters |= {"top1": {"value": 0.6543, "interval": [0.6, 0.7]}, "top3": {"value": 0.8, "interval": None}}
+    write_json(paths.metrics_of("evaluate"), {**said, "raters": raters})
+    clash = {"splits": ["val", "test"], "labels": ["acne", "eczema"], "images": ["aa11", "bb22"]}
+    write_json(paths.metrics_of("flag"), {**read_json(paths.metrics_of("flag")), "conflicts": [clash]})
+    found = report()
+    for page in (as_html(found), as_markdown(found)):
+        assert "of 200 test cases 40 have several labels, and in 7 (3.5 %) no label has two thirds of the opinions" in page
+        assert "0.81 (95 % interval 0.77 to 0.85)" in page
+        assert "top-1 0.654 [0.600, 0.700] and top-3 0.800;" in page
+        assert page.index("Raters disagree") < page.index("Headline")
+        assert "one photo is there again under another label" in page
+        assert "aa11 (acne, val) and bb22 (eczema, test)" in page

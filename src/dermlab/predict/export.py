@@ -65,6 +65,7 @@ def _description(model: TrainedModel) -> dict:
         "image_size": model.image_size,
         "stored_side": model.stored_side,
         "tiers": asdict(model.calibration.tiers),
+        "cases": {**asdict(model.calibration.pooling), "tiers": asdict(model.calibration.case_tiers or model.calibration.tiers)},
         "prior": model.prior.tolist(),
         "temperature": model.calibration.temperature,
         "tau": model.calibration.tau,

@@ -23,10 +23,12 @@ class Measured:
     # `added`, `left_out`: float32 [P, M], each column sums to zero, and its squares to the variance over patients
     added: np.ndarray
     left_out: np.ndarray
+    # float32 [Q, M], as `reference.moves`: what the score moves by with what the truth may be; without a row where labels are certain
+    truths: np.ndarray
 
 
-def measure(by_patient: Counts, scores: Callable[[Any], np.ndarray]) -> Measured:
-    """by_patient: counts or tallies [P, ...], P > 1; scores: from those of a whole split [...] to [..., M]."""
+def measure(by_patient: Counts, scores: Callable[[Any], np.ndarray], truths: np.ndarray | None = None) -> Measured:
+    """by_patient: counts or tallies [P, ...], P > 1; scores: from those of a whole split [...] to [..., M]; truths: as of `Measured`."""
     whole = by_patient.total()
     values, patients = scores(whole), len(by_patient.rows)
     moves = []
@@ -34,7 +36,7 @@ def measure(by_patient: Counts, scores: Callable[[Any], np.ndarray]) -> Measured
         other = type(whole)(*(getattr(whole, part.name) + sign * getattr(by_patient, part.name) for part in fields(whole)))
         move = sign * np.nan_to_num(scores(other) - values)  # NaN where a class is gone
         moves.append(((move - move.mean(0)) * (patients / max(patients - 1, 1)) ** 0.5).astype(np.float32))
-    return Measured(values, *moves)
+    return Measured(values, *moves, np.zeros((0, len(values)), np.float32) if truths is None else truths)
 
 
 def variance(moves: np.ndarray) -> np.ndarray:

@@ -20,8 +20,17 @@ from dermlab.scores.counts import f1
 from dermlab.scores.differences import ALPHA, NOT_APART, WORSE, Difference, better_sign, holm, verdict_of, with_correction
 from dermlab.scores.headline import HEADLINE, Tally, headline, patients_behind
 from dermlab.scores.influence import Measured, measure
-from dermlab.scores.predictions import UNKNOWN_PATIENTS, case_predictions, knows_patients, scored_rows, tally_by_patient, target_names
+from dermlab.scores.predictions import (
+    UNKNOWN_PATIENTS,
+    case_predictions,
+    knows_patients,
+    labels_and_probs,
+    scored_rows,
+    tally_by_patient,
+    target_names,
+)
 from dermlab.scores.rare import commonest, rarest_third
+from dermlab.scores.reference import Reference, moves, reference_of
 from dermlab.verdict.advice import Advice, Facts, advise, told_by_case
 from dermlab.verdict.looks import chance_of_both, level_at, looks_of
 from dermlab.verdict.power import Plan
@@ -141,7 +150,7 @@ def judge(runs: Sequence[Run], question: Question, others: Sequence[Run] = ()) -
         sink=test.sink,
         flagged=baseline.flagged,
         noise=noises[0].source,
-        notes=_notes(test.patients, noises, [recipes[0], *judged], question),
+        notes=_notes(test, noises, [recipes[0], *judged], question),
         by_case=by_case,
         warning=" ".join(filter(None, ["" if knows_patients(test.rows) else UNKNOWN_PATIENTS, _asked_otherwise(runs, question)])),
     )
@@ -156,6 +165,7 @@ class TestSet:
     baseline: Run
     rows: pd.DataFrame  # of target classes, by image
     scores: Callable[[Tally], np.ndarray]  # from a tally [...] to its M scores [..., M]
+    reference: Reference | None  # where raters disagree about rows
     behind: np.ndarray  # int [M]: the patients that each score rests on
     tested: dict[str, int]  # each class with a test row -> its place among the M
     patients: int
@@ -176,6 +186,7 @@ class TestSet:
             baseline=baseline,
             rows=rows,
             scores=all_scores(rare, sink),
+            reference=reference_of(rows, targets),
             behind=np.array([*(of_head[name] for name in HEADLINE), *patients_of]),
             tested={name: len(HEADLINE) + c for c, name in enumerate(targets) if patients_of[c]},
             patients=len(by_patient.rows),
@@ -190,7 +201,9 @@ class TestSet:
         theirs = scored_rows(run.predictions)
         _check_same_test(self.baseline.name, self.rows, run.name, theirs)
         probs = [name for name in self.rows.columns if name.startswith(PROB_PREFIX)]  # in the order of the baseline's
-        return measure(tally_by_patient(theirs[[*(name for name in theirs.columns if name not in probs), *probs]]), self.scores)
+        theirs = theirs[[*(name for name in theirs.columns if name not in probs), *probs]]
+        truths = moves(*labels_and_probs(theirs), self.reference, self.scores) if self.reference else None
+        return measure(tally_by_patient(theirs), self.scores, truths)
 
 
 def _described(runs: Sequence[Run], seeds: Sequence[Any], measured: Sequence[Measured], test: TestSet) -> Recipe:
@@ -319,11 +332,11 @@ def _changed(baseline: Run, run: Run) -> dict[str, tuple[Any, Any]]:
     return changed
 
 
-def _notes(patients: int, noises: Sequence[Noise], recipes: Sequence[Recipe], question: Question) -> tuple[str, ...]:
+def _notes(test: TestSet, noises: Sequence[Noise], recipes: Sequence[Recipe], question: Question) -> tuple[str, ...]:
     seeds = ", ".join(f"{recipe.name} {len(recipe.runs)}" for recipe in recipes)
     notes = [
-        f"Intervals: {100 * (1 - question.alpha):g} %, over patients ({patients:,}, the same for all) and over trainings (runs: {seeds}). "
-        f"How far two runs of one recipe lie apart: from {noises[0].source}."
+        f"Intervals: {100 * (1 - question.alpha):g} %, over patients ({test.patients:,}, the same for all) and over trainings "
+        f"(runs: {seeds}). How far two runs of one recipe lie apart: from {noises[0].source}."
     ]
     wide = [recipe.name for recipe, noise in zip(recipes, noises, strict=True) if _lies_apart(noise, noises)]
     if wide:
@@ -334,8 +347,13 @@ def _notes(patients: int, noises: Sequence[Noise], recipes: Sequence[Recipe], qu
             f"The study may be looked at before its end (`report.looks`), and each look is paid for: the intervals are wider "
             f"({', '.join(early)}), so that all looks together keep to {100 * (1 - question.alpha):g} %."
         )
-    if patients < 30:
-        notes.append(f"Only {patients} patients were tested: intervals from so few are too narrow.")
+    if test.reference:
+        notes.append(
+            f"Of {len(test.reference.rows):,} of {len(test.rows):,} photos raters gave several labels: intervals are also over which "
+            "of these is the truth, the same for all recipes."
+        )
+    if test.patients < 30:
+        notes.append(f"Only {test.patients} patients were tested: intervals from so few are too narrow.")
     return tuple(notes)
 
 
