@@ -1,6 +1,8 @@
 """Everything that is chosen on validation, in the order in which each choice rests on the one before."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -8,19 +10,29 @@ import numpy as np
 from dermlab.calibrate.adjustment import choose_tau, holds
 from dermlab.calibrate.cases import fit_independence
 from dermlab.calibrate.familiarity import choose_familiarity
+from dermlab.calibrate.groups import choose_groups
 from dermlab.calibrate.params import Params
 from dermlab.calibrate.temperature import fit_temperature
 from dermlab.calibrate.tiers import choose_tiers
 from dermlab.data.validation import Validation
 from dermlab.model.calibration import Calibration
 from dermlab.scores.cases import Pooling, has_several, of_one_label, pooled
+from dermlab.scores.groups import Group
 from dermlab.scores.probabilities import negative_log_likelihood, probabilities
 from dermlab.scores.tiers import Tiers
 
 
-def calibrate(validation: Validation, patients: np.ndarray, cases: np.ndarray, prior: np.ndarray, params: Params) -> Calibration:
-    """`patients`, `cases`: [N], of the validation rows; `prior`: float64 [K+1], of the network. The tiers are chosen on the
-    probabilities as they will be given, adjusted or not."""
+def calibrate(
+    validation: Validation,
+    patients: np.ndarray,
+    cases: np.ndarray,
+    prior: np.ndarray,
+    params: Params,
+    names: Sequence[str] = (),
+    groups: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Calibration:
+    """`patients`, `cases`: [N], of the validation rows; `prior`: float64 [K+1], of the network; `names`: of its K+1 outputs; `groups`: of
+    classes. What follows the temperature is chosen on the probabilities as they will be given, adjusted or not."""
     knobs, labels = params.calibrate, validation.labels
     temperature = fit_temperature(validation.logits, labels)
     chosen = choose_tau(labels, probabilities(validation.logits, temperature), prior, temperature)
@@ -34,7 +46,28 @@ def calibrate(validation: Validation, patients: np.ndarray, cases: np.ndarray, p
         familiarity=choose_familiarity(validation.features, patients, knobs.unfamiliar, params.seed),
         pooling=pooling,
         case_tiers=_case_tiers(labels, given, cases, pooling, params) if has_several(cases) else None,
+        groups=_groups(groups, names, labels, given, patients, cases, pooling, knobs.sensitivity),
     )
+
+
+def _groups(
+    groups: Mapping[str, Sequence[str]],
+    names: Sequence[str],
+    labels: np.ndarray,
+    probs: np.ndarray,
+    patients: np.ndarray,
+    cases: np.ndarray,
+    pooling: Pooling,
+    promise: float,
+) -> tuple[Group, ...]:
+    """For photos, and for cases where one has several."""
+    found = choose_groups(groups, names, labels, probs, patients, promise)
+    if not found or not has_several(cases):
+        return found
+    kept = of_one_label(labels, cases)
+    together, first = pooled(probs[kept], cases[kept], pooling)
+    of_cases = choose_groups(groups, names, labels[kept][first], together, patients[kept][first], promise)
+    return tuple(replace(group, case_threshold=case.threshold) for group, case in zip(found, of_cases, strict=True))
 
 
 def _case_tiers(labels: np.ndarray, probs: np.ndarray, cases: np.ndarray, pooling: Pooling, params: Params) -> Tiers:
@@ -61,4 +94,6 @@ def numbers(calibration: Calibration, validation: Validation, cases: np.ndarray)
         "case_top3_threshold": calibration.case_tiers and calibration.case_tiers.top3,
         "case_independence": calibration.pooling.independence if has_several(cases) else None,
     }
+    for group in calibration.groups:
+        found |= {f"{group.name}_threshold": group.threshold, f"{group.name}_case_threshold": group.case_threshold}
     return {name: value for name, value in found.items() if value is not None}

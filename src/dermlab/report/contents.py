@@ -10,7 +10,7 @@ import pandas as pd
 
 from dermlab.data.classes import OTHER
 from dermlab.data.tables import PROB_PREFIX, SPLITS
-from dermlab.report import sentences
+from dermlab.report import groups, sentences
 from dermlab.report.examples import ConfidentError, Example, confident_errors, examples
 from dermlab.report.inputs import Inputs
 from dermlab.report.params import Params
@@ -76,6 +76,8 @@ class Report:
     selective: dict[str, Any]
     selective_lead: str
     unfamiliar: str
+    groups_found: list[str]  # what is found of each group of classes; empty without any
+    groups: list[dict[str, Any]]  # as `groups.rows`
     classes: list[ClassRow]
     sink: str
     confusion: tuple[list[str], list[list[int]]]  # classes by support, and the counts in that order
@@ -149,6 +151,8 @@ def contents(inputs: Inputs) -> Report:
         selective=metrics["evaluate"].get("selective", {}),
         selective_lead=sentences.selective(metrics["evaluate"].get("selective", {})),
         unfamiliar=sentences.unfamiliar(metrics["evaluate"].get("unfamiliar", {})),
+        groups_found=groups.findings(metrics["evaluate"].get("groups", {})),
+        groups=groups.rows(metrics["evaluate"].get("groups", {})),
         classes=classes,
         sink=sink,
         confusion=(names, counts.tolist()),

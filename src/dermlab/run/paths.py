@@ -17,6 +17,7 @@ EMBEDDINGS = Path("data/embeddings")
 FLAGS = Path("data/flags.parquet")
 RELABELS = Path("data/relabels.csv")
 NOT_COPIES = Path("data/not-copies.csv")
+GROUPS = Path("data/groups.csv")  # of classes, in git
 MANIFEST = Path("data/manifest.parquet")
 MODEL = Path("models/model")
 VALIDATION = Path("data/validation")  # what the network makes of the validation split

@@ -133,6 +133,11 @@ def _what_is_missing(primary: Difference, guarded: Difference, question: Questio
     """Of the score that stands in the way."""
     labels = {score: SCORE_LABELS[score] for score in (question.primary, question.guarded)}
     for score, d in ((question.primary, primary), (question.guarded, guarded)):
+        if d.verdict == TOO_FEW and not isfinite(d.delta):
+            return (
+                f"Of {score}, validation has too few patients to choose from which probability on a photo is called so, or the recipes "
+                "were run with other groups of classes. Another `report.guarded`, or more patients."
+            )
         if d.verdict == TOO_FEW:
             return (
                 f"{labels[score][0].upper()}{labels[score][1:]} rests on {facts.behind[score]} of the test patients, and {MIN_PATIENTS} "

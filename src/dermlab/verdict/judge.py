@@ -6,18 +6,21 @@ Runs whose params differ in nothing but the seed are one recipe. M scores: the h
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from dermlab.data.tables import CASE, PROB_PREFIX
+from dermlab.run import paths
 from dermlab.run.errors import ContractError
 from dermlab.run.params import changed_params, flat
 from dermlab.scores.bootstrap import MIN_PATIENTS
 from dermlab.scores.cases import Pooling
 from dermlab.scores.counts import f1
 from dermlab.scores.differences import ALPHA, NOT_APART, WORSE, Difference, better_sign, holm, verdict_of, with_correction
+from dermlab.scores.groups import SCORES, Group, measure_groups
 from dermlab.scores.headline import HEADLINE, Tally, headline, patients_behind
 from dermlab.scores.influence import Measured, measure
 from dermlab.scores.predictions import UNKNOWN_PATIENTS, case_predictions, knows_patients, scored_rows, tally_by_patient, target_names
@@ -30,6 +33,7 @@ from dermlab.verdict.uncertainty import Estimate, Noise, Runs, estimate, noise_o
 
 UNBOUNDED = ("sink_ratio", "brier", "nll")
 NEVER_TOLD = ("sink_ratio",)  # better nearer to 1, from either side: its difference has no direction
+HEAD_PLACES = MappingProxyType({name: at for at, name in enumerate(HEADLINE)})  # among the M scores
 FILE = "predictions"  # the one param of a run that somebody's file of predictions is
 
 
@@ -45,6 +49,7 @@ class Run:
     flagged: dict[str, float] = field(default_factory=dict)  # share of each class's rows whose label was doubted
     code: dict[str, str] = field(default_factory=dict)  # what its results depend on beside params, file -> digest
     pooling: Pooling | None = None  # how photos of one case are put together; None where each case is one, or nobody knows
+    groups: tuple[Group, ...] = ()  # of classes, with the points that its validation chose
 
     @property
     def recipe(self) -> str:
@@ -56,7 +61,8 @@ class Run:
 
     def of_cases(self) -> Self:
         """A row a case in place of one a photo."""
-        return replace(self, predictions=case_predictions(self.predictions, self.pooling), pooling=None)
+        groups = tuple(group.of_cases() for group in self.groups)
+        return replace(self, predictions=case_predictions(self.predictions, self.pooling), pooling=None, groups=groups)
 
 
 def recipe_of(params: Mapping, code: Mapping[str, str]) -> str:
@@ -71,7 +77,7 @@ class Recipe:
     name: str  # that of its first run
     runs: tuple[str, ...]
     seeds: tuple[Any, ...]
-    mean: dict[str, float]  # of each headline score over the runs
+    mean: dict[str, float]  # of each headline score over the runs, and of the sensitivity of each group of classes
     spread: dict[str, float]  # standard deviation over the runs, empty of one
     classes: dict[str, float]  # mean F1 of each class that was tested
     trained: dict[str, int]  # as of `Run`, the first run's
@@ -79,6 +85,7 @@ class Recipe:
     # against the baseline, empty for the baseline itself
     differences: dict[str, Difference] = field(default_factory=dict)
     class_differences: dict[str, Difference] = field(default_factory=dict)
+    group_differences: dict[str, dict[str, Difference]] = field(default_factory=dict)  # group of classes -> score, as of SCORES
     advice: Advice | None = None
     alpha: float = ALPHA  # level of its intervals: less than what was asked for where a study is looked at before its end (report.looks)
     chance: float | None = None  # that the last look gives an answer, where there are looks
@@ -115,10 +122,16 @@ def judge(runs: Sequence[Run], question: Question, others: Sequence[Run] = ()) -
     """runs: of all recipes, the baseline's first. A seed that comes twice counts once: `workspace` is often also an experiment. `others`:
     further runs of this source and backbone, which only tell how far runs of one recipe lie apart.
 
-    Raises ContractError where the runs were not scored on the same test images with the same labels.
+    Raises ContractError where the runs were not scored on the same test images with the same labels, or where a group of classes is
+    guarded that the baseline was not run with.
     """
     baseline, groups = runs[0], _by_recipe(runs)
     test = TestSet.of(baseline)
+    if question.guarded not in test.judged:
+        raise ContractError(
+            f"report.guarded is {question.guarded}, no group of classes that {baseline.name} was run with. Groups stand in {paths.GROUPS}; "
+            "run it again (`dvc exp run`), which costs seconds where nothing else has changed."
+        )
     measured = [{seed: test.measure(run) for seed, run in group.items()} for group in groups]
     noises = noise_of(measured, [{seed: test.measure(run) for seed, run in group.items()} for group in _by_recipe(others)])
     recipes = [_described(list(group.values()), list(of), list(of.values()), test) for group, of in zip(groups, measured, strict=True)]
@@ -158,6 +171,7 @@ class TestSet:
     scores: Callable[[Tally], np.ndarray]  # from a tally [...] to its M scores [..., M]
     behind: np.ndarray  # int [M]: the patients that each score rests on
     tested: dict[str, int]  # each class with a test row -> its place among the M
+    judged: dict[str, int]  # likewise each headline score, and each group of classes, which stands for its sensitivity
     patients: int
     # `images_of`, `patients_of`: of each class
     images_of: dict[str, int]
@@ -172,12 +186,16 @@ class TestSet:
         counts = np.array([baseline.train_counts.get(name, 0) for name in targets])
         rare, sink, patients_of = rarest_third(counts), commonest(counts), (by_patient.true > 0).sum(0)
         of_head = patients_behind(by_patient, rare)
+        of_groups = measure_groups(rows, baseline.groups)[1] if baseline.groups else ()
+        first = len(HEADLINE) + len(targets)
         return cls(
             baseline=baseline,
             rows=rows,
             scores=all_scores(rare, sink),
-            behind=np.array([*(of_head[name] for name in HEADLINE), *patients_of]),
+            behind=np.array([*(of_head[name] for name in HEADLINE), *patients_of, *of_groups]),
             tested={name: len(HEADLINE) + c for c, name in enumerate(targets) if patients_of[c]},
+            judged={name: at for at, name in enumerate(HEADLINE)}
+            | {group.name: first + len(SCORES) * at for at, group in enumerate(baseline.groups)},
             patients=len(by_patient.rows),
             images_of=dict(zip(targets, by_patient.total().true.astype(int).tolist(), strict=True)),
             patients_of=dict(zip(targets, patients_of.tolist(), strict=True)),
@@ -190,7 +208,18 @@ class TestSet:
         theirs = scored_rows(run.predictions)
         _check_same_test(self.baseline.name, self.rows, run.name, theirs)
         probs = [name for name in self.rows.columns if name.startswith(PROB_PREFIX)]  # in the order of the baseline's
-        return measure(tally_by_patient(theirs[[*(name for name in theirs.columns if name not in probs), *probs]]), self.scores)
+        measured = measure(tally_by_patient(theirs[[*(name for name in theirs.columns if name not in probs), *probs]]), self.scores)
+        if not self.baseline.groups:
+            return measured
+        of_groups, _ = measure_groups(theirs, [_point_of(run, group) for group in self.baseline.groups])
+        parts = ("values", "added", "left_out")
+        return Measured(*(np.concatenate([getattr(measured, part), getattr(of_groups, part)], axis=-1) for part in parts))
+
+
+def _point_of(run: Run, group: Group) -> Group:
+    """The group with the point of the run's own validation; without one where the run knows the group by other classes, or not at all."""
+    same = (own for own in run.groups if (own.name, set(own.classes)) == (group.name, set(group.classes)))
+    return next(same, replace(group, threshold=None))
 
 
 def _described(runs: Sequence[Run], seeds: Sequence[Any], measured: Sequence[Measured], test: TestSet) -> Recipe:
@@ -200,8 +229,8 @@ def _described(runs: Sequence[Run], seeds: Sequence[Any], measured: Sequence[Mea
         name=first.name,
         runs=tuple(run.name for run in runs),
         seeds=tuple(seeds),
-        mean=dict(zip(HEADLINE, values.mean(0).tolist(), strict=False)),
-        spread=dict(zip(HEADLINE, values.std(0, ddof=1).tolist(), strict=False)) if len(runs) > 1 else {},
+        mean={name: float(values[:, at].mean()) for name, at in test.judged.items()},
+        spread={name: float(values[:, at].std(ddof=1)) for name, at in test.judged.items()} if len(runs) > 1 else {},
         classes={name: float(values[:, at].mean()) for name, at in test.tested.items()},
         trained=first.trained,
         changed=_changed(test.baseline, first),
@@ -221,12 +250,12 @@ def _against(
 ) -> Recipe:
     """The recipe with its differences and the advice."""
     found, seeds = estimate(runs, baseline, noise, of_baseline), min(len(runs), len(baseline))
-    plans = plans_of(found, noise, of_baseline, test.patients, seeds, recipes, question.alpha)
+    plans = plans_of(found, noise, of_baseline, test.patients, seeds, recipes, question.alpha, test.judged)
     plan = plans[question.primary]
     paid = replace(question, alpha=level_at(looks, seeds, plan, question.alpha))
-    differences, classes = told_apart(found, baseline, test.behind, test.tested, paid)
+    differences, classes = told_apart(found, baseline, test.behind, test.tested, paid, test.judged)
     is_file = FILE in (*recipe.changed, *test.baseline.params)
-    behind = dict(zip(HEADLINE, test.behind.tolist(), strict=False))
+    behind = {name: int(test.behind[at]) for name, at in test.judged.items()}
     facts = Facts(
         test.rare, test.sink, test.baseline.flagged, test.baseline.trained, behind, noise.source, len(runs), len(baseline), is_file
     )
@@ -234,6 +263,7 @@ def _against(
         recipe,
         differences=differences,
         class_differences=classes,
+        group_differences=groups_apart(found, baseline, test, differences, paid),
         advice=advise(recipe.name, recipe.changed, recipe.trained, differences, classes, question, facts, plans),
         alpha=paid.alpha,
         chance=chance_of_both(differences, plans, looks, question) if looks else None,
@@ -257,17 +287,62 @@ def all_scores(rare: np.ndarray, sink: int) -> Callable[[Tally], np.ndarray]:
     return scores
 
 
-def plans_of(found: Estimate, noise: Noise, of_baseline: Noise, patients: int, seeds: int, recipes: int, alpha: float) -> dict[str, Plan]:
+def plans_of(
+    found: Estimate,
+    noise: Noise,
+    of_baseline: Noise,
+    patients: int,
+    seeds: int,
+    recipes: int,
+    alpha: float,
+    places: Mapping[str, int] = HEAD_PLACES,
+) -> dict[str, Plan]:
     total, of_patients = (noise.total + of_baseline.total) / 2, (noise.of_patients + of_baseline.of_patients) / 2
-    parts = zip(found.shared, total, of_patients, strict=True)
-    return {name: Plan(*map(float, part), patients, seeds, recipes, noise.pool, alpha) for name, part in zip(HEADLINE, parts, strict=False)}
+    parts = (found.shared, total, of_patients)
+    return {name: Plan(*(float(part[at]) for part in parts), patients, seeds, recipes, noise.pool, alpha) for name, at in places.items()}
 
 
 def told_apart(
-    found: Estimate, baseline: Runs, behind: np.ndarray, tested: Mapping[str, int], question: Question
+    found: Estimate,
+    baseline: Runs,
+    behind: np.ndarray,
+    tested: Mapping[str, int],
+    question: Question,
+    places: Mapping[str, int] = HEAD_PLACES,
 ) -> tuple[dict[str, Difference], dict[str, Difference]]:
-    """Of the headline and of the F1 of each class in `tested`, name -> its place among the M scores. `behind`: int [M], the patients that a
-    score rests on."""
+    """Of the headline, and what is guarded beside it, and of the F1 of each class in `tested`, name -> its place among the M scores, as
+    `places` for the others. `behind`: int [M], the patients that a score rests on."""
+    difference = _differences(found, baseline, behind, question)
+    heads = {name: difference(name, places[name]) for name in dict.fromkeys((*HEADLINE, question.guarded))}
+    judged = {name: heads.pop(name) for name in dict.fromkeys((question.primary, question.guarded))}
+    described = heads | {f"class {name}": difference(name, at) for name, at in tested.items()}
+    unjudged = {name: described.pop(name) for name in NEVER_TOLD if name in described}  # and so nothing to correct the others for
+    places = [HEADLINE.index(name) for name in heads if name in described] + list(tested.values())
+    described = with_correction(described, found.moves[:, places], question.alpha)  # one family, in which one false arrow is rare
+    found_heads = described | unjudged | _decided(judged, question.alpha)
+    in_order = dict.fromkeys((*HEADLINE, question.guarded))
+    return {name: found_heads[name] for name in in_order}, {name: described[f"class {name}"] for name in tested}
+
+
+def groups_apart(
+    found: Estimate, baseline: Runs, test: TestSet, differences: Mapping[str, Difference], question: Question
+) -> dict[str, dict[str, Difference]]:
+    """Of each group of classes its sensitivity, specificity and AUROC, called better or worse where that holds among all of them. What is
+    guarded is as it was judged, in `differences`."""
+    difference = _differences(found, baseline, test.behind, question)
+    places = {(group.name, score): test.judged[group.name] + at for group in test.baseline.groups for at, score in enumerate(SCORES)}
+    if not places:
+        return {}
+    described = {" ".join(key): difference(" ".join(key), at) for key, at in places.items()}
+    described = with_correction(described, found.moves[:, list(places.values())], question.alpha)
+    of_groups = {group.name: {score: described[f"{group.name} {score}"] for score in SCORES} for group in test.baseline.groups}
+    if question.guarded in of_groups:
+        of_groups[question.guarded]["sensitivity"] = differences[question.guarded]
+    return of_groups
+
+
+def _differences(found: Estimate, baseline: Runs, behind: np.ndarray, question: Question) -> Callable[[str, int], Difference]:
+    """From a score's name and place to its difference, by its own interval."""
     half, of_patients, p = found.half(question.alpha), found.patients_half(question.alpha), found.p
     old = np.stack([run.values for run in baseline.values()]).mean(0)
 
@@ -281,14 +356,7 @@ def told_apart(
         word = NOT_APART if name in NEVER_TOLD else verdict_of(ends, better_sign(name, before, before + delta))
         return Difference(before, before + delta, ends, word, float(p[at]), within)
 
-    heads = {name: difference(name, at) for at, name in enumerate(HEADLINE)}
-    judged = {name: heads.pop(name) for name in dict.fromkeys((question.primary, question.guarded))}
-    described = heads | {f"class {name}": difference(name, at) for name, at in tested.items()}
-    unjudged = {name: described.pop(name) for name in NEVER_TOLD if name in described}  # and so nothing to correct the others for
-    places = [HEADLINE.index(name) for name in heads if name in described] + list(tested.values())
-    described = with_correction(described, found.moves[:, places], question.alpha)  # one family, in which one false arrow is rare
-    found_heads = described | unjudged | _decided(judged, question.alpha)
-    return {name: found_heads[name] for name in HEADLINE}, {name: described[f"class {name}"] for name in tested}
+    return difference
 
 
 def _decided(judged: dict[str, Difference], alpha: float) -> dict[str, Difference]:
