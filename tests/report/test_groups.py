@@ -24,7 +24,10 @@ FOUND = {
     "specificity_interval": [0.68, 0.74], "missed": 8, "auroc": 0.94, "auroc_interval": [0.9, 0.96], "curve": CURVE,
 }  # fmt: skip
 UNSET = {key: value for key, value in FOUND.items() if "tivity" not in key and "ficity" not in key} | {"group": "urgent", "threshold": None}
-ABSENT = {"group": "infectious", "classes": ["acne"], "promise": 0.95, "threshold": 0.2, "rows": 0, "patients": 0, "others": 600, "other_patients": 90}  # fmt: skip
+ABSENT = {
+    "group": "infectious", "classes": ["acne"], "promise": 0.95, "threshold": 0.2, "rows": 0, "patients": 0, "others": 600,
+    "other_patients": 90,
+}  # fmt: skip
 
 
 def put(groups: dict) -> None:
@@ -38,8 +41,8 @@ def test_the_finding_of_each_group_begins_its_section_and_its_rows_follow(world)
     report = contents(inputs)
     first, second, third = report.groups_found
     assert first.startswith(
-        "malignant: the model finds 93.3 % of its photos (95 % interval 87.0 % to 97.0 %) at the point where validation found 95 %; 8 of 120 "
-        "are missed. Of the others it calls 29.0 % so, in vain. Acting on it is worth more than acting on everybody or on nobody from "
+        "malignant: the model finds 93.3 % of its photos (95 % interval 87.0 % to 97.0 %) at the point where validation found 95 %; 8 of "
+        "120 are missed. Of the others it calls 29.0 % so, in vain. Acting on it is worth more than acting on everybody or on nobody from "
     )
     assert second.startswith("urgent: validation has too few patients of it")
     assert third == "infectious: no test photo is of it, so nothing is known of it."
