@@ -30,7 +30,7 @@ def main() -> None:
     classes = Classes(network.classes)
     found = calibrate(validation, patients, cases, np.array(network.prior), params, classes.names, read_groups(classes))
     save_calibration(found)
-    write_json(paths.metrics_of("calibrate"), numbers(found, validation, cases))
+    write_json(paths.metrics_of("calibrate"), numbers(found, validation, cases, classes.names))
     say(f"calibrate: temperature {found.temperature:.2f}, tau {found.tau:g} (validation would choose {found.chosen_tau:g}), {found.tiers}")
     for group in found.groups:
         from_here = "no threshold: too few validation patients" if group.threshold is None else f"called so from {group.threshold:.3f} on"

@@ -13,7 +13,7 @@ from dermlab.data.shards import Shards
 from dermlab.data.tables import MANIFEST, PREDICTIONS, read_table, write_table
 from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, held_out_fold_rows, predictions_table, rare_and_sink, write_plots
 from dermlab.evaluate.cases import by_case, numbers
-from dermlab.evaluate.groups import groups_on_test
+from dermlab.evaluate.harm import for_whom
 from dermlab.evaluate.outputs import made_by, outputs_of, write_outputs
 from dermlab.evaluate.params import Params
 from dermlab.evaluate.photo_alone import photo_alone
@@ -60,8 +60,7 @@ def main() -> None:
     settings["selective"] = tiers_on_test(rows, probs, chosen.tiers, classes, bootstrap)
     settings["unfamiliar"] = unfamiliar_on_test(rows, probs, outputs.similarity, chosen.familiarity, classes)
     settings["subgroups"] = subgroups(rows, probs, classes, bootstrap)
-    if groups := groups_on_test(predictions, chosen.groups, chosen.pooling):
-        settings["groups"] = groups
+    settings |= for_whom(rows, predictions, probs, chosen, train_labels, classes)
     if case_headline:
         settings["cases"] = numbers(predictions, classes, chosen, bootstrap)
     write_json(paths.metrics_of("evaluate"), {**settings, **result.details})

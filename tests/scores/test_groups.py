@@ -6,7 +6,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from dermlab.scores.decisions import THRESHOLDS, decision_curve
-from dermlab.scores.groups import Group, Told, auroc_by_patient, measure_groups
+from dermlab.scores.group_scores import Told, auroc_by_patient, measure_groups
+from dermlab.scores.groups import Group
 from dermlab.scores.influence import variance
 from dermlab.scores.predictions import scored_rows
 from dermlab.scores.proportions import mean_interval, share_interval

@@ -8,7 +8,8 @@ from made_runs import BASE, judged, run
 
 from dermlab.run.errors import ContractError
 from dermlab.scores.differences import NOT_APART, WORSE
-from dermlab.scores.groups import Group, Told
+from dermlab.scores.group_scores import Told
+from dermlab.scores.groups import Group
 from dermlab.scores.predictions import scored_rows
 from dermlab.verdict.advice import LEAVE
 from dermlab.verdict.groups import answers

@@ -62,7 +62,10 @@ def predict(
         for prediction in cases or found:
             print(json.dumps(asdict(prediction), ensure_ascii=False))
     else:
-        console(130).print(as_case_table(cases, below) if case else as_table(found, below))
+        chosen = predictor.model.calibration
+        sets = chosen.case_sets or chosen.sets if case else chosen.sets
+        coverage = sets.coverage if sets else None
+        console(130).print(as_case_table(cases, below, coverage) if case else as_table(found, below, coverage))
         say(f"Model: {predictor.described}")
         card = f"{model / 'README.md'} says" if (model / "README.md").is_file() else "`dermlab compare` shows"
         say(f"No diagnosis. A model's output for research: {card} what it gets wrong")

@@ -11,7 +11,8 @@ from dermlab.data.tables import CASE
 from dermlab.scores.bootstrap import MIN_PATIENTS
 from dermlab.scores.cases import Pooling, has_several
 from dermlab.scores.decisions import decision_curve
-from dermlab.scores.groups import Group, Told, auroc_by_patient
+from dermlab.scores.group_scores import Told, auroc_by_patient
+from dermlab.scores.groups import Group
 from dermlab.scores.influence import degrees, variance
 from dermlab.scores.predictions import case_predictions, scored_rows
 from dermlab.scores.proportions import share_interval

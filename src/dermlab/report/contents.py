@@ -10,7 +10,7 @@ import pandas as pd
 
 from dermlab.data.classes import OTHER
 from dermlab.data.tables import PROB_PREFIX, SPLITS
-from dermlab.report import groups, sentences
+from dermlab.report import groups, sentences, sets
 from dermlab.report.examples import ConfidentError, Example, confident_errors, examples
 from dermlab.report.inputs import Inputs
 from dermlab.report.params import Params
@@ -76,6 +76,8 @@ class Report:
     selective: dict[str, Any]
     selective_lead: str
     unfamiliar: str
+    sets: dict[str, Any]  # as of `evaluate.sets`; empty where validation could choose none
+    sets_lead: str
     groups_found: list[str]  # what is found of each group of classes; empty without any
     groups: list[dict[str, Any]]  # as `groups.rows`
     classes: list[ClassRow]
@@ -93,6 +95,10 @@ class Report:
     noise_lead: str
     truth: dict[str, Any]
     examples: list[Example]
+
+    @property
+    def sets_not_promised(self) -> str:
+        return sets.NOT_PROMISED
 
     @property
     def cleaned(self) -> list[ClassRow]:
@@ -153,6 +159,8 @@ def contents(inputs: Inputs) -> Report:
         unfamiliar=sentences.unfamiliar(metrics["evaluate"].get("unfamiliar", {})),
         groups_found=groups.findings(metrics["evaluate"].get("groups", {})),
         groups=groups.rows(metrics["evaluate"].get("groups", {})),
+        sets=metrics["evaluate"].get("sets", {}),
+        sets_lead=sets.lead(metrics["evaluate"].get("sets", {})),
         classes=classes,
         sink=sink,
         confusion=(names, counts.tolist()),

@@ -20,7 +20,8 @@ from dermlab.scores.bootstrap import MIN_PATIENTS
 from dermlab.scores.cases import Pooling
 from dermlab.scores.counts import f1
 from dermlab.scores.differences import ALPHA, NOT_APART, WORSE, Difference, better_sign, holm, verdict_of, with_correction
-from dermlab.scores.groups import SCORES, Group, measure_groups
+from dermlab.scores.group_scores import SCORES, measure_groups
+from dermlab.scores.groups import Group
 from dermlab.scores.headline import HEADLINE, Tally, headline, patients_behind
 from dermlab.scores.influence import Measured, measure
 from dermlab.scores.predictions import UNKNOWN_PATIENTS, case_predictions, knows_patients, scored_rows, tally_by_patient, target_names

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from dermlab.report.render import SCORE_LABELS, change_bounds, markdown_table, points_bounds, render, score
 from dermlab.run.files import write_text
-from dermlab.scores.groups import SCORES
+from dermlab.scores.group_scores import SCORES
 from dermlab.scores.headline import HEADLINE
 from dermlab.verdict import card
 from dermlab.verdict.advice import rules
