@@ -60,7 +60,7 @@ def main() -> None:
     settings["selective"] = tiers_on_test(rows, probs, chosen.tiers, classes, bootstrap)
     settings["unfamiliar"] = unfamiliar_on_test(rows, probs, outputs.similarity, chosen.familiarity, classes)
     settings["subgroups"] = subgroups(rows, probs, classes, bootstrap)
-    settings |= for_whom(rows, predictions, probs, chosen, train_labels, classes)
+    settings |= for_whom(rows, predictions, probs, outputs.similarity, chosen, train_labels, classes)
     if case_headline:
         settings["cases"] = numbers(predictions, classes, chosen, bootstrap)
     write_json(paths.metrics_of("evaluate"), {**settings, **result.details})

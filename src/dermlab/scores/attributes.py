@@ -12,10 +12,12 @@ MOST = 12  # groups of one attribute: more are no groups but texts
 NOT_ANSWERED, NOT_NOTED = "not answered", "not noted"
 
 
-def attributes(rows: pd.DataFrame) -> dict[tuple[str, str], np.ndarray]:
+def attributes(rows: pd.DataFrame, parting: bool = False) -> dict[tuple[str, str], np.ndarray]:
     """(attribute, group) -> bool [N], those who said nothing last; a row that gave several answers is in several groups. An attribute of
-    one value, of none, or of texts makes no groups. rows: of the catalog."""
-    return {(name_of(column), group): inside for column in columns(rows) for group, inside in groups_of(rows[column]).items()}
+    one value, of none, or of texts makes no groups. `parting`: only attributes that put each patient into one group, which a question
+    with several answers does not. rows: of the catalog."""
+    kept = [column for column in columns(rows) if not (parting and rows[column].map(_is_several).any())]
+    return {(name_of(column), group): inside for column in kept for group, inside in groups_of(rows[column]).items()}
 
 
 def alike(rows: pd.DataFrame) -> list[str]:
@@ -28,7 +30,11 @@ def name_of(column: str) -> str:
 
 
 def _as_written(value: object) -> str:
-    return str(sorted(value)) if isinstance(value, tuple | list | np.ndarray) else str(value)
+    return str(sorted(value)) if _is_several(value) else str(value)
+
+
+def _is_several(value: object) -> bool:
+    return isinstance(value, tuple | list | np.ndarray)
 
 
 def columns(rows: pd.DataFrame) -> list[str]:

@@ -1,4 +1,4 @@
-"""Whether a recipe loses photos of a group of classes, in a sentence a group: what whoever decides about patients asks first."""
+"""What whoever decides about patients asks first: whether a recipe loses photos of a group of classes, and whom it serves worse."""
 
 from math import isfinite
 
@@ -34,3 +34,12 @@ def _told(d: Difference, margin: float) -> str:
     if d.bounds[0] >= -margin:
         return f"no, {change}: a loss of more than {in_points(margin)} is ruled out"
     return f"not known, {change}: a loss of {in_points(-d.bounds[0])} is not ruled out"
+
+
+def widest_gaps(verdict: Verdict) -> list[str]:
+    """Of each attribute the group of patients with the baseline's widest gap, where an interval tells it; the widest first."""
+    known = {group: d for group, d in verdict.judged[0].gap_differences.items() if d.bounds} if verdict.judged else {}
+    widest: dict[str, str] = {}
+    for group in sorted(known, key=lambda group: -known[group].baseline):
+        widest.setdefault(group.partition(": ")[0], group)
+    return list(widest.values())

@@ -16,17 +16,27 @@ from dermlab.data.tables import CASE, PROB_PREFIX
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
 from dermlab.run.params import changed_params, flat
+from dermlab.scores.attributes import attributes
 from dermlab.scores.bootstrap import MIN_PATIENTS
 from dermlab.scores.cases import Pooling
 from dermlab.scores.counts import f1
-from dermlab.scores.differences import ALPHA, NOT_APART, WORSE, Difference, better_sign, holm, verdict_of, with_correction
+from dermlab.scores.differences import ALPHA, BETTER, NOT_APART, WORSE, Difference, better_sign, holm, verdict_of, with_correction
+from dermlab.scores.gaps import Gaps, gaps
 from dermlab.scores.group_scores import SCORES, measure_groups
 from dermlab.scores.groups import Group
 from dermlab.scores.headline import HEADLINE, Tally, headline, patients_behind
 from dermlab.scores.influence import Measured, measure
-from dermlab.scores.predictions import UNKNOWN_PATIENTS, case_predictions, knows_patients, scored_rows, tally_by_patient, target_names
+from dermlab.scores.predictions import (
+    UNKNOWN_PATIENTS,
+    case_predictions,
+    knows_patients,
+    labels_and_probs,
+    scored_rows,
+    tally_by_patient,
+    target_names,
+)
 from dermlab.scores.rare import commonest, rarest_third
-from dermlab.verdict.advice import Advice, Facts, advise, told_by_case
+from dermlab.verdict.advice import Advice, Facts, advise, told_by_case, told_gaps
 from dermlab.verdict.looks import chance_of_both, level_at, looks_of
 from dermlab.verdict.power import Plan
 from dermlab.verdict.question import Question
@@ -51,6 +61,7 @@ class Run:
     code: dict[str, str] = field(default_factory=dict)  # what its results depend on beside params, file -> digest
     pooling: Pooling | None = None  # how photos of one case are put together; None where each case is one, or nobody knows
     groups: tuple[Group, ...] = ()  # of classes, with the points that its validation chose
+    answers: pd.DataFrame | None = None  # what patients answered and the source notes of the test images, by image_id
 
     @property
     def recipe(self) -> str:
@@ -87,6 +98,7 @@ class Recipe:
     differences: dict[str, Difference] = field(default_factory=dict)
     class_differences: dict[str, Difference] = field(default_factory=dict)
     group_differences: dict[str, dict[str, Difference]] = field(default_factory=dict)  # group of classes -> score, as of SCORES
+    gap_differences: dict[str, Difference] = field(default_factory=dict)  # `attribute: group` of patients -> of its gap
     advice: Advice | None = None
     alpha: float = ALPHA  # level of its intervals: less than what was asked for where a study is looked at before its end (report.looks)
     chance: float | None = None  # that the last look gives an answer, where there are looks
@@ -142,6 +154,7 @@ def judge(runs: Sequence[Run], question: Question, others: Sequence[Run] = ()) -
     judged = [_against(*each, measured[0], noises[0], test, question, len(groups)) for each in parts]
     cases = [run.of_cases() for run in runs] if all(run.knows_cases for run in runs) else []
     by_case = judge(cases, question, [run.of_cases() for run in others if run.knows_cases]) if cases else None
+    judged = [_with_gaps(recipe) for recipe in judged]
     if by_case:
         judged = [_with_cases(recipe, its, by_case.images) for recipe, its in zip(judged, by_case.judged, strict=True)]
     return Verdict(
@@ -173,6 +186,8 @@ class TestSet:
     behind: np.ndarray  # int [M]: the patients that each score rests on
     tested: dict[str, int]  # each class with a test row -> its place among the M
     judged: dict[str, int]  # likewise each headline score, and each group of classes, which stands for its sensitivity
+    gaps: dict[str, int]  # likewise the gap of each group of patients, `attribute: group`
+    inside: np.ndarray  # bool [N, G]: the rows of these groups
     patients: int
     # `images_of`, `patients_of`: of each class
     images_of: dict[str, int]
@@ -189,14 +204,18 @@ class TestSet:
         of_head = patients_behind(by_patient, rare)
         of_groups = measure_groups(rows, baseline.groups)[1] if baseline.groups else ()
         first = len(HEADLINE) + len(targets)
+        members = attributes(baseline.answers.reindex(rows["image_id"]), parting=True) if baseline.answers is not None else {}
+        inside = np.stack(list(members.values()), axis=1) if members else np.zeros((len(rows), 0), bool)
         return cls(
             baseline=baseline,
             rows=rows,
             scores=all_scores(rare, sink),
-            behind=np.array([*(of_head[name] for name in HEADLINE), *patients_of, *of_groups]),
+            behind=np.array([*(of_head[name] for name in HEADLINE), *patients_of, *of_groups, *_gaps(rows, inside).patients]),
             tested={name: len(HEADLINE) + c for c, name in enumerate(targets) if patients_of[c]},
             judged={name: at for at, name in enumerate(HEADLINE)}
             | {group.name: first + len(SCORES) * at for at, group in enumerate(baseline.groups)},
+            gaps={f"{by}: {group}": first + len(of_groups) + at for at, (by, group) in enumerate(members)},
+            inside=inside,
             patients=len(by_patient.rows),
             images_of=dict(zip(targets, by_patient.total().true.astype(int).tolist(), strict=True)),
             patients_of=dict(zip(targets, patients_of.tolist(), strict=True)),
@@ -209,12 +228,20 @@ class TestSet:
         theirs = scored_rows(run.predictions)
         _check_same_test(self.baseline.name, self.rows, run.name, theirs)
         probs = [name for name in self.rows.columns if name.startswith(PROB_PREFIX)]  # in the order of the baseline's
-        measured = measure(tally_by_patient(theirs[[*(name for name in theirs.columns if name not in probs), *probs]]), self.scores)
-        if not self.baseline.groups:
-            return measured
-        of_groups, _ = measure_groups(theirs, [_point_of(run, group) for group in self.baseline.groups])
+        theirs = theirs[[*(name for name in theirs.columns if name not in probs), *probs]]
+        measured = [measure(tally_by_patient(theirs), self.scores)]
+        if self.baseline.groups:
+            measured.append(measure_groups(theirs, [_point_of(run, group) for group in self.baseline.groups])[0])
+        if self.gaps:
+            gap = _gaps(theirs, self.inside)
+            measured.append(Measured(gap.values, gap.moves.astype(np.float32), gap.moves.astype(np.float32)))
         parts = ("values", "added", "left_out")
-        return Measured(*(np.concatenate([getattr(measured, part), getattr(of_groups, part)], axis=-1) for part in parts))
+        return Measured(*(np.concatenate([getattr(each, part) for each in measured], axis=-1) for part in parts))
+
+
+def _gaps(rows: pd.DataFrame, inside: np.ndarray) -> Gaps:
+    labels, probs = labels_and_probs(rows)
+    return gaps(inside, labels, probs.argmax(axis=1) == labels, pd.factorize(rows["patient_id"], sort=True)[0], probs.shape[1])
 
 
 def _point_of(run: Run, group: Group) -> Group:
@@ -265,11 +292,17 @@ def _against(
         differences=differences,
         class_differences=classes,
         group_differences=groups_apart(found, baseline, test, differences, paid),
+        gap_differences=gaps_apart(found, baseline, test, paid),
         advice=advise(recipe.name, recipe.changed, recipe.trained, differences, classes, question, facts, plans),
         alpha=paid.alpha,
         chance=chance_of_both(differences, plans, looks, question) if looks else None,
         plans=plans,
     )
+
+
+def _with_gaps(recipe: Recipe) -> Recipe:
+    """What the gaps show is described, and advises nothing."""
+    return replace(recipe, advice=replace(recipe.advice, reasons=(*recipe.advice.reasons, *told_gaps(recipe.gap_differences))))
 
 
 def _with_cases(recipe: Recipe, by_case: Recipe, cases: int) -> Recipe:
@@ -342,8 +375,19 @@ def groups_apart(
     return of_groups
 
 
-def _differences(found: Estimate, baseline: Runs, behind: np.ndarray, question: Question) -> Callable[[str, int], Difference]:
-    """From a score's name and place to its difference, by its own interval."""
+def gaps_apart(found: Estimate, baseline: Runs, test: TestSet, question: Question) -> dict[str, Difference]:
+    """Of the gap of each group of patients: worse where it is wider. A word holds among all gaps."""
+    difference = _differences(found, baseline, test.behind, question, least=-1.0)
+    flipped = {BETTER: WORSE, WORSE: BETTER}
+    told = {group: difference(group, at) for group, at in test.gaps.items()}
+    turned = {group: replace(d, verdict=flipped.get(d.verdict, d.verdict)) for group, d in told.items()}
+    return with_correction(turned, found.moves[:, list(test.gaps.values())], question.alpha) if turned else {}
+
+
+def _differences(
+    found: Estimate, baseline: Runs, behind: np.ndarray, question: Question, least: float = 0.0
+) -> Callable[[str, int], Difference]:
+    """From a score's name and place to its difference, by its own interval. `least`: what the score can be; at most it is 1."""
     half, of_patients, p = found.half(question.alpha), found.patients_half(question.alpha), found.p
     old = np.stack([run.values for run in baseline.values()]).mean(0)
 
@@ -351,8 +395,8 @@ def _differences(found: Estimate, baseline: Runs, behind: np.ndarray, question: 
         before, delta = float(old[at]), float(found.delta[at])
         if behind[at] < MIN_PATIENTS or not np.isfinite(delta):
             return Difference(before, before + delta, None, verdict_of(None))
-        least, most = (-before, 1 - before) if name not in UNBOUNDED else (-np.inf, np.inf)
-        ends = max(delta - float(half[at]), least), min(delta + float(half[at]), most)
+        lowest, highest = (least - before, 1 - before) if name not in UNBOUNDED else (-np.inf, np.inf)
+        ends = max(delta - float(half[at]), lowest), min(delta + float(half[at]), highest)
         within = max(delta - float(of_patients[at]), ends[0]), min(delta + float(of_patients[at]), ends[1])
         word = NOT_APART if name in NEVER_TOLD else verdict_of(ends, better_sign(name, before, before + delta))
         return Difference(before, before + delta, ends, word, float(p[at]), within)

@@ -22,7 +22,8 @@ from ruamel.yaml.error import YAMLError
 from dermlab.data.classes import OTHER, read_classes
 from dermlab.data.json_files import read_json
 from dermlab.data.predictions import read_predictions
-from dermlab.data.tables import CASE, CATALOG, FLAGS, IMAGES, MANIFEST, PREDICTIONS, PROB_PREFIX, read_table
+from dermlab.data.questionnaire import PREFIX as QUESTION
+from dermlab.data.tables import CASE, CATALOG, FLAGS, IMAGES, MANIFEST, NOTE_PREFIX, PREDICTIONS, PROB_PREFIX, read_table
 from dermlab.model.folder import CALIBRATION
 from dermlab.run import paths
 from dermlab.run.errors import ContractError, DermlabError, ParamsError
@@ -229,6 +230,7 @@ def _read(name: str, folder: Path) -> Run:
         manifest = read_table(folder / paths.MANIFEST, MANIFEST, ["split", "label"])
         flags = read_table(folder / paths.FLAGS, FLAGS, ["given", "label_issue"])
         counts = labels_of("train", folder / paths.CATALOG, folder / paths.IMAGES)["label"].value_counts()
+        answers = _answers(folder / paths.CATALOG)
     except (ContractError, OSError) as error:
         said = str(error).replace(f"{folder}/", "")
         raise ContractError(f"{name}: {said}") from error
@@ -236,7 +238,9 @@ def _read(name: str, folder: Path) -> Run:
     flagged = flags.groupby("given")["label_issue"].mean()
     known, used = ({label: int(count) for label, count in of.items() if label != OTHER} for of in (counts, trained))
     doubted = {label: float(share) for label, share in flagged.items() if label != OTHER}
-    return Run(name, predictions, params, known, used, doubted, code_of(lock), _pooling(folder / EVALUATED), _groups(folder / CALIBRATED))
+    return Run(
+        name, predictions, params, known, used, doubted, code_of(lock), _pooling(folder / EVALUATED), _groups(folder / CALIBRATED), answers
+    )
 
 
 def _pooling(path: Path) -> Pooling | None:
@@ -249,6 +253,15 @@ def _groups(path: Path) -> tuple[Group, ...]:
     """Of calibration.json. None of a run of before there were groups."""
     said = read_json(path).get("groups", []) if path.exists() else []
     return tuple(Group(**{**group, "classes": tuple(group["classes"])}) for group in said)
+
+
+def _answers(catalog: Path) -> pd.DataFrame:
+    """Of the test images, by image_id; without questions of several answers, which part no patients."""
+    kinds = pq.read_schema(catalog)
+    several = {name for name in kinds.names if pa.types.is_list(kinds.field(name).type)}
+    columns = [name for name in kinds.names if name.startswith((QUESTION, NOTE_PREFIX)) and name not in several]
+    table = read_table(catalog, CATALOG, ["image_id", "split", *columns])
+    return table[table["split"] == "test"].set_index("image_id")[columns]
 
 
 def _columns(path: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """A verdict as text, Markdown, page and JSON. They show what `judge` found and find nothing themselves."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -11,11 +12,12 @@ from rich.text import Text
 
 from dermlab.report.render import SCORE_LABELS, change_bounds, markdown_table, points_bounds, render, score
 from dermlab.run.files import write_text
+from dermlab.scores.differences import Difference
 from dermlab.scores.group_scores import SCORES
 from dermlab.scores.headline import HEADLINE
 from dermlab.verdict import card
 from dermlab.verdict.advice import rules
-from dermlab.verdict.groups import answers
+from dermlab.verdict.groups import answers, widest_gaps
 from dermlab.verdict.judge import Verdict
 
 MOST_CLASSES = 60  # that Markdown lists: a comment has to stay short enough to be taken
@@ -99,7 +101,9 @@ def write_html(verdict: Verdict, path: Path | str) -> None:
         verdict=verdict,
         answers=answers(verdict),
         group_scores=SCORES,
-        group_reach=_group_reach(verdict),
+        group_reach=_reach(d for recipe in verdict.judged for scores in recipe.group_differences.values() for d in scores.values()),
+        gap_rows=widest_gaps(verdict),
+        gap_reach=_reach(d for recipe in verdict.judged for d in recipe.gap_differences.values()),
         asked=card.asked_for(verdict.question),
         shown=card.shown(verdict.question),
         reach={name: card.reach(verdict, name) for name in (*HEADLINE, *card.shown(verdict.question))},
@@ -147,10 +151,9 @@ def _differences_table(title: str, verdict: Verdict, names: list[str]) -> Table:
     return table
 
 
-def _group_reach(verdict: Verdict) -> float:
-    """Half the width of the plots of groups of classes, one for all."""
-    found = [d for recipe in verdict.judged for scores in recipe.group_differences.values() for d in scores.values()]
-    return max([0.01, *(abs(end) for d in found if d.bounds for end in d.bounds)])
+def _reach(differences: Iterable[Difference]) -> float:
+    """Half the width of the plots of these, one for all."""
+    return max([0.01, *(abs(end) for d in differences if d.bounds for end in d.bounds)])
 
 
 def _by_images(verdict: Verdict) -> list[str]:
