@@ -101,7 +101,7 @@ def make_world(folder: Path, images: int = 600, targets=TARGETS, seed: int = 0, 
         "review_rank": pd.Series(np.arange(1, len(train) + 1), index=train.index, dtype="Int32"),
     })  # fmt: skip
     kept = catalog[~catalog["image_id"].isin(flags.loc[issue & (flags["quality"] < 0.15), "image_id"])]
-    manifest = kept[["image_id", "label", "split"]].assign(weight=1.0, origin="kept", second_label=None, second_share=np.nan)
+    manifest = kept[["image_id", "label", "split"]].assign(weight=1.0, origin="kept", labels=None)
     test = catalog[catalog["split"] == "test"]
     predictions = pd.concat([
         test[["image_id", "patient_id", "diagnosis", "label"]].reset_index(drop=True),

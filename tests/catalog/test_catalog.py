@@ -58,3 +58,22 @@ def test_a_class_without_a_training_row_is_refused_with_its_name(pin):
     manifest = pin.manifest.assign(split=["test" if name == "scabies" else "train" for name in pin.manifest["diagnosis"]])
     with pytest.raises(ContractError, match="No training image is labelled scabies"):
         build_catalog(replace(pin, manifest=manifest), KNOBS)
+
+
+def test_what_raters_said_is_said_of_classes_and_a_label_made_wrong_on_purpose_is_one(tmp_path):
+    rated = lock("phantom", Options(images=600, raters=3), tmp_path / "source", tmp_path / "location")
+    catalog = build_catalog(rated, KNOBS).catalog
+    write_table(tmp_path / "catalog.parquet", catalog, CATALOG, rated.questions)
+    by_id = catalog.set_index("image_id")
+    for row in rated.manifest.itertuples():
+        given, found = row.diagnoses or ((row.diagnosis, 1.0),), by_id.loc[row.image_id]
+        shares = dict.fromkeys((rated.classes.label_of(name) for name, _ in given), 0.0)
+        for name, share in given:
+            shares[rated.classes.label_of(name)] += share
+        assert dict(found["labels"] or ((found["label"], 1.0),)) == pytest.approx(shares)
+        assert [rated.classes.label_of(name) for _, name in row.raters] == [name for _, name in found["raters"]]
+    noisy = build_catalog(rated, KNOBS.model_copy(update={"noise_rate": 0.3})).catalog
+    changed = (noisy["label"] != catalog["label"]).to_numpy()
+    assert changed.sum() > 50
+    assert noisy.loc[changed, ["labels", "votes", "raters"]].isna().all(axis=None)
+    assert noisy.loc[~changed, "votes"].eq(3).all()

@@ -34,7 +34,7 @@ write_table(Path("data/images.parquet"), pd.DataFrame({
     "image_id": ids, "width": 1, "height": 1, "sha256": "", "phash": pd.Series([0] * n, dtype="uint64"), "shard": 0, "row": 0}), IMAGES)
 write_table(Path("data/manifest.parquet"), pd.DataFrame({
     "image_id": ids, "label": labels, "split": "train", "weight": 1.0, "origin": "kept",
-    "second_label": None, "second_share": None}), MANIFEST)
+    "labels": None}), MANIFEST)
 write_table(Path("data/flags.parquet"), pd.DataFrame({
     "image_id": ids, "given": labels, "suggested": "wart", "suggested_prob": 0.5, "quality": 0.5, "spread": 0.0, "agreement": 0.5,
     "issue": "none", "label_issue": False, "neighbours": [[]] * n, "duplicate_of": None, "outlier_score": 0.0,

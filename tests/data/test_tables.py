@@ -16,8 +16,7 @@ def manifest(**changes) -> pd.DataFrame:
         "split": ["train", "val"],
         "weight": [1.0, 1.0],
         "origin": ["kept", "kept"],
-        "second_label": ["y", None],
-        "second_share": [0.25, None],
+        "labels": [(("x", 0.75), ("y", 0.25)), None],
     }
     return pd.DataFrame({**rows, **changes})
 
@@ -37,13 +36,10 @@ def test_rows_are_sorted_and_the_same_rows_give_the_same_bytes(tmp_path):
         ({"label": ["x", None]}, "column label, row 1: is empty"),
         ({"weight": ["heavy", "light"]}, "column weight: "),
         ({"colour": ["red", "red"]}, "column colour is not part of this table"),
-        ({"second_share": [1.5, None]}, "column second_share, row 0: 1.5 is not in 0..1"),
-        ({"second_share": [None, None]}, "column second_label, row 0: y, share None: a second label has a share, and a share a label"),
-        ({"second_label": ["x", None]}, "column second_label, row 0: x, share 0.25: it is the first label too"),
-        (
-            {"second_label": [None, "x"], "second_share": [None, 0.5]},
-            "column second_label, row 1: x, share 0.5: only training rows have a second label",
-        ),
+        ({"labels": [(("x", 0.75), ("y", 0.5)), None]}, "column labels, row 0: .* are no shares above 0 that sum to 1"),
+        ({"labels": [(("x", 0.75), ("x", 0.25)), None]}, "column labels, row 0: .* a name each"),
+        ({"labels": [(("x", 1.25), ("y", -0.25)), None]}, "column labels, row 0: .* are no shares above 0"),
+        ({"labels": [None, (("x", 0.5), ("y", 0.5))]}, "column labels, row 1: only rows of split train have more than their label"),
     ],
 )
 def test_an_error_names_file_column_and_row_and_leaves_no_file(tmp_path, changes, says):

@@ -73,3 +73,13 @@ def test_many_rows_are_fitted_on_some_of_them_with_the_same_result(monkeypatch):
     monkeypatch.setattr("dermlab.flag.noise.FITTED_ON", 2000)
     part = fit_noise(given, clean, len(given))
     assert part.low < whole.rate < part.high
+
+
+def test_two_raters_against_one_are_between_their_labels_what_one_label_is_and_surer_of_all_others():
+    transitions = np.full((4, 4), 0.02) + 0.92 * np.eye(4)
+    probs = np.array([[0.1, 0.7, 0.15, 0.05]])
+    alone = by_bayes(np.array([0]), probs, transitions)[0]
+    of_three = by_bayes(np.array([0]), probs, transitions, np.array([[2.0, 1.0, 0, 0]]))[0]
+    assert of_three[0] / of_three[1] == pytest.approx(alone[0] / alone[1])
+    assert of_three[2] < alone[2] / 10
+    assert by_bayes(np.array([0]), probs, transitions, np.array([[1.0, 0, 0, 0]]))[0] == pytest.approx(alone)

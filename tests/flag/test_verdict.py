@@ -9,9 +9,9 @@ def of(*draws: np.ndarray) -> OutOfFoldProbabilities:
     return OutOfFoldProbabilities(np.stack(draws), np.stack(draws), None)
 
 
-def judge(given, probs, cases=None, precision=0.8, expected_noise=None):
+def judge(given, probs, cases=None, precision=0.8, expected_noise=None, opinions=None):
     cases = np.arange(len(given)) if cases is None else cases
-    return posterior(given, of(probs), probs, cases, np.ones(len(given), dtype=bool), precision, expected_noise)
+    return posterior(given, of(probs), probs, cases, np.ones(len(given), dtype=bool), precision, expected_noise, opinions)
 
 
 def task() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -75,6 +75,16 @@ def test_photos_of_a_case_are_judged_together():
     assert alone.quality[-1] > 0.5  # its own photo would pass
     assert together.quality[-1] < 0.5
     assert len(set(together.quality[-3:])) == 1
+
+
+def test_raters_who_agree_outweigh_the_classifier():
+    given, sure, wrong = task()
+    probs = sure**0.2 / (sure**0.2).sum(axis=1, keepdims=True)
+    alone = np.eye(4)[given]
+    one, three = (judge(given, probs, opinions=votes) for votes in (alone, 3 * alone))
+    assert (one.quality == judge(given, probs).quality).all()
+    assert (three.quality[wrong] > one.quality[wrong]).all()
+    assert three.label_issue.sum() < one.label_issue.sum()
 
 
 def test_as_many_are_flagged_as_keep_the_precision_by_its_own_estimate():

@@ -307,7 +307,8 @@ def test_scin_takes_the_heaviest_label_and_keeps_the_weights(tmp_path):
     of_case = listing.manifest.set_index(listing.manifest["key"].str.removeprefix("images/").str.removesuffix(".png"))
     assert of_case.loc["0b", "case_id"] == of_case.loc["0", "case_id"] == "c0"
     assert of_case.loc["0", "diagnosis"] == "Tinea"
-    assert of_case.loc["1", "note_weights"] == '{"Eczema": 0.7, "Urticaria": 0.3}'
+    assert of_case.loc["1", "diagnoses"] == (("Eczema", 0.7), ("Urticaria", 0.3))
+    assert of_case["votes"].isna().all()  # this table does not say how many graded
     assert of_case.loc["0", "q_textures"] == ("flat",)
     assert of_case.loc["0", "q_body_parts"] is None
 
@@ -398,3 +399,36 @@ def test_diagnoses_that_join_other_are_named_commonest_first_by_every_source(tmp
         (tmp_path / "ham" / f"I{i}.jpg").write_bytes(jpeg(i))
     assert open_source(f"ham10000:{tmp_path / 'ham'}", OPTIONS).scan().classes.targets == ("mel", "nv")
     assert "joins `other`, with fewer than 2 images (--min-class-count): df 1\n" in capsys.readouterr().out
+
+
+def test_scin_knows_how_many_graded_and_a_photo_that_two_cases_name_is_one_persons(tmp_path, capsys):
+    (tmp_path / "images").mkdir()
+    for i in range(5):
+        (tmp_path / "images" / f"{i}.png").write_bytes(jpeg(i))
+    graded = "DEFAULT_YES_IMAGE_QUALITY_SUFFICIENT"
+    header = "case_id,age_group,sex_at_birth,related_category,condition_duration,image_1_path,image_2_path,image_3_path"
+    cases = [f"c{i},,,,,d/{i}.png,{'d/0.png' if i == 4 else ''}," for i in range(5)]
+    name = "dermatologist_gradable_for_skin_condition_"
+    labels = [f"c{i},\"{{'{('Eczema', 'Tinea')[i % 2]}': 1.0}}\",{graded},{graded if i else ''},{graded if i else 'NO'}" for i in range(5)]
+    (tmp_path / "scin_cases.csv").write_text("\n".join([header, *cases]))
+    (tmp_path / "scin_labels.csv").write_text("\n".join([f"case_id,weighted_skin_condition_label,{name}1,{name}2,{name}3", *labels]))
+    manifest = open_source(f"scin:{tmp_path}", OPTIONS).scan().manifest.set_index("case_id")
+    assert manifest["votes"].tolist() == [1, 3, 3, 3, 3]
+    assert manifest["patient_id"].tolist() == ["c0", "c1", "c2", "c3", "c0"]
+    assert "1 photo is named again, mostly by another case: each stays with the case that names it first" in capsys.readouterr().out
+
+
+def test_raters_of_the_phantom_disagree_about_two_cases_in_ten_over_the_same_photos(tmp_path):
+    one, three = (lock("phantom", Options(images=600, raters=raters), tmp_path / str(raters), tmp_path / "location") for raters in (1, 3))
+    same = ["image_id", "patient_id", "case_id", "key", "etag"]
+    assert one.manifest[same].equals(three.manifest[same])
+    assert "diagnoses" not in one.manifest
+    rows = three.manifest
+    assert 0.1 < rows.drop_duplicates("case_id")["diagnoses"].notna().mean() < 0.3
+    assert (rows.groupby("case_id")["diagnosis"].nunique() == 1).all()
+    assert all(shares[0][0] == label for shares, label in zip(rows["diagnoses"], rows["diagnosis"], strict=True) if shares)
+    assert all([name for name, _ in said] == ["1", "2", "3"] for said in rows["raters"])
+    wrong = rows["diagnosis"].map(three.classes.label_of).to_numpy() != three.truth["true_label"].to_numpy()
+    labelled = three.truth["kind"].isin(["clean", "hard", "mislabeled"]).to_numpy()
+    assert (wrong[labelled] == (three.truth["kind"] == "mislabeled").to_numpy()[labelled]).all()
+    assert 0.02 < wrong[labelled].mean() < 0.1

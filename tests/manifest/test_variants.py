@@ -25,12 +25,17 @@ NO_LEDGER = pd.DataFrame(columns=list(HEADER))
 
 def clinic(sizes: dict[str, int] = SIZES, flagged: float = 0.3) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Catalog and flags: `sizes` training rows of each class, the first share of them flagged, each of quality number / 1000 and a
-    suggestion half as likely as what is left; a fifth as many in val, test."""
+    suggestion half as likely as what is left; a fifth as many in val, test. Of every tenth row a third of
+    the raters says the look-alike."""
     rows = []
     for split, part in (("train", 1), ("val", 5), ("test", 5)):
         for label, n in sizes.items():
             rows += [{"image_id": f"{split}-{label}-{i:05d}", "label": label, "split": split} for i in range(n // part)]
     catalog = pd.DataFrame(rows).sample(frac=1, random_state=0, ignore_index=True)
+    catalog["labels"] = [
+        ((label, 2 / 3), (LOOK_ALIKE[label], 1 / 3)) if image.endswith("0") else None
+        for image, label in zip(catalog["image_id"], catalog["label"], strict=True)
+    ]
     train = catalog[catalog["split"] == "train"]
     number = train["image_id"].str[-5:].astype(int)
     flags = pd.DataFrame(
@@ -164,13 +169,11 @@ def test_a_softened_row_is_trained_towards_both_labels_in_the_proportion_of_thei
     manifest, numbers = build("softened", UNGUARDED, tables=(catalog, rows.reset_index()))
     write_table(tmp_path / "manifest.parquet", manifest, MANIFEST)
     after = manifest.set_index("image_id")
-    labels = ["label", "second_label"]
-    assert after.loc["train-eczema-00000", labels].tolist() == ["eczema", "psoriasis"]
-    assert after.loc["train-eczema-00000", "second_share"] == pytest.approx(0.25)
-    assert after.loc["train-scabies-00001", labels].tolist() == ["scabies", "other"]  # given stays first, however doubtful it is
-    assert after.loc["train-scabies-00001", "second_share"] == pytest.approx(0.875)
-    assert after.loc["train-psoriasis-00002", "second_share"] == pytest.approx(0.011)
-    assert after.loc[["train-psoriasis-00003", "train-psoriasis-00004"], ["second_label", "second_share"]].isna().all(axis=None)
+    assert dict(after.loc["train-eczema-00000", "labels"]) == pytest.approx({"eczema": 0.75, "psoriasis": 0.25})
+    assert dict(after.loc["train-scabies-00001", "labels"]) == pytest.approx({"other": 0.875, "scabies": 0.125})
+    assert after.loc["train-scabies-00001", "label"] == "scabies"  # stays the one given, however doubtful it is
+    assert dict(after.loc["train-psoriasis-00002", "labels"])["eczema"] == pytest.approx(0.011)
+    assert after.loc[["train-psoriasis-00003", "train-psoriasis-00004"], "labels"].isna().all()
     assert (numbers["softened"], numbers["dropped"]) == (400 + 98 + 52 + train_counts(manifest)["other"], 0)
 
 
@@ -178,11 +181,12 @@ def test_softening_moves_no_row_and_its_numbers_are_those_of_the_rows_that_are_t
     manifest, numbers = build("softened+cleaned", UNGUARDED)
     columns = ["image_id", "label", "split", "weight", "origin"]
     pd.testing.assert_frame_equal(manifest[columns], build("cleaned", UNGUARDED)[0][columns])
-    soft = manifest[manifest["second_label"].notna()]
+    soft = manifest[manifest["labels"].notna()]
     number = soft["image_id"].str[-5:].astype(int)
     share = (1000 - number) / (1000 + number)  # of (1 - q) / 2 in q + (1 - q) / 2
-    assert soft["second_share"].tolist() == pytest.approx(share.tolist())
-    assert (soft["second_label"] == soft["label"].map(LOOK_ALIKE)).all()
+    second = soft["label"].map(LOOK_ALIKE)
+    assert [dict(labels)[name] for labels, name in zip(soft["labels"], second, strict=True)] == pytest.approx(share.tolist())
+    assert {*map(len, soft["labels"])} <= {1, 2}
     others = train_counts(manifest)["other"]
     assert numbers["softened_per_class"] == {"eczema": 280, "other": others, "psoriasis": 70, "scabies": 36}
     assert (numbers["softened"], numbers["given_away"]) == (386 + others, pytest.approx(share.mean()))
@@ -199,23 +203,23 @@ def test_the_guard_bounds_what_a_class_gives_away_and_lets_the_lowest_quality_gi
     number = flags["image_id"].str[-5:].astype(int)
     tables = (catalog, flags.assign(quality=0.5 + number / 1e6, suggested_prob=0.5 + number / 1e6))
     manifest, numbers = build("softened", tables=tables)
-    soft = manifest[manifest["second_label"].notna()]
-    assert soft["second_share"].unique().tolist() == [0.5]
+    soft = manifest[manifest["labels"].notna()]
+    assert {share for labels in soft["labels"] for _, share in labels} == {0.5}
     assert {k: v for k, v in soft["label"].value_counts().items() if k != "other"} == {"eczema": 80, "psoriasis": 20}
     assert soft.loc[soft["label"] == "psoriasis", "image_id"].tolist() == [f"train-psoriasis-{i:05d}" for i in range(20)]
     pool = train_counts(manifest)["other"]
     held = {"eczema": 320, "other": pool - int(pool * 0.1 / 0.5), "psoriasis": 80, "scabies": 1}
     assert numbers["believed_by_guard"] == held
     manifest, numbers = build("softened", UNGUARDED, tables=tables)
-    assert manifest["second_label"].notna().sum() == numbers["rows"]["train"]
+    assert manifest["labels"].notna().sum() == numbers["rows"]["train"]
     assert numbers["believed_by_guard"] == {}
 
 
 def test_a_reviewed_row_keeps_the_one_label_that_review_left():
     decided = ledger(("train-eczema-00000", "eczema", "psoriasis"), ("train-eczema-00002", "eczema", "eczema"))
     after = build("softened+relabeled", decided=decided)[0].set_index("image_id")
-    assert after.loc[["train-eczema-00000", "train-eczema-00002"], "second_label"].isna().all()
-    assert after.loc["train-eczema-00001", "second_label"] == "psoriasis"
+    assert after.loc[["train-eczema-00000", "train-eczema-00002"], "labels"].isna().all()
+    assert "psoriasis" in dict(after.loc["train-eczema-00001", "labels"])
     assert after.loc["train-eczema-00000", "label"] == "psoriasis"
 
 
@@ -228,7 +232,37 @@ def test_where_no_suggestion_is_likely_nothing_is_softened(tmp_path):
     assert (numbers["softened"], numbers["given_away"], numbers["softened_per_class"]) == (0, 0.0, {})
 
 
-def test_draw_weights_follow_the_label_whatever_the_second_one_is():
+def test_distributed_trains_a_row_towards_what_its_raters_said_and_val_and_test_stay(tmp_path):
+    manifest, numbers = build("distributed")
+    write_table(tmp_path / "manifest.parquet", manifest, MANIFEST)
+    train = manifest[manifest["split"] == "train"]
+    tenth = train["image_id"].str.endswith("0")
+    assert [dict(labels)[label] for labels, label in zip(train.loc[tenth, "labels"], train.loc[tenth, "label"], strict=True)] == [
+        2 / 3
+    ] * tenth.sum()
+    assert train.loc[~tenth, "labels"].isna().all()
+    assert manifest.loc[manifest["split"] != "train", "labels"].isna().all()
+    assert (numbers["distributed"], numbers["towards_other_labels"]) == (tenth.sum(), pytest.approx(1 / 3))
+    pd.testing.assert_frame_equal(manifest.drop(columns="labels"), build()[0].drop(columns="labels"))
+
+
+def test_what_raters_said_is_softened_as_a_label_is_and_a_reviewed_row_is_settled():
+    decided = ledger(("train-eczema-00010", "eczema", "eczema"))
+    after = build("softened+distributed+relabeled", UNGUARDED, decided=decided)[0].set_index("image_id")
+    share = (1 - 0.02) / (1 + 0.02)  # of the suggestion, in its proportion to the quality
+    expected = {"eczema": (1 - share) * 2 / 3, "psoriasis": (1 - share) / 3 + share}
+    assert dict(after.loc["train-eczema-00020", "labels"]) == pytest.approx(expected)
+    assert after.loc["train-eczema-00010", "labels"] is None
+
+
+def test_without_several_raters_distributed_is_refused():
+    catalog, flags = clinic()
+    for plain in (catalog.drop(columns="labels"), catalog.assign(labels=None)):
+        with pytest.raises(ContractError, match="one label a training row"):
+            build("distributed", tables=(plain, flags))
+
+
+def test_draw_weights_follow_the_label_whatever_else_a_row_is_trained_towards():
     assert build("softened+rebalanced")[0]["weight"].tolist() == build("rebalanced")[0]["weight"].tolist()
 
 

@@ -22,7 +22,7 @@ def rows(*kinds_and_flags) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     truth["true_label"] = np.where(truth["kind"] == "mislabeled", "acne", "eczema")
     used = [image for image, use in zip(ids, trained, strict=True) if use]
     manifest = pd.DataFrame({"image_id": used, "label": "eczema", "split": "train", "weight": 1.0, "origin": "kept"})
-    return flags, truth, manifest.assign(second_label=None, second_share=np.nan)
+    return flags, truth, manifest.assign(labels=None)
 
 
 def test_flags_against_the_truth_in_closed_form():

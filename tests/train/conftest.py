@@ -101,7 +101,7 @@ def clinic(tmp_path_factory) -> "Clinic":
     )  # fmt: skip
     write_rows(catalog, QUESTIONS, folder / "catalog.parquet", folder / "images.parquet")
     write_embeddings(embed(tiny(), catalog, Shards(folder / "shards"), 32, 16, checkpoints=folder / "parts")[0], folder / "embeddings")
-    manifest = catalog[["image_id", "label", "split"]].assign(weight=1.0, origin="kept", second_label=None, second_share=np.nan)
+    manifest = catalog[["image_id", "label", "split"]].assign(weight=1.0, origin="kept", labels=None)
     write_table(folder / "manifest.parquet", manifest, MANIFEST)
     return Clinic(folder, manifest)
 

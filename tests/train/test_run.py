@@ -183,10 +183,10 @@ def test_class_counts_are_those_of_the_manifests_training_rows(clinic):
 
 
 def test_class_counts_are_those_of_the_draw_so_that_rebalanced_is_not_corrected_twice(clinic):
-    labels = np.array([0] * 6 + [1] * 2)
-    assert drawn_counts(labels, np.ones(8), 3).tolist() == [6, 2, 0]
+    targets = np.eye(3)[[0] * 6 + [1] * 2]
+    assert drawn_counts(targets, np.ones(8)).tolist() == [6, 2, 0]
     balanced = np.array([1 / 6] * 6 + [1 / 2] * 2, dtype=np.float32)
-    assert drawn_counts(labels, balanced, 3) == pytest.approx([4, 4, 0], rel=1e-6)
+    assert drawn_counts(targets, balanced) == pytest.approx([4, 4, 0], rel=1e-6)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

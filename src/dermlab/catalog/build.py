@@ -10,6 +10,7 @@ from dermlab.catalog.splits import assign_splits
 from dermlab.data.classes import OTHER
 from dermlab.data.pin import Pin
 from dermlab.data.questionnaire import PREFIX
+from dermlab.data.shares import renamed, several
 from dermlab.data.tables import NOTE_PREFIX
 from dermlab.run.errors import ContractError
 
@@ -29,6 +30,11 @@ def build_catalog(pin: Pin, params: CatalogParams) -> Catalogued:
     carried = [c for c in manifest.columns if c.startswith((PREFIX, NOTE_PREFIX))]
     catalog = manifest[["image_id", "patient_id", "case_id", "diagnosis", "split", *carried]].copy()
     catalog["label"] = catalog["diagnosis"].map(classes.label_of)
+    if "diagnoses" in manifest:
+        catalog["labels"] = [several(renamed(shares, classes.label_of)) for shares in manifest["diagnoses"]]
+        catalog["votes"] = manifest["votes"]
+    if "raters" in manifest:
+        catalog["raters"] = [said and tuple((rater, classes.label_of(of)) for rater, of in said) for said in manifest["raters"]]
     if "val" not in set(given := catalog["split"]):  # of a source without splits, or with train and test alone, as most public ones
         drawn, order = given != "test", (OTHER, *classes.targets)
         catalog.loc[drawn, "split"] = assign_splits(

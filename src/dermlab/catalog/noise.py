@@ -29,7 +29,10 @@ def with_noise(catalog: pd.DataFrame, truth: pd.DataFrame, classes: Classes, par
     moved = (classes.encode(labels[changed]) + step_of[changed].astype(int)) % classes.other
     noisy[changed] = np.array(classes.targets, dtype=object)[moved]
     truth = _truth(catalog, truth, noisy, changed)
-    return catalog.assign(label=noisy, diagnosis=np.where(changed, noisy, catalog["diagnosis"])), truth
+    catalog = catalog.assign(label=noisy, diagnosis=np.where(changed, noisy, catalog["diagnosis"]))
+    for opinions in {"labels", "votes", "raters"} & set(catalog.columns):  # of a changed row nobody has another one
+        catalog[opinions] = catalog[opinions].where(~changed, None)
+    return catalog, truth
 
 
 def _truth(catalog: pd.DataFrame, truth: pd.DataFrame, noisy: np.ndarray, changed: np.ndarray) -> pd.DataFrame:

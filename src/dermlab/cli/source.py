@@ -17,12 +17,14 @@ def lock(
     source: Annotated[str, typer.Argument(help="phantom | folder:PATH | s3://BUCKET/PREFIX | ham10000:PATH | scin:PATH")],
     images: Annotated[int, typer.Option(help="of the phantom: how many photos are simulated", min=200)] = 4800,
     seed: Annotated[int, typer.Option(help="of the phantom: seed of the simulation", min=0)] = 17,
+    raters: Annotated[int, typer.Option(help="of the phantom: how many dermatologists label each case", min=1, max=9)] = 1,
     labels: Annotated[str | None, typer.Option(help="the table of labels, where the folder or bucket holds several")] = None,
     image_column: Annotated[str | None, typer.Option(help="column of image paths; else found by its usual names, as the next")] = None,
     label_column: Annotated[str | None, typer.Option(help="column of labels")] = None,
     patient_column: Annotated[str | None, typer.Option(help="column of patients")] = None,
     case_column: Annotated[str | None, typer.Option(help="column of cases (the photos sent at once); may be absent")] = None,
     split_column: Annotated[str | None, typer.Option(help="column that says train, val or test; may be absent")] = None,
+    rater_column: Annotated[str | None, typer.Option(help="column of who gave the label, where photos have a row a rater")] = None,
     no_patients: Annotated[bool, typer.Option("--no-patients", help="each photo is of another person, or nobody knows of whom")] = False,
     ignore_splits: Annotated[bool, typer.Option("--ignore-splits", help="split by patient anew, whatever the table says")] = False,
     skip_missing: Annotated[bool, typer.Option("--skip-missing", help="leave out rows whose image is not there")] = False,
@@ -44,8 +46,8 @@ def lock(
     from dermlab.lock.preview import preview
 
     options = Options(
-        images, seed, labels, image_column, label_column, patient_column, case_column, split_column, no_patients, ignore_splits,
-        skip_missing, min_class_count, endpoint_url, pseudonymise,
+        images, seed, raters, labels, image_column, label_column, patient_column, case_column, split_column, rater_column, no_patients,
+        ignore_splits, skip_missing, min_class_count, endpoint_url, pseudonymise,
     )  # fmt: skip
     if dry_run:
         preview(source, options)

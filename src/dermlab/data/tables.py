@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from dermlab.data.classes import Classes
 from dermlab.data.questionnaire import PREFIX, Questionnaire
+from dermlab.data.shares import ROUNDING
 from dermlab.run.errors import ContractError
 from dermlab.run.files import atomic_path
 
@@ -22,7 +23,7 @@ SPLITS = ("train", "val", "test")
 HELD_OUT_FOLD = "held_out"  # of the manifest alone: the held-out fold, training rows that the model is to predict and does not see
 CASE = "case_id"
 PROB_PREFIX = "prob_"
-NOTE_PREFIX = "note_"  # what a source says of a row that no model may see: how a diagnosis was made, the labels' weights
+NOTE_PREFIX = "note_"  # what a source says of a row that no model may see, such as how a diagnosis was made
 INDEX = re.compile(r"__index_level_\d+__")  # what pandas adds where rows were left out of a table; it says nothing
 Check = Callable[[pa.Table, str], None]
 
@@ -32,6 +33,7 @@ class Schema:
     fields: tuple[pa.Field, ...]  # the columns every such table has
     nullable: frozenset[str] = frozenset()  # those of them that may be null
     open_prefix: tuple[str, ...] = ()  # columns with these prefixes come besides (questionnaire answers, class probabilities)
+    optional: tuple[pa.Field, ...] = ()  # columns that some such tables have, and may be null
     unit: frozenset[str] = frozenset()  # columns whose values lie in 0..1
     checks: tuple[Check, ...] = field(default=())
 
@@ -53,16 +55,24 @@ def _one_of(column: str, valid: tuple[str, ...]) -> Check:
     return check
 
 
-def _check_second_labels(table: pa.Table, where: str) -> None:
-    second, share = table["second_label"], table["second_share"]
-    wrong = {
-        "a second label has a share, and a share a label": pc.xor(pc.is_null(second), pc.is_null(share)),
-        "it is the first label too": pc.equal(second, table["label"]),
-        "only training rows have a second label": pc.and_(pc.is_valid(second), pc.not_equal(table["split"], "train")),
-    }
-    for said, bad in wrong.items():
-        if (row := _first(bad)) is not None:
-            raise ContractError(f"{where}, column second_label, row {row}: {second[row]}, share {share[row]}: {said}.")
+def _shares_sum_to_one(column: str, of_split: str | None = None) -> Check:
+    """`of_split`: the only split whose rows may have them."""
+
+    def check(table: pa.Table, where: str) -> None:
+        if column not in table.column_names:
+            return
+        given = pc.is_valid(table[column])
+        if of_split and (row := _first(pc.and_(given, pc.not_equal(table["split"], of_split)))) is not None:
+            raise ContractError(f"{where}, column {column}, row {row}: only rows of split {of_split} have more than their label.")
+        for row, shares in enumerate(table[column].to_pylist()):
+            if shares is None:
+                continue
+            names, parts = [name for name, _ in shares], [part for _, part in shares]
+            wrong = [part for part in parts if part is None or not 0 < part <= 1 + ROUNDING]
+            if wrong or len(set(names)) < len(names) or abs(sum(parts) - 1) > ROUNDING:
+                raise ContractError(f"{where}, column {column}, row {row}: {shares} are no shares above 0 that sum to 1, a name each.")
+
+    return check
 
 
 def _check_patient_in_one_split(table: pa.Table, where: str) -> None:
@@ -79,16 +89,23 @@ def _check_patient_in_one_split(table: pa.Table, where: str) -> None:
 
 
 _STR, _F32, _F64, _I32, _I64, _BOOL = pa.string(), pa.float32(), pa.float64(), pa.int32(), pa.int64(), pa.bool_()
+SHARES = pa.map_(_STR, _F64)  # as dermlab.data.shares
+OPINIONS = (pa.field("votes", _F64), pa.field("raters", pa.map_(_STR, _STR)))
 
+# `diagnoses`: of a row with several, what share of the opinions each has; `diagnosis` is the first of them. `votes`: how many opinions that
+# rests on, null where nobody says. `raters`: what each said, by number. In the catalog `labels` and `raters` speak of classes.
 SOURCE_MANIFEST = Schema(
     _fields(patient_id=_STR, case_id=_STR, key=_STR, size=_I64, etag=_STR, diagnosis=_STR, split=_STR),
     nullable=frozenset({"size", "etag", "split"}),
     open_prefix=(PREFIX, NOTE_PREFIX),
+    optional=(pa.field("diagnoses", SHARES), *OPINIONS),
+    checks=(_shares_sum_to_one("diagnoses"),),
 )
 CATALOG = Schema(
     _fields(patient_id=_STR, case_id=_STR, diagnosis=_STR, label=_STR, split=_STR),
     open_prefix=(PREFIX, NOTE_PREFIX),
-    checks=(_one_of("split", SPLITS), _check_patient_in_one_split),
+    optional=(pa.field("labels", SHARES), *OPINIONS),
+    checks=(_one_of("split", SPLITS), _check_patient_in_one_split, _shares_sum_to_one("labels")),
 )
 # All that goes down to the stages of pixels; nothing that a label can change.
 WANTED = Schema(_fields(key=_STR, size=_I64, etag=_STR), nullable=frozenset({"size", "etag"}))
@@ -112,15 +129,19 @@ FLAGS = Schema(
     unit=frozenset({"suggested_prob", "quality", "spread", "agreement", "outlier_score", "not_skin_score"}),
     checks=(_one_of("issue", ISSUES),),
 )  # fmt: skip
-# `second_label`: what a training row is trained towards besides its label, with the share `second_share`; null where that is all it is.
+# `labels`: what a training row is trained towards, each with its share; null where its label is all.
 MANIFEST = Schema(
-    _fields(label=_STR, split=_STR, weight=_F32, origin=_STR, second_label=_STR, second_share=_F32),
-    nullable=frozenset({"second_label", "second_share"}),
-    unit=frozenset({"second_share"}),
-    checks=(_one_of("split", (*SPLITS, HELD_OUT_FOLD)), _check_second_labels),
+    _fields(label=_STR, split=_STR, weight=_F32, origin=_STR, labels=SHARES),
+    nullable=frozenset({"labels"}),
+    checks=(_one_of("split", (*SPLITS, HELD_OUT_FOLD)), _shares_sum_to_one("labels", "train")),
 )
 # Predictions of elsewhere, and of before there were cases, have no CASE.
-PREDICTIONS = Schema(_fields(patient_id=_STR, diagnosis=_STR, label=_STR), open_prefix=(CASE, PROB_PREFIX))
+PREDICTIONS = Schema(
+    _fields(patient_id=_STR, diagnosis=_STR, label=_STR),
+    open_prefix=(CASE, PROB_PREFIX),
+    optional=(pa.field("labels", SHARES), *OPINIONS[:1]),
+    checks=(_shares_sum_to_one("labels"),),
+)
 
 # What a row of the truth table may be. `hard`: rightly labelled, drawn to look unlike its class.
 TRUTH_KINDS = ("clean", "hard", "mislabeled", "document", "no_skin", "wrong_part", "duplicate")
@@ -138,7 +159,7 @@ def write_table(path: Path, table: pd.DataFrame | pa.Table, schema: Schema, ques
 def read_table(path: Path, schema: Schema, columns: list[str] | None = None) -> pd.DataFrame:
     """The checked table, sorted by image_id. Raises ContractError where file, column or row break the contract.
 
-    Multi-select answers come as tuples of strings or None; other missing answers as NaN or None.
+    Multi-select answers come as tuples of strings or None, shares as those of dermlab.data.shares; other missing answers as NaN or None.
     """
     path = Path(path)
     if not path.exists():
@@ -152,7 +173,8 @@ def read_table(path: Path, schema: Schema, columns: list[str] | None = None) -> 
         table = check_table(table, schema, str(path))
     frame = table.to_pandas(ignore_metadata=True)  # or what pandas had for an index would be no column
     for name in table.column_names:
-        if pa.types.is_list(table.schema.field(name).type):
+        kind = table.schema.field(name).type
+        if pa.types.is_list(kind) or pa.types.is_map(kind):
             frame[name] = pd.Series([None if v is None else tuple(v) for v in table[name].to_pylist()], dtype=object)
     return frame
 
@@ -160,17 +182,18 @@ def read_table(path: Path, schema: Schema, columns: list[str] | None = None) -> 
 def check_table(table: pa.Table, schema: Schema, where: str) -> pa.Table:
     """The table with its columns in schema order. Raises ContractError."""
     extra = [n for n in table.column_names if n not in schema.names and not INDEX.fullmatch(n)]
-    unknown = [n for n in extra if not n.startswith(schema.open_prefix)]
+    optional = {f.name: f for f in schema.optional}
+    unknown = [n for n in extra if not n.startswith(schema.open_prefix) and n not in optional]
     missing = [n for n in schema.names if n not in table.column_names]
     if missing or unknown:
         says = [f"column {n} is missing" for n in missing] + [f"column {n} is not part of this table" for n in unknown]
         raise ContractError(f"{where}: {'; '.join(says)}. It has: {', '.join(table.column_names)}.")
     table = _plain_text(table.select(schema.names + extra))
-    for expected in schema.fields:
+    for expected in (*schema.fields, *(optional[name] for name in extra if name in optional)):
         column = table[expected.name]
         if column.type != expected.type:
             raise ContractError(f"{where}, column {expected.name}: is {column.type}, must be {expected.type}.")
-        if expected.name not in schema.nullable and column.null_count:
+        if expected.name not in schema.nullable and expected.name not in optional and column.null_count:
             raise ContractError(f"{where}, column {expected.name}, row {_first(pc.is_null(column))}: is empty.")
         if expected.name in schema.unit:
             outside = pc.invert(pc.and_(pc.greater_equal(column, 0.0), pc.less_equal(column, 1.0)))
@@ -201,7 +224,7 @@ def prob_columns(classes: Classes) -> list[str]:
 
 
 def _from_pandas(frame: pd.DataFrame, schema: Schema, questions: Questionnaire, where: str) -> pa.Table:
-    known = {f.name: f for f in (*schema.fields, *(q.field for q in questions))}
+    known = {f.name: f for f in (*schema.fields, *schema.optional, *(q.field for q in questions))}
     columns, fields = [], []
     for name in frame.columns:
         wanted = known[name].type if name in known else (_F32 if str(name).startswith(PROB_PREFIX) else None)

@@ -11,6 +11,7 @@ from dermlab.data.embeddings import Embeddings
 from dermlab.data.folds import patients_per_class, people_of
 from dermlab.data.not_copies import NOTHING_SAID
 from dermlab.data.questionnaire import Questionnaire
+from dermlab.data.shares import matrix
 from dermlab.data.tables import ISSUES
 from dermlab.flag.duplicates import check_leaks, copies, differ, find_copies, known_labels, shared_between_splits
 from dermlab.flag.from_file import read_probabilities
@@ -69,7 +70,7 @@ def build_flags(
     if params.method == "posterior":
         known = (held >= params.folds)[labels]  # a class of fewer patients is unknown to some fits: their doubt is no evidence
         cases = rows["case_id"].to_numpy(dtype=str)
-        verdict = posterior(labels, looks, cast, cases, known, params.precision, params.known_noise)
+        verdict = posterior(labels, looks, cast, cases, known, params.precision, params.known_noise, _opinions(rows, classes))
     else:
         verdict = confident_learning(labels, looks)
     probs = looks.refitted
@@ -144,6 +145,15 @@ def _probabilities(
         return in_sample(inputs, labels, people, count, params.known_l2, params.folds, params.seed)
     refit = params.method == "posterior"
     return out_of_fold_probabilities(inputs, labels, people, count, params.known_l2, params.folds, params.repeats, params.seed, refit)
+
+
+def _opinions(rows: pd.DataFrame, classes: Classes) -> np.ndarray | None:
+    """float64 [N, K+1]: how many raters gave each label; of a row whose number of them nobody says, the shares. None where each row has one
+    label, given once or by nobody knows how many."""
+    if "labels" not in rows or (rows["labels"].isna().all() and not (rows["votes"] > 1).any()):
+        return None
+    shares = matrix(rows["label"], rows["labels"], classes, "data/catalog.parquet, column labels")
+    return shares * rows["votes"].fillna(1.0).to_numpy(np.float64)[:, None]
 
 
 def _noise(noise: Noise | None, params: FlagParams) -> dict[str, Any] | None:

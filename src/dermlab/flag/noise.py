@@ -69,10 +69,17 @@ def expected_shape(labels: np.ndarray, probs: np.ndarray) -> np.ndarray:
     return shape / shape.sum(axis=1, keepdims=True)
 
 
-def by_bayes(labels: np.ndarray, probs: np.ndarray, transitions: np.ndarray) -> np.ndarray:
-    """P(true class | label, photo), float64 [N, C], by Bayes. labels: int [N]; probs: [N, C], r; transitions: [C, C], T."""
-    joint = probs * transitions.T[labels]
+def by_bayes(labels: np.ndarray, probs: np.ndarray, transitions: np.ndarray, votes: np.ndarray | None = None) -> np.ndarray:
+    """P(true class | label, photo), float64 [N, C], by Bayes. labels: int [N]; probs: [N, C], r; transitions: [C, C], T; votes: [N, C], how
+    often each label was given, where not all rows have one label once: each is then a witness of its own."""
+    joint = probs * (transitions.T[labels] if votes is None else likelihood_of(votes, transitions))
     return joint / joint.sum(axis=1, keepdims=True)
+
+
+def likelihood_of(votes: np.ndarray, transitions: np.ndarray) -> np.ndarray:
+    """prod_c T_jc^votes_c of each true class j, the largest of a row 1: float64 [N, C]."""
+    log = votes @ np.log(np.maximum(transitions, 1e-12)).T
+    return np.exp(log - log.max(axis=1, keepdims=True))
 
 
 def _likelihood(labels: np.ndarray, probs: np.ndarray, shape: np.ndarray, rates: np.ndarray, rate: float | None) -> np.ndarray:

@@ -32,11 +32,13 @@ def posterior(
     judged: np.ndarray,
     precision: float,
     expected_noise: float | None = None,
+    opinions: np.ndarray | None = None,
 ) -> Verdict:
     """Quality is the probability that the given label is the true one, given photo, neighbours, the case's other photos, and how
     labels go wrong.
 
-    judged: bool [N], rows that may be an issue. expected_noise: the share of wrong labels, where it is known.
+    judged: bool [N], rows that may be an issue. expected_noise: the share of wrong labels, where it is known. opinions: [N, C], how many
+    raters gave each label, where rows have several (Dawid & Skene 1979); one alone counts as the label does.
 
     1. The classifier and the neighbours are pooled, q = p^(1-b) v^b (logarithmic opinion pool, Heskes 1998), with the b that
        gives the labels the least log-loss: where features do not cluster, neighbours have no say.
@@ -58,7 +60,7 @@ def posterior(
     rows = np.arange(len(labels))
 
     def judge(log_probs: np.ndarray) -> np.ndarray:
-        return by_bayes(labels, softmax(noise.sharpness * mean_over(act, log_probs)), noise.transitions)
+        return by_bayes(labels, softmax(noise.sharpness * mean_over(act, log_probs)), noise.transitions, opinions)
 
     judgement = judge(pooled)
     quality, suggested = judgement[rows, labels], likeliest_other(labels, judgement)

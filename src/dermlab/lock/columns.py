@@ -26,6 +26,10 @@ USUAL = {
     ),
     "case": ("case_id", "case", "lesion_id", "visit_id"),
     "split": ("split", "fold_name", "subset", "partition", "set"),
+    "rater": (
+        "rater", "rater_id", "annotator", "annotator_id", "reader", "reader_id", "grader", "grader_id", "reviewer", "labeler", "labeller",
+        "expert",
+    ),
 }  # fmt: skip
 
 
@@ -45,7 +49,7 @@ def column_of(role: str, given: str | None, frame: pd.DataFrame, where: str) -> 
         nearest = f" Did you mean --{role}-column {names[close[0]]!r}?" if close else ""
         raise SourceError(f"{where}: column {given} is missing; it has {', '.join(frame.columns)}.{nearest}")
     found = [names[name] for name in USUAL[role] if name in names]
-    if not found or plain(found[0]) == USUAL[role][0] or role in ("image", "patient", "case"):
+    if not found or plain(found[0]) == USUAL[role][0] or role in ("image", "patient", "case", "rater"):
         return found[0] if found else None  # from the surest name to the least: a path before an id, a patient before a lesion
     if len(found) > 1:
         raise SourceError(f"{where}: {' and '.join(found)} may both be the {role}. Say which: --{role}-column {found[0]}")

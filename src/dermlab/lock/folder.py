@@ -3,6 +3,8 @@
 What its cells mean is told in `columns`, `spelling` and `answers`.
 """
 
+from itertools import chain
+
 import pandas as pd
 
 from dermlab.data.ledger import DROP
@@ -13,7 +15,8 @@ from dermlab.lock.contents import judged, said_of
 from dermlab.lock.keys import keys_of
 from dermlab.lock.label_table import TABLES, LabelTable, read_label_table
 from dermlab.lock.layout import SPLITS, rows_of_folders, splits_of_folders
-from dermlab.lock.listing import FileSource, Listing, frequent_classes
+from dermlab.lock.listing import FileSource, Listing, frequent_classes, never_first
+from dermlab.lock.opinions import opinions_of, weighted_columns
 from dermlab.lock.spelling import check_labels, check_not_changed, folded, joined_ids, joined_labels, lines_of, plain, says_nothing
 from dermlab.run.errors import SourceError
 from dermlab.run.progress import say, some
@@ -34,14 +37,16 @@ class Folder(FileSource):
         for line in said_of(photos, others):
             say(f"      {line}")
         table = read_label_table(data, where) if name else rows_of_folders(photos, self.path)
-        frame, said = self._rows(table, where, self._columns(table.frame, where, name, keys, photos))
+        frame, raw, said = self._rows(table, where, self._columns(table.frame, where, name, keys, photos))
         frame, more = self._found(frame, photos, others, where)
         frame["split"], of_splits = self._splits(frame, where)
-        questions, answers, of_answers = answers_of(table.frame.loc[frame.index], table.delimiter, where)
+        questions, answers, of_answers = answers_of(raw.loc[frame.index], table.delimiter, where)
         for line in (*table.said, *said, *more, *of_splits, *of_answers):
             say(f"      {line}")
         manifest = frame.drop(columns="image").assign(**answers).reset_index(drop=True)
         classes = frequent_classes(manifest["diagnosis"], self.options.min_class_count)
+        for line in never_first(manifest, classes):
+            say(f"      {line}")
         return Listing(self.pinned(manifest), classes, questions, places=frame.index)
 
     def _table(self, keys: list[str]) -> str | None:
@@ -60,9 +65,9 @@ class Folder(FileSource):
             raise SourceError(f"{self.path}: {sheets[0]} is a workbook. Save its sheet of labels as CSV (UTF-8) beside it, and lock again.")
         return tables[0] if tables else None
 
-    def _rows(self, table: LabelTable, where: str, used: dict[str, str]) -> tuple[pd.DataFrame, list[str]]:
-        """Columns image, diagnosis, patient_id, case_id, split, and what to say of them; the index is the line in the table. `used`: role
-        -> column."""
+    def _rows(self, table: LabelTable, where: str, used: dict[str, str]) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+        """Columns image, diagnosis, patient_id, case_id, split, and of several labels a photo those of `Opinions.of_photos`; the table's
+        rows that they are from; and what to say of them. The index is the line in the table. `used`: role -> column."""
         raw, said = table.frame, []
         if self.options.skip_missing and len(empty := raw[used["image"]].loc[lambda names: names.isna()]):
             raw = raw.drop(index=empty.index)
@@ -74,25 +79,43 @@ class Folder(FileSource):
             said += (
                 [f"no row has a 1 in {', '.join(never)}"] if (never := [name for name in ticks if name not in set(raw["label"])]) else []
             )
+        pairs = [] if "label" in used else weighted_columns(raw, used.values(), where)
+        opinions, raw, of_opinions = opinions_of(raw, used, pairs, where, self.options.rater_column is not None)
+        if opinions is None:
+            _check_labels(raw[used["label"]], where)
+            labels, of_labels = joined_labels(raw[used["label"]])
+        else:
+            _check_labels(opinions.at_lines().rename(used.get("label", "label")), where)
+            named, of_labels = joined_labels(opinions.label)
+            of_photos = opinions.named(named).of_photos().reindex(raw.index)
+            labels = of_photos.pop("diagnosis")
         _check_filled(raw, used, where)
         if renamed := [f"{role} from {name}" for role, name in used.items() if plain(name) not in (role, f"{role}_id")]:
             said.append(f"columns: {', '.join(renamed)}")
-        if ignored := [name for name in raw.columns if name not in (*used.values(), *ticks) and not name.startswith(PREFIX)]:
+        if ignored := [
+            name for name in raw.columns if name not in (*used.values(), *ticks, *chain(*pairs)) and not name.startswith(PREFIX)
+        ]:
             said.append(f"columns passed over: {', '.join(ignored)} (a name that begins with {PREFIX} makes a question of one)")
         said += [NOBODY_KNOWN] if "patient" not in used else no_people(used["patient"])
-        labels, of_labels = joined_labels(raw[used["label"]])
         frame = pd.DataFrame({"image": raw[used["image"]], "diagnosis": labels})
+        if opinions is not None:
+            frame = frame.join(of_photos)
         patients, of_patients = _ids(raw, used, "patient", where)
         cases, of_cases = (patients, []) if used.get("case") == used.get("patient") else _ids(raw, used, "case", where)
         frame["patient_id"], frame["case_id"] = patients, cases.fillna(patients)
         frame["split"] = raw[used["split"]] if "split" in used else None
-        return frame, [*said, *of_labels, *of_patients, *of_cases]
+        _check_one_patient_each(frame, used, where)
+        if "patient" not in used and "case" in used:
+            frame["patient_id"] = cases
+            said.append("photos of one case are of one person, and stay in one split")
+        return frame, raw, [*said, *of_opinions, *of_labels, *of_patients, *of_cases]
 
     def _columns(self, raw: pd.DataFrame, where: str, table: str | None, keys: list[str], photos: list[str]) -> dict[str, str]:
         """Role -> column, of the roles that have one. `table`: its key; `keys`: all that the source holds."""
         o = self.options
         given = {
             "image": o.image_column, "label": o.label_column, "patient": o.patient_column, "case": o.case_column, "split": o.split_column,
+            "rater": o.rater_column,
         }  # fmt: skip
         column = {role: column_of(role, name, raw, where) for role, name in given.items()}
         if o.no_patients:
@@ -100,6 +123,8 @@ class Folder(FileSource):
         used = {role: name for role, name in column.items() if name}
         check_apart(used, where)
         ticks = class_columns(raw, used.values()) if "label" not in used else []
+        if "label" not in used and not ticks:
+            ticks = [name for pair in weighted_columns(raw, used.values(), where) for name in pair]
         needed = ["image"] + ["label"] * (not ticks) + ["patient"] * (not o.no_patients)
         if missing := [role for role in needed if role not in used]:
             unknown = " and the ".join(role for role in missing if role != "patient")
@@ -157,7 +182,7 @@ class Folder(FileSource):
         if len(twice):
             raise SourceError(
                 f"{where}, {lines_of(twice[twice == twice.iloc[0]][:2], between=' and ')}: name {twice.iloc[0]!r} in two rows. "
-                "One row an image: remove the one that does not hold."
+                "One row an image: remove the one that does not hold; or, where several people labelled it, name them in a column `rater`."
             )
         if extra := sorted(set(photos) - set(keys.dropna())):
             said.append(f"{some(len(extra), 'photo has no row and is', 'photos have no row and are')} left out (first: {extra[0]!r})")
@@ -200,7 +225,7 @@ class Folder(FileSource):
 
 
 def _check_filled(raw: pd.DataFrame, used: dict[str, str], where: str) -> None:
-    for role in ("image", "label", "patient"):
+    for role in ("image", "patient"):
         if role in used and len(empty := raw[used[role]].loc[lambda cells: cells.isna()]):
             raise SourceError(
                 f"{where}, {lines_of(empty)}, column {used[role]}: is empty, in {some(len(empty), 'row', 'rows')}. "
@@ -217,10 +242,18 @@ def _check_filled(raw: pd.DataFrame, used: dict[str, str], where: str) -> None:
     for role in ("image", "patient", "case"):
         if role in used:
             check_not_changed(raw[used[role]], where)
-    check_labels(raw[used["label"]], where)
-    if (commands := raw[used["label"]].map(folded) == DROP).any():
+
+
+def _check_labels(labels: pd.Series, where: str) -> None:
+    if len(empty := labels[labels.isna()]):
         raise SourceError(
-            f"{where}, {lines_of(raw[commands][:1])}: a class cannot be named {DROP!r}; that word takes a photo out. Rename the class."
+            f"{where}, {lines_of(empty)}, column {labels.name}: is empty, in {some(len(empty), 'row', 'rows')}. Every image needs one: "
+            "fill it in, or remove the rows."
+        )
+    check_labels(labels, where)
+    if (commands := labels.map(folded) == DROP).any():
+        raise SourceError(
+            f"{where}, {lines_of(labels[commands][:1])}: a class cannot be named {DROP!r}; that word takes a photo out. Rename the class."
         )
 
 
@@ -233,6 +266,20 @@ def _check_one_split_each(patients: pd.Series, splits: pd.Series, where: str) ->
         raise SourceError(
             f"{where}, {lines}. {some(len(crossing), 'patient has', 'patients have')} images in more than one split, and a "
             "model would be tested on people it was trained on. Give all images of a patient one split, or say --ignore-splits."
+        )
+
+
+def _check_one_patient_each(frame: pd.DataFrame, used: dict[str, str], where: str) -> None:
+    """Of the cases. Raises SourceError, which names lines and no person."""
+    if "patient" not in used or "case" not in used:
+        return
+    of_case = frame.groupby("case_id")["patient_id"].nunique()
+    if len(shared := of_case[of_case > 1]):
+        rows = frame[frame["case_id"] == frame["case_id"][frame["case_id"].isin(shared.index)].iloc[0]]
+        raise SourceError(
+            f"{where}, {lines_of(rows.drop_duplicates('patient_id'))}, column {used['case']}: one case has photos of several patients, as "
+            f"{some(len(shared), 'case does', 'cases do')} in all. Correct the patient; or, where cases are numbered within each patient, "
+            "write both into one name."
         )
 
 

@@ -37,14 +37,16 @@ class Listing:
 class Options:
     """What `dermlab lock` may be told."""
 
-    images: int = 4800  # of the phantom, as `seed`
+    images: int = 4800  # of the phantom, as the next two
     seed: int = 17
+    raters: int = 1  # who label each case
     labels: str | None = None  # of a folder or bucket: the table, where there are several
     image_column: str | None = None  # of that table, as the next; None: found by the usual names
     label_column: str | None = None
     patient_column: str | None = None
     case_column: str | None = None
     split_column: str | None = None
+    rater_column: str | None = None
     no_patients: bool = False  # each photo is taken for another person
     ignore_splits: bool = False  # dermlab splits by patient
     skip_missing: bool = False  # rows without an image are left out
@@ -128,6 +130,15 @@ def frequent_classes(diagnoses: pd.Series, min_count: int) -> Classes:
     if len(rare):
         say(f"      joins `{OTHER}`, with fewer than {min_count} images (--min-class-count): {_with_counts(rare)}")
     return Classes(tuple(targets.index))
+
+
+def never_first(manifest: pd.DataFrame, classes: Classes) -> list[str]:
+    """What to say of labels that are the first of no photo, and so are no class."""
+    if "diagnoses" not in manifest:
+        return []
+    named = manifest["diagnoses"].dropna().explode().str[0].value_counts()
+    joining = named[~named.index.isin([*manifest["diagnosis"].unique(), OTHER])]
+    return [f"joins `{OTHER}`, since no photo has it for its label: {_with_counts(joining)}"] if len(joining) else []
 
 
 def _with_counts(counts: pd.Series, shown: int = 9) -> str:

@@ -9,6 +9,7 @@ from dermlab.lock import ham10000, scin
 from dermlab.lock.folder import Folder
 from dermlab.lock.listing import Listing, Options, Source
 from dermlab.phantom.clinic import simulate
+from dermlab.phantom.raters import with_raters
 from dermlab.run.errors import SourceError
 from dermlab.run.objects.keys import check_utf8
 from dermlab.run.objects.opening import open_files
@@ -20,12 +21,14 @@ class Phantom:
 
     def __init__(self, path: str, options: Options) -> None:
         if path:
-            raise SourceError(f"`phantom` takes no path (got {path!r}). Its knobs are --images and --seed.")
-        self.images, self.seed = options.images, options.seed
+            raise SourceError(f"`phantom` takes no path (got {path!r}). Its knobs are --images, --seed and --raters.")
+        self.images, self.seed, self.raters = options.images, options.seed, options.raters
         self.location = f"phantom:{self.images}:{self.seed}"
 
     def scan(self) -> Listing:
         clinic = simulate(self.images, self.seed)
+        if self.raters > 1:
+            clinic = with_raters(clinic, self.raters, self.seed)
         return Listing(clinic.manifest, clinic.classes, clinic.questions, clinic.truth)
 
 

@@ -252,8 +252,9 @@ def check_not_changed(column: pd.Series, where: str) -> None:
 def check_labels(column: pd.Series, where: str) -> None:
     """Raises SourceError where a label is what a program writes for an empty cell or for one that it could not reckon."""
     same = column.map(folded)
-    if len(none := same[same.map(lambda label: without_marks(label) in NO_VALUE or ERRORS.fullmatch(label) is not None)]):
-        words = ", ".join(map(repr, sorted(set(column[none.index]))[:5]))
+    none = column[same.map(lambda label: without_marks(label) in NO_VALUE or ERRORS.fullmatch(label) is not None).to_numpy(bool)]
+    if len(none):
+        words = ", ".join(map(repr, sorted(set(none))[:5]))
         raise SourceError(
             f"{where}, {lines_of(none)}, column {column.name}: {words} is no label, in {len(none)} rows: programs write it for an empty "
             "cell. Fill it in, or remove the rows; or, if it is a class, write its name in full."

@@ -14,7 +14,7 @@ from dermlab.manifest.pool import draw_order, keep_pool
 from dermlab.manifest.variants import KEPT, VARIANTS, Phase
 from dermlab.run.errors import ContractError
 
-COLUMNS = ["image_id", "label", "split", "weight", "origin", "second_label", "second_share"]
+COLUMNS = ["image_id", "label", "split", "weight", "origin", "labels"]
 PARTS = {"train": 0, "val": 1}  # of the seed of each split's draw
 
 
@@ -35,7 +35,8 @@ def build_manifest(
     ContractError where flags and catalog do not fit together, or a class loses its last row.
     """
     catalog = catalog.sort_values("image_id", ignore_index=True)
-    catalog = catalog.assign(weight=1.0, origin=KEPT, second_label=None, second_share=np.nan)
+    opinions = catalog.get("labels", pd.Series(None, catalog.index, dtype=object))
+    catalog = catalog.assign(weight=1.0, origin=KEPT, opinions=opinions, labels=None)
     parts = {split: catalog[catalog["split"] == split].reset_index(drop=True) for split in ("train", "val", "test")}
     order = {split: draw_order(parts[split]["image_id"], seed, part) for split, part in PARTS.items()}
 
@@ -49,7 +50,7 @@ def build_manifest(
     before = draft["label"].value_counts()
     counts: dict[str, Any] = {}
     for phase in Phase:
-        if phase == Phase.TARGETS:
+        if phase == Phase.OPINIONS:
             pool = _others(draft)
             draft = keep_pool(draft, params.other_ratio, order["train"])
         for name, variant in VARIANTS.items():

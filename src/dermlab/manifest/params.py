@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from dermlab.run.params import Block, Count, Share, StageParams, nearest
 
-VARIANTS = ("baseline", "relabeled", "cleaned", "softened", "rebalanced")  # their rules stand in `variants`
+VARIANTS = ("baseline", "relabeled", "cleaned", "distributed", "softened", "rebalanced")  # their rules stand in `variants`
 
 
 class ManifestParams(Block):
@@ -57,8 +57,8 @@ class ManifestParams(Block):
 class Params(StageParams):
     variant: str
     """What is done to the training rows: `baseline`, nothing; `cleaned` drops flagged ones, under a guard; `relabeled` applies the ledger;
-    `softened` trains a doubtful row towards the given and the suggested label; `rebalanced` draws rare classes more often. Joined by
-    `+`."""
+    `distributed` trains each towards what all of its raters said; `softened` trains a doubtful row towards the given and the suggested
+    label; `rebalanced` draws rare classes more often. Joined by `+`."""
     seed: Count
     manifest: ManifestParams
 

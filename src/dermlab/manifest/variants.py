@@ -1,7 +1,8 @@
 """The variants: rules on training rows, which compose.
 
-Rules on labels run before rules on rows, then come second labels and the weights, so that names joined by + mean the same in any order.
-Every rule takes the draft (the manifest's columns, what the flags say, reviewed) and returns it with its own numbers.
+Rules on labels run before rules on rows, then come what rows are trained towards and the weights, so that names joined by + mean the same
+in any order. Every rule takes the draft (the manifest's columns, what the flags say, what raters said, reviewed) and returns it with its
+own numbers.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.ledger import DROP
+from dermlab.data.shares import mixed, whole
 from dermlab.manifest.params import ManifestParams
 from dermlab.manifest.weights import row_weights
 from dermlab.run.errors import ContractError
@@ -22,9 +24,9 @@ LEAST_SHARE = 0.01  # of a second label; less of it teaches nothing
 
 
 class Phase(IntEnum):
-    """When a rule runs. The pool `other` is drawn between ROWS and TARGETS: what comes after sees the rows that are trained on."""
+    """When a rule runs. The pool `other` is drawn between ROWS and OPINIONS: what comes after sees the rows that are trained on."""
 
-    LABELS, ROWS, TARGETS, WEIGHTS = range(4)
+    LABELS, ROWS, OPINIONS, TARGETS, WEIGHTS = range(5)
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,8 @@ def cleaned(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) ->
 
 
 def softened(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Two labels a row, the given one and the one suggested, in the proportion of their probabilities: no row is lost, and one whose
-    label is doubtful teaches it only as far as it is believed. A reviewed row keeps its one label, and so does a row whose suggestion
+    """Towards the suggested label too, in the proportion of its probability to the given one's: no row is lost, and one whose label is
+    doubtful teaches it only as far as it is believed. A reviewed row keeps its one label, and so does a row whose suggestion
     would get less than LEAST_SHARE.
 
     The guard: a class of n rows gives away max_drop n at most, summed over its rows, the lowest quality first. Of a class of one patient
@@ -106,21 +108,43 @@ def softened(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) -
     allowed = rows.groupby("label")["label"].transform("size")[asked.index] * params.max_drop + 1e-9
     believed = (spent > allowed) & params.guard
     soft = rows.index.isin(asked.index[~believed])
-    after = rows.assign(second_label=rows["suggested"].where(soft), second_share=share.where(soft))
-    changed = after[soft]
-    by_label, by_second = (changed.groupby(column)["second_share"] for column in ("label", "second_label"))
+    after = rows.assign(
+        labels=[
+            mixed(towards or whole(label), whole(suggested), of_second) if softens else towards
+            for towards, label, suggested, of_second, softens in zip(
+                rows["labels"], rows["label"], rows["suggested"], share, soft, strict=True
+            )
+        ]
+    )
+    given, suggested = (share[soft].groupby(rows.loc[soft, column]) for column in ("label", "suggested"))
     return after, {
-        "softened": len(changed),
-        "given_away": float(changed["second_share"].mean()) if len(changed) else 0.0,
-        "softened_per_class": {name: int(n) for name, n in by_label.size().items()},
-        "given_away_per_class": {name: float(given) for name, given in by_label.sum().items()},
-        "received_per_class": {name: float(received) for name, received in by_second.sum().items()},
+        "softened": int(soft.sum()),
+        "given_away": float(share[soft].mean()) if soft.any() else 0.0,
+        "softened_per_class": {name: int(n) for name, n in given.size().items()},
+        "given_away_per_class": {name: float(of) for name, of in given.sum().items()},
+        "received_per_class": {name: float(of) for name, of in suggested.sum().items()},
         "believed_by_guard": {name: int(n) for name, n in believed.groupby(asked["label"]).sum().items() if n},
     }
 
 
+def distributed(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Every row towards what its raters said, in the shares of their opinions. A reviewed row is settled, and keeps its one label. Raises
+    ContractError where the source brings one label a row."""
+    if rows["opinions"].isna().all():
+        raise ContractError(
+            "The variant distributed trains towards what several raters said, and data/source has one label a training row. Lock a source "
+            "with weights or raters (docs/data.md), or choose another variant."
+        )
+    open_rows = rows["opinions"].notna() & ~rows["reviewed"]
+    after = rows.assign(labels=rows["opinions"].where(open_rows, None))
+    others = [
+        1 - dict(opinions).get(label, 0.0) for opinions, label in zip(*(rows.loc[open_rows, c] for c in ("opinions", "label")), strict=True)
+    ]
+    return after, {"distributed": int(open_rows.sum()), "towards_other_labels": float(np.mean(others)) if others else 0.0}
+
+
 def rebalanced(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """A draw weight a row by the frequency of its label, mean 1; a second label has no say."""
+    """A draw weight a row by the frequency of its label, mean 1; what else it is trained towards has no say."""
     weights = row_weights(rows["label"].to_numpy(dtype=str), params.rebalance, params.beta)
     per_class = pd.Series(weights).groupby(rows["label"].to_numpy()).first()
     return rows.assign(weight=weights), {"weight_per_class": {name: float(w) for name, w in per_class.items()}}
@@ -130,6 +154,7 @@ VARIANTS: dict[str, Variant] = {
     "baseline": Variant(Phase.ROWS, baseline),
     "relabeled": Variant(Phase.LABELS, relabeled),
     "cleaned": Variant(Phase.ROWS, cleaned),
+    "distributed": Variant(Phase.OPINIONS, distributed),
     "softened": Variant(Phase.TARGETS, softened),
     "rebalanced": Variant(Phase.WEIGHTS, rebalanced),
 }

@@ -140,8 +140,7 @@ def _mislabeled(plan: list[tuple[Condition, int]], rng: np.random.Generator) -> 
             continue
         others = tuple(name for name in CONDITIONS if name != condition.name)
         names = condition.looks_like if rng.random() < LOOK_ALIKE_ERRORS else others
-        # a clinician in doubt names the commoner condition
-        odds = np.array([1 / (2 + _rank(name)) for name in names])
+        odds = np.array([commonness(name) for name in names])
         wrong[number] = CONDITIONS[str(rng.choice(names, p=odds / odds.sum()))]
         budget -= size
         if budget < 0.5:
@@ -149,8 +148,9 @@ def _mislabeled(plan: list[tuple[Condition, int]], rng: np.random.Generator) -> 
     return wrong
 
 
-def _rank(name: str) -> int:
-    return next((rank for rank, condition in enumerate(TARGETS) if condition.name == name), len(TARGETS))
+def commonness(name: str) -> float:
+    """Odds that a clinician in doubt names it: rather the commoner condition."""
+    return 1 / (2 + next((rank for rank, condition in enumerate(TARGETS) if condition.name == name), len(TARGETS)))
 
 
 def _photos(number: int, case: _Case, rng: np.random.Generator) -> list[_Photo]:

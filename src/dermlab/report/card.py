@@ -35,7 +35,7 @@ class Card:
     notes: dict[str, dict[str, float]]  # what the source notes of the diagnoses, note -> its values by share
     train: dict[str, Any]
     relabelled: int
-    softened: int
+    shared: int
     left_out: int
     recipe: dict[str, str]
 
@@ -57,7 +57,7 @@ def card(report: Report, inputs: Inputs) -> Card:
         notes=_notes(rows),
         train=inputs.metrics["train"],
         relabelled=int(trained["origin"].str.startswith("relabeled").sum()),
-        softened=int(trained["second_label"].notna().sum()),
+        shared=int(trained["labels"].notna().sum()),
         left_out=int((~known["image_id"].isin(trained["image_id"])).sum()),
         recipe=settings(params),
     )

@@ -120,9 +120,9 @@ class Report:
         return [row for row in self.classes if row.training.dropped or (guarded and row.training.kept_flagged)]
 
     @property
-    def softened(self) -> list[ClassRow]:
-        """The classes of which rows were softened, or to which other rows gave."""
-        return [row for row in self.classes if row.training.softened or row.training.received]
+    def shared(self) -> list[ClassRow]:
+        """The classes of which rows are trained towards other labels too, or to which rows of others are."""
+        return [row for row in self.classes if row.training.shared or row.training.received]
 
     @property
     def numbers(self) -> dict:

@@ -178,7 +178,7 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
             f"({share(dropped, total('before'))}); of the rare classes {total('dropped', rare):,} of {total('before', rare):,} "
             f"({share(total('dropped', rare), total('before', rare))})."
         )
-    elif "softened" in params.variants:
+    elif {"softened", "distributed"} & set(params.variants):
         said.append("This variant dropped no row because of a flag.")
     else:
         said.append("This variant dropped no row because of a flag; the flags below changed nothing.")
@@ -187,8 +187,8 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
         said.append(saved if params.manifest.guard else "The guard was off.")
     if relabeled := int(manifest["origin"].str.startswith("relabeled").sum()):
         said.append(f"{relabeled:,} rows carry the label that review gave them.")
-    if "softened" in params.variants:
-        said.append(softening(params, manifest))
+    if {"softened", "distributed"} & set(params.variants):
+        said.append(several_labels(params, manifest))
     if leaks := int(flags["leak"].sum()):
         said.append(f"{leaks:,} training photos that are also in validation or test were left out, as in every variant.")
     return " ".join(said)
@@ -211,16 +211,23 @@ def noise(flag: Mapping[str, Any]) -> str:
     return " ".join(said)
 
 
-def softening(params: Params, manifest: pd.DataFrame) -> str:
-    shares, rows = manifest["second_share"].dropna(), int((manifest["split"] == "train").sum())
-    if shares.empty:
-        return "It softened no row: none has a second label that is likely enough."
-    guard = f"lets no class give away more than {percent(params.manifest.max_drop, 0)} of its rows" if params.manifest.guard else "was off"
-    return (
-        f"It softened {len(shares):,} of {rows:,} training rows: they are trained towards two labels, the one given and the one suggested, "
-        f"in the proportion of their probabilities. On average the second gets {percent(shares.mean())} of such a row; in "
-        f"{int((shares > 0.5).sum()):,} it gets more than the one given. Here the guard {guard}."
+def several_labels(params: Params, manifest: pd.DataFrame) -> str:
+    """Of `softened` and `distributed`."""
+    shared, rows = manifest[manifest["labels"].notna()], int((manifest["split"] == "train").sum())
+    if shared.empty:
+        return "It softened no row: none has another label that is likely enough."
+    away = 1 - np.array([dict(labels).get(label, 0.0) for label, labels in zip(shared["label"], shared["labels"], strict=True)])
+    towards = ["what their raters said"] * ("distributed" in params.variants)
+    towards += ["the label suggested in the proportion of its probability"] * ("softened" in params.variants)
+    said = (
+        f"It trained {len(shared):,} of {rows:,} training rows towards several labels: towards the one given and {' and '.join(towards)}. "
+        f"On average {percent(away.mean())} of such a row goes to other labels than the one given; in {int((away > 0.5).sum()):,} it is "
+        "more than half."
     )
+    if "softened" not in params.variants:
+        return said
+    bound = f"lets no class give away more than {percent(params.manifest.max_drop, 0)} of its rows" if params.manifest.guard else "was off"
+    return f"{said} To suggestions the guard {bound}."
 
 
 ISSUE_WORDS = {

@@ -19,7 +19,7 @@ class TrainingCounts:
     flagged: int  # of `before`
     dropped: int  # of `before`, in no manifest and no leak
     kept_flagged: int  # flagged, and trained on with their label as it was
-    softened: int  # of `after`, trained towards a second label too, to which they give `given_away` rows in all
+    shared: int  # of `after`, trained towards other labels too, to which they give `given_away` rows in all
     given_away: float
     received: float  # what rows of other classes give to this one
 
@@ -40,9 +40,11 @@ def training_counts(
     kept = rows["image_id"].isin(trained.loc[~trained["origin"].str.startswith("relabeled"), "image_id"])
     gone = ~rows["image_id"].isin(manifest["image_id"]) & ~leak
     before, after = rows["label"].value_counts(), trained["label"].value_counts()
-    soft = trained[trained["second_label"].notna()]
-    softened = soft["label"].value_counts()
-    given_away, received = (soft.groupby(column)["second_share"].sum() for column in ("label", "second_label"))
+    shared = trained[trained["labels"].notna()]
+    parts = [(label, name, part) for label, labels in zip(shared["label"], shared["labels"], strict=True) for name, part in labels]
+    moved = pd.DataFrame(parts, columns=["label", "towards", "share"]).query("label != towards")
+    given_away, received = (moved.groupby(column)["share"].sum() for column in ("label", "towards"))
+    rows_shared = shared["label"].value_counts()
     counted = {name: rows.loc[which, "label"].value_counts() for name, which in (("f", flagged), ("d", gone), ("k", flagged & kept))}
     return {
         name: TrainingCounts(
@@ -51,7 +53,7 @@ def training_counts(
             flagged=int(counted["f"].get(name, 0)),
             dropped=int(counted["d"].get(name, 0)),
             kept_flagged=int(counted["k"].get(name, 0)),
-            softened=int(softened.get(name, 0)),
+            shared=int(rows_shared.get(name, 0)),
             given_away=float(given_away.get(name, 0.0)),
             received=float(received.get(name, 0.0)),
         )

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import OTHER
+from dermlab.data.shares import beyond
 from dermlab.data.tables import TRUTH_KINDS
 from dermlab.scores.calibration import confidence_bin
 from dermlab.scores.one_vs_rest import average_precision
@@ -21,7 +22,7 @@ def score_flags(flags: pd.DataFrame, truth: pd.DataFrame, manifest: pd.DataFrame
     share of right labels wrongly flagged; `rare`: the same among the rows given a class of the rarest third. `calibration_error`: of
     the quality as a probability.
     `garbage`: found by `label_issue`, and average precision of the scores meant for it. `duplicates`: pairs of the truth that
-    `duplicate_of` or `leak` found. `softened`: of the rows with two labels that are no garbage, how many of the labels given are right,
+    `duplicate_of` or `leak` found. `shared`: of the rows of several labels that are no garbage, how many of the labels given are right,
     how much of them is believed, the mean share they keep, and in how many of the wrong ones the second is right. Keys whose
     denominator is zero are left out.
     """
@@ -58,7 +59,7 @@ def score_flags(flags: pd.DataFrame, truth: pd.DataFrame, manifest: pd.DataFrame
         },
         "duplicates": _duplicates(flags, truth),
         **_relabeled(rows, trained),
-        **_softened(rows[~garbage], trained),
+        **_shared(rows[~garbage], trained),
     }
 
 
@@ -106,16 +107,18 @@ def _relabeled(rows: pd.DataFrame, trained: pd.DataFrame) -> dict:
     return {"relabeled": {"rows": int(known.sum()), "right": float((now[known] == changed.loc[known, "label"]).mean())}}
 
 
-def _softened(rows: pd.DataFrame, trained: pd.DataFrame) -> dict:
-    soft = trained[trained["second_label"].notna()].join(rows.set_index("image_id")["true_label"], how="inner")
-    if soft.empty:
+def _shared(rows: pd.DataFrame, trained: pd.DataFrame) -> dict:
+    shared = trained[trained["labels"].notna()].join(rows.set_index("image_id")["true_label"], how="inner")
+    if shared.empty:
         return {}
-    right, other = (soft[column] == soft["true_label"] for column in ("label", "second_label"))
+    pairs = list(zip(shared["label"], shared["labels"], strict=True))
+    own, next_likely = [dict(labels).get(label, 0.0) for label, labels in pairs], [beyond(label, labels) for label, labels in pairs]
+    right, other = (column == shared["true_label"] for column in (shared["label"], next_likely))
     return {
-        "softened": {
-            "rows": len(soft),
+        "shared": {
+            "rows": len(shared),
             "right": float(right.mean()),
-            "believed": float(1 - soft["second_share"].mean()),
+            "believed": sum(own) / len(own),
             **_share("second_right", (other & ~right).to_numpy(), ~right.to_numpy()),
         }
     }

@@ -11,6 +11,7 @@ from dermlab.data.embeddings import Embeddings, read_embeddings
 from dermlab.data.questionnaire import Questionnaire, chosen, read_questionnaire
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
+from dermlab.data.shares import matrix
 from dermlab.data.tables import MANIFEST, read_table
 from dermlab.model.questionnaire import encode, standardised
 from dermlab.run import paths
@@ -28,20 +29,10 @@ class Rows:
     weights: np.ndarray  # float32 [N]
     answers: np.ndarray  # float32 [N, Q]
     features: np.ndarray  # float16 [N, D] of the frozen backbone
-    # int64 [N], the second labels, whose part in a row is `shares`, float64 [N], 0 where a row has one label; None where all have
-    seconds: np.ndarray | None = None
-    shares: np.ndarray | float = 0.0
+    targets: np.ndarray  # float32 [N, K+1], rows sum to 1: what each row is trained towards
 
     def __len__(self) -> int:
         return len(self.labels)
-
-    def targets(self, classes: int) -> np.ndarray:
-        """float32 [N, classes], rows sum to 1: what each row is trained towards."""
-        targets, rows = np.zeros((len(self), classes), np.float32), np.arange(len(self))
-        targets[rows, self.labels] = 1 - self.shares
-        if self.seconds is not None:
-            targets[rows, self.seconds] += self.shares
-        return targets
 
 
 @dataclass(frozen=True)
@@ -77,7 +68,7 @@ def read_inputs(
     if cached.info.backbone != params.backbone:
         raise ContractError(f"{embeddings} was made by {cached.info.backbone}, not {params.backbone}. Run `dvc repro embed`.")
     used, known = read_table(manifest, MANIFEST), read_rows(catalog, images)
-    rows = used.merge(known.drop(columns=["label", "split"]), on="image_id", how="left", validate="one_to_one")
+    rows = used.merge(known.drop(columns=["label", "split", "labels"], errors="ignore"), on="image_id", how="left", validate="one_to_one")
     if rows["shard"].isna().any():
         stray = rows.loc[rows["shard"].isna(), "image_id"].iat[0]
         raise ContractError(f"{manifest} names the image {stray!r}, which {catalog} or {images} does not have. Run `dvc repro manifest`.")
@@ -89,7 +80,7 @@ def read_inputs(
             f"{manifest} has {len(train)} training and {len(val)} validation rows; training needs one whole batch "
             f"(train.batch_size is {params.train.batch_size}) and one validation row. Pull more images or lower the batch size."
         )
-    counts = drawn_counts(train.labels, train.weights, len(classes.names), train.seconds, train.shares)
+    counts = drawn_counts(train.targets, train.weights)
     read = [source / "classes.json", source / "questionnaire.json", catalog, images, manifest]
     read += [Path(embeddings) / "features.npy", Path(embeddings) / "image_ids.npy", Path(embeddings) / "info.json"]
     digests = {Path(path).name: sha256_file(path) for path in read}
@@ -99,18 +90,13 @@ def read_inputs(
     )
 
 
-def drawn_counts(
-    labels: np.ndarray, weights: np.ndarray, classes: int, seconds: np.ndarray | None = None, shares: np.ndarray | float = 0.0
-) -> np.ndarray:
-    """float64 [classes]: the rows of each class that an epoch draws on average, N in all. labels: int [N]; weights: [N], of the draw;
-    seconds, shares: as of `Rows`.
+def drawn_counts(targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 [K+1]: the rows of each class that an epoch draws on average, N in all. targets: [N, K+1]; weights: [N], of the draw.
 
-    Losses that put the prior in must put in the one that training sees: `rebalanced` and `softened` have changed it already.
+    Losses that put the prior in must put in the one that training sees: `rebalanced`, `softened` and `distributed` have changed it already.
     """
     drawn = weights.astype(np.float64)
-    drawn = drawn * (len(drawn) / drawn.sum())
-    counts = np.bincount(labels, drawn * (1 - shares), minlength=classes)
-    return counts if seconds is None else counts + np.bincount(seconds, drawn * shares, minlength=classes)
+    return (drawn * (len(drawn) / drawn.sum())) @ targets
 
 
 def prior_of(counts: np.ndarray) -> np.ndarray:
@@ -124,13 +110,11 @@ def _rows(rows: pd.DataFrame, classes: Classes, questions: Questionnaire, cached
     weights = rows["weight"].to_numpy(np.float32)
     if len(rows) and not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
         raise ContractError(f"{manifest}, column weight: draw weights must be finite, none negative and not all zero.")
-    soft = rows["second_label"].notna()
     return Rows(
         rows[["image_id", "patient_id", "shard", "row"]].astype({"shard": int, "row": int}),
         classes.encode(rows["label"], f"{manifest}, column label"),
         weights,
         encode(rows, questions),
         cached.of(rows["image_id"]),
-        classes.encode(rows["second_label"].where(soft, rows["label"]), f"{manifest}, column second_label"),
-        rows["second_share"].fillna(0.0).to_numpy(np.float64),
+        matrix(rows["label"], rows["labels"], classes, f"{manifest}, column labels"),
     )

@@ -40,7 +40,7 @@ def run_phase(phase: Phase, inputs: Inputs, objective: Objective, params: Params
     one, checkpoints are written when `keeper.watch` says so. Raises BudgetError, DermlabError."""
     knobs, train = params.train, inputs.train
     device = objective.blank.device
-    targets, answers = (torch.from_numpy(np.array(a)).to(device) for a in (train.targets(len(inputs.classes.names)), train.answers))
+    targets, answers = (torch.from_numpy(np.array(a)).to(device) for a in (train.targets, train.answers))
     image_ids = train.table["image_id"].to_numpy()
     steps = len(train) // knobs.batch_size
     process, world = (phase.accelerator.process_index, phase.accelerator.num_processes) if phase.accelerator else (0, 1)

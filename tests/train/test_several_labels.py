@@ -1,39 +1,40 @@
-"""Rows that are trained towards two labels."""
+"""Rows that are trained towards several labels."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
 from trained_files import files_of
 
-from dermlab.data.tables import MANIFEST, write_table
+from dermlab.data.shares import shares_of
+from dermlab.data.tables import MANIFEST, read_table, write_table
 from dermlab.train import inputs
-from dermlab.train.inputs import Rows, drawn_counts
+from dermlab.train.inputs import drawn_counts
 from dermlab.train.losses import LOSSES
 
 
-def test_class_counts_take_two_labels_by_their_shares():
-    labels, seconds = np.array([0] * 6 + [1] * 2), np.array([1, 2, 0, 0, 0, 0, 0, 1])
-    shares = np.array([0.25, 0.5, 0, 0, 0, 0, 0.75, 0])
-    assert drawn_counts(labels, np.ones(8), 3, seconds, shares).tolist() == [6 - 0.75 + 0.75, 2 - 0.75 + 0.25, 0.5]
+def test_class_counts_take_several_labels_by_their_shares():
+    targets = np.eye(3)[[0] * 6 + [1] * 2]
+    targets[0], targets[1], targets[6] = [0.75, 0.25, 0], [0.5, 0, 0.5], [0.75, 0.25, 0]
+    assert drawn_counts(targets, np.ones(8)).tolist() == [6 - 0.75 + 0.75, 2 - 0.75 + 0.25, 0.5]
     thrice = np.array([3.0] + [1.0] * 7)  # mean 10 / 8
-    assert drawn_counts(labels, thrice, 3, seconds, shares) == pytest.approx([0.8 * (8 - 1.25 + 0.75), 0.8 * (2 - 0.75 + 0.75), 0.8 * 0.5])
+    assert drawn_counts(targets, thrice) == pytest.approx([0.8 * (8 - 1.25 + 0.75), 0.8 * (2 - 0.75 + 0.75), 0.8 * 0.5])
 
 
 def softened(clinic, folder: Path, share: float) -> Path:
-    """The manifest in which every third training row, if it is red, has the second label green with this share; of all rows alike."""
+    """The manifest in which every third training row, if it is red, is trained towards green with this share; of all rows alike."""
     soft = (clinic.manifest["split"] == "train") & (clinic.manifest["label"] == "red") & (np.arange(len(clinic.manifest)) % 3 == 0)
-    second = clinic.manifest.assign(second_label=np.where(soft, "green", None), second_share=np.where(soft, share, np.nan))
-    write_table(folder / "softened.parquet", second, MANIFEST)
+    labels = [shares_of({"red": 1 - share, "green": share}) if towards else None for towards in soft]
+    write_table(folder / "softened.parquet", clinic.manifest.assign(labels=labels), MANIFEST)
     return folder / "softened.parquet"
 
 
 def test_rows_are_trained_towards_the_labels_and_shares_of_the_manifest(clinic, tmp_path):
     train = clinic.inputs(clinic.params(), softened(clinic, tmp_path, 0.25)).train
-    targets = train.targets(3)
+    targets = train.targets
     assert targets.dtype == np.float32
     soft = (train.labels == 0) & (train.table["image_id"].str[-2:].astype(int) % 3 == 0)
     assert 0 < soft.sum() < (train.labels == 0).sum()
@@ -42,14 +43,13 @@ def test_rows_are_trained_towards_the_labels_and_shares_of_the_manifest(clinic, 
 
 
 @pytest.mark.parametrize("loss", ["ce", "balanced_softmax"])
-def test_a_row_that_gives_all_of_itself_away_is_trained_as_one_of_the_second_label(clinic, tmp_path, loss):
+def test_a_row_that_gives_all_of_itself_away_is_trained_as_one_of_the_other_label(clinic, tmp_path, loss):
     """Both phases, to the byte: what is trained depends on the distribution alone, not on how the manifest writes it."""
     params = clinic.params().model_copy(update={"loss": loss})
     wholly = softened(clinic, tmp_path, 1.0)
     clinic.train(tmp_path / "softened", params, wholly)
-    soft = pd.read_parquet(wholly)
-    label = soft["label"].where(soft["second_label"].isna(), soft["second_label"])
-    write_table(tmp_path / "changed.parquet", soft.assign(label=label, second_label=None, second_share=np.nan), MANIFEST)
+    soft = read_table(wholly, MANIFEST)
+    write_table(tmp_path / "changed.parquet", soft.assign(label=soft["label"].where(soft["labels"].isna(), "green"), labels=None), MANIFEST)
     clinic.train(tmp_path / "changed", params, tmp_path / "changed.parquet")
     assert files_of(tmp_path / "softened") == files_of(tmp_path / "changed")
     clinic.train(tmp_path / "baseline", params)
@@ -69,7 +69,7 @@ def focal_by_label(logits, targets, prior):
     return -(targets * (-torch.expm1(log_p)).clamp(min=1e-8) ** 2.0 * log_p).sum(1).mean()
 
 
-# The losses as they were before there were second labels.
+# The losses as they were before rows had more than one label.
 BY_LABEL = {
     "ce": lambda logits, targets, prior: -(targets * F.log_softmax(logits, dim=1)).sum(1).mean(),
     "focal": focal_by_label,
@@ -80,7 +80,7 @@ BY_LABEL = {
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_rows_of_one_label_are_trained_to_the_byte_as_before_there_were_second_ones(clinic, tmp_path, monkeypatch, loss):
+def test_rows_of_one_label_are_trained_to_the_byte_as_before_there_were_more(clinic, tmp_path, monkeypatch, loss):
     weights = np.where(clinic.manifest["label"] == "red", 0.37, 2.1)
     write_table(tmp_path / "manifest.parquet", clinic.manifest.assign(weight=weights), MANIFEST)
     params = clinic.params(label_smoothing=0.1, finetune_epochs=0).model_copy(update={"loss": loss})
@@ -91,11 +91,12 @@ def test_rows_of_one_label_are_trained_to_the_byte_as_before_there_were_second_o
         targets = F.one_hot(labels, 3).float() * (1 - knobs.label_smoothing) + knobs.label_smoothing / 3
         return BY_LABEL[loss](logits.float(), targets, (prior / prior.sum()).log())
 
-    def counted(labels, weights, classes, seconds, shares):
+    def counted(targets, weights):
         weights = weights.astype(np.float64)
-        return np.bincount(labels, weights * (len(weights) / weights.sum()), minlength=classes)
+        return np.bincount(targets, weights * (len(weights) / weights.sum()), minlength=3)
 
-    monkeypatch.setattr(Rows, "targets", lambda rows, classes: rows.labels)
+    read = inputs._rows
+    monkeypatch.setattr(inputs, "_rows", lambda *given: replace(rows := read(*given), targets=rows.labels))
     monkeypatch.setattr(inputs, "drawn_counts", counted)
     monkeypatch.setitem(LOSSES, loss, by_label)
     clinic.train(tmp_path / "before", params, tmp_path / "manifest.parquet")
