@@ -83,7 +83,9 @@ def predict(
 def export(
     model: ModelFolder = paths.MODEL,
     out: Annotated[Path, typer.Option(help="the ONNX file that is written")] = Path("models/model.onnx"),
-    figures: Annotated[Path | None, typer.Option(help="write the run's figures for a paper to this folder; needs no model")] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="write a paper's figures and tables of the run to this folder; needs no model")
+    ] = None,
 ) -> None:
     """Write a model as ONNX.
 
@@ -92,7 +94,7 @@ def export(
         from dermlab.predict.figures import write_figures
 
         written = write_figures(figures)
-        say(f"export: {len(written)} figures in {figures}: {', '.join(path.name for path in written)}")
+        say(f"export: {len(written)} figures and tables in {figures}: {', '.join(path.name for path in written)}")
         if model == paths.MODEL and not model.exists():
             return
     from dermlab.predict.export import export_onnx
