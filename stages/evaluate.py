@@ -3,8 +3,7 @@
 Reads   models/model/, data/catalog.parquet, data/images.parquet, data/manifest.parquet, data/shards/
 Writes  data/outputs.safetensors, data/predictions.parquet, data/held-out.parquet (without rows, unless manifest.held_out names a fold),
         metrics/headline.json, metrics/case.json, metrics/f1.json, metrics/evaluate.json, metrics/evaluate/ (plots)
-Run     dvc repro evaluate        (with mirrored images: dvc exp run -S evaluate.tta=flip, ten views: crops; on every GPU there is, or on
-        machine.gpus of them)
+Run     dvc repro evaluate        (dvc exp run -S evaluate.tta=flip: with mirrored images, crops: ten views; on all GPUs, or machine.gpus)
 """
 
 from dermlab.data.json_files import write_json
@@ -13,6 +12,7 @@ from dermlab.data.shards import Shards
 from dermlab.data.tables import MANIFEST, PREDICTIONS, read_table, write_table
 from dermlab.evaluate.build import curve, evaluate, frozen_test_rows, held_out_fold_rows, predictions_table, rare_and_sink, write_plots
 from dermlab.evaluate.cases import by_case, numbers
+from dermlab.evaluate.harm import for_whom
 from dermlab.evaluate.outputs import made_by, outputs_of, write_outputs
 from dermlab.evaluate.params import Params
 from dermlab.evaluate.photo_alone import photo_alone
@@ -54,21 +54,22 @@ def main() -> None:
     write_json(paths.HEADLINE, result.headline)
     write_json(paths.CASE, case_headline)
     write_json(paths.F1, result.f1)
-    settings = {"temperature": chosen.temperature, "tta": params.tta, "photo_alone": answers}
-    taus = {"tau": chosen.tau, "chosen": chosen.chosen_tau, "holds": chosen.chosen_tau_holds}
-    settings["adjustment"] = {**taus, "prior": model.prior.tolist(), "curve": curve(rows["label"], plain, model)}
+    settings = for_whom(rows, predictions, probs, outputs.similarity, chosen, train_labels, classes)
+    settings |= {"temperature": chosen.temperature, "tta": params.tta, "photo_alone": answers}
+    settings["adjustment"] = {"tau": chosen.tau, "chosen": chosen.chosen_tau, "holds": chosen.chosen_tau_holds}
+    settings["adjustment"] |= {"prior": model.prior.tolist(), "curve": curve(rows["label"], plain, model)}
     settings["selective"] = tiers_on_test(rows, probs, chosen.tiers, classes, bootstrap)
     settings["unfamiliar"] = unfamiliar_on_test(rows, probs, outputs.similarity, chosen.familiarity, classes)
-    settings["subgroups"] = subgroups(rows, probs, classes, bootstrap)
-    further = {"raters": by_raters(predictions, rows, classes, bootstrap), "cases": numbers(predictions, classes, chosen, bootstrap)}
-    settings |= {name: found for name, found in further.items() if found}
-    write_json(paths.metrics_of("evaluate"), {**settings, **result.details})
+    settings["subgroups"], raters = subgroups(rows, probs, classes, bootstrap), by_raters(predictions, rows, classes, bootstrap)
+    of_cases = numbers(predictions, classes, chosen, bootstrap)
+    settings |= {name: found for name, found in (("raters", raters), ("cases", of_cases)) if found}
+    write_json(paths.metrics_of("evaluate"), settings | result.details)
     write_plots(result.details, paths.METRICS / "evaluate")
     say("evaluate: " + ", ".join(f"{name} {value:.4f}" for name, value in result.headline.items()))
     if case_headline:
         say("          by case: " + ", ".join(f"{name.removeprefix('case_')} {value:.4f}" for name, value in case_headline.items()))
-    if "top1" in further["raters"]:
-        say("          by all raters: " + ", ".join(f"{name} {further['raters'][name]['value']:.4f}" for name in ("top1", "top3")))
+    if "top1" in raters:
+        say(f"          by all raters: top1 {raters['top1']['value']:.4f}, top3 {raters['top3']['value']:.4f}")
     if reused:
         say("      no network ran: what it says of these photos was there from the last run")
     if answers:

@@ -6,7 +6,8 @@ import pytest
 from sklearn.metrics import accuracy_score, top_k_accuracy_score
 
 from dermlab.data.classes import Classes
-from dermlab.evaluate.subgroups import NOT_ANSWERED, subgroups
+from dermlab.evaluate.subgroups import subgroups
+from dermlab.scores.attributes import NOT_ANSWERED
 
 CLASSES = Classes(("acne", "eczema", "psoriasis", "tinea", "wart"))
 

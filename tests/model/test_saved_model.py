@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,14 +17,16 @@ from dermlab.data.questionnaire import Question
 from dermlab.data.shards import Shards, shard_name, write_shard
 from dermlab.evaluate.outputs import outputs_of, predict_logits
 from dermlab.model.backbones import create_backbone
-from dermlab.model.calibration import Calibration
+from dermlab.model.calibration import Calibration, save_calibration
 from dermlab.model.classifier import Dropout, FusedClassifier, Head
 from dermlab.model.forward import VIEWS
 from dermlab.model.questionnaire import width_of
 from dermlab.model.saved import TrainedModel, load_model, save_model
 from dermlab.run.errors import ContractError, DermlabError
 from dermlab.scores.familiarity import Familiarity
+from dermlab.scores.groups import Group
 from dermlab.scores.probabilities import probabilities
+from dermlab.scores.sets import Sets
 from dermlab.scores.tiers import Tiers
 
 QUESTIONS = (Question(name="sex", kind="choice", choices=("female", "male")), Question(name="age", kind="number", low=0, high=90))
@@ -297,3 +300,24 @@ def test_seeding_a_step_notes_nothing_for_devices_that_are_not_there():
     """In a process that sees no GPU, whether the machine has one or not: with one the seed is set at once."""
     done = subprocess.run([sys.executable, "-c", SEEDED], env={**os.environ, "CUDA_VISIBLE_DEVICES": ""}, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
+
+
+def test_what_was_chosen_for_other_classes_is_no_calibration_of_this_network(model, tmp_path):
+    save_model(model, tmp_path)
+    for chosen in (
+        {"sets": Sets(0.9, (0.5,), ("own",))},
+        {"case_sets": Sets(0.9, (0.5,) * 9, ("own",) * 9)},
+        {"groups": (Group("malignant", ("melanoma",), 0.95),)},
+    ):
+        save_calibration(replace(model.calibration, **chosen), tmp_path)
+        with pytest.raises(ContractError, match="does not fit"):
+            load_model(tmp_path)
+    names = model.classes.names
+    fitting = replace(
+        model.calibration,
+        sets=Sets(0.9, (0.5,) * len(names), ("own",) * len(names)),
+        groups=(Group("urgent", names[:1], 0.95, 0.25, None),),
+    )
+    save_calibration(fitting, tmp_path)
+    assert load_model(tmp_path).calibration.sets == fitting.sets
+    assert load_model(tmp_path).calibration.groups == fitting.groups

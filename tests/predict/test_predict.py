@@ -25,7 +25,7 @@ from dermlab.data.questionnaire import Question
 from dermlab.data.shards import Shards, shard_name, write_shard
 from dermlab.evaluate.outputs import predict_logits
 from dermlab.model.backbones import create_backbone
-from dermlab.model.calibration import Calibration, save_calibration
+from dermlab.model.calibration import Calibration, load_calibration, save_calibration
 from dermlab.model.classifier import FusedClassifier
 from dermlab.model.images import Views
 from dermlab.model.questionnaire import unanswered, width_of
@@ -34,11 +34,13 @@ from dermlab.predict.cases import by_case
 from dermlab.predict.export import export_onnx
 from dermlab.predict.photos import photos_in, read_answers
 from dermlab.predict.predictor import MAX_PIXELS, Predictor
+from dermlab.predict.table import as_table
 from dermlab.pull.develop import develop
 from dermlab.run.errors import ContractError, SourceError
 from dermlab.scores.cases import Pooling
 from dermlab.scores.familiarity import Familiarity
 from dermlab.scores.probabilities import probabilities
+from dermlab.scores.sets import Sets
 from dermlab.scores.tiers import Tiers
 
 QUESTIONS = (
@@ -375,3 +377,26 @@ def test_a_case_of_one_photo_has_the_photos_answer_and_cases_come_from_a_column(
     answers.write_text("image,case_id\n0.jpg,A\n")
     refused = CliRunner().invoke(app, ["predict", *command, "--case"])
     assert "has no case_id, and other photos have" in str(refused.exception)
+
+
+def test_a_set_of_candidates_is_given_where_validation_chose_one(folder):
+    before = next(Predictor(folder / "model")([folder / "in" / "0.jpg"]))
+    assert before.candidates == ()
+    calibration = load_calibration(folder / "model")
+    sets = Sets(0.9, (1.0, 1.0, 0.0, 0.5), ("own",) * 4)
+    save_calibration(replace(calibration, sets=sets, case_sets=Sets(0.9, (1.0,) * 4, ("all",) * 4)), folder / "model")
+    predictor = Predictor(folder / "model")
+    photos = [folder / "in" / "0.jpg", folder / "in" / "1.jpg"]
+    for prediction in predictor(photos):
+        mass, expected = 0.0, []
+        for name, share in prediction.probs.items():
+            if mass <= sets.thresholds[CLASSES.names.index(name)]:
+                expected.append(name)
+            mass += share
+        assert prediction.candidates == tuple(expected)
+        assert prediction.candidates[0] == prediction.top3[0][0]
+    (case,) = by_case(list(predictor(photos)), {str(photo): "one" for photo in photos}, predictor.model)
+    assert case.candidates == tuple(case.probs)
+    table = as_table(list(predictor(photos)), folder, 0.9)
+    assert [column.header for column in table.columns][-1] == "90%: one of"
+    assert len(as_table(list(predictor(photos)), folder).columns) == 5

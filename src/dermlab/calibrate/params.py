@@ -20,6 +20,10 @@ class CalibrateParams(Block):
     """Share of right ones among the photos that get one answer; validation sets the threshold."""
     top3: Promise
     """Share of lists with the right class among the photos that get three to choose from."""
+    coverage: Promise
+    """Chance that the set of classes that is given for a photo holds the right one; validation sets the thresholds."""
+    sensitivity: Promise
+    """Share of the photos of a group of classes (data/groups.csv) that are to be called of it; validation sets the threshold."""
     unfamiliar: Share
     """Share of the validation photos that are too unlike the others for an answer; they set what is familiar."""
 

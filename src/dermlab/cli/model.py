@@ -62,7 +62,10 @@ def predict(
         for prediction in cases or found:
             print(json.dumps(asdict(prediction), ensure_ascii=False))
     else:
-        console(130).print(as_case_table(cases, below) if case else as_table(found, below))
+        chosen = predictor.model.calibration
+        sets = chosen.case_sets or chosen.sets if case else chosen.sets
+        coverage = sets.coverage if sets else None
+        console(130).print(as_case_table(cases, below, coverage) if case else as_table(found, below, coverage))
         say(f"Model: {predictor.described}")
         card = f"{model / 'README.md'} says" if (model / "README.md").is_file() else "`dermlab compare` shows"
         say(f"No diagnosis. A model's output for research: {card} what it gets wrong")
@@ -80,7 +83,9 @@ def predict(
 def export(
     model: ModelFolder = paths.MODEL,
     out: Annotated[Path, typer.Option(help="the ONNX file that is written")] = Path("models/model.onnx"),
-    figures: Annotated[Path | None, typer.Option(help="write the run's figures for a paper to this folder; needs no model")] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="write a paper's figures and tables of the run to this folder; needs no model")
+    ] = None,
 ) -> None:
     """Write a model as ONNX.
 
@@ -89,7 +94,7 @@ def export(
         from dermlab.predict.figures import write_figures
 
         written = write_figures(figures)
-        say(f"export: {len(written)} figures in {figures}: {', '.join(path.name for path in written)}")
+        say(f"export: {len(written)} figures and tables in {figures}: {', '.join(path.name for path in written)}")
         if model == paths.MODEL and not model.exists():
             return
     from dermlab.predict.export import export_onnx

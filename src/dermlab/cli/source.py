@@ -40,6 +40,7 @@ def lock(
 
     from dvc.repo import Repo
 
+    from dermlab.data.known_groups import follow_source
     from dermlab.lock.listing import Options
     from dermlab.lock.lock import lock as pin_source
     from dermlab.lock.preview import preview
@@ -56,7 +57,10 @@ def lock(
     with Repo() as repo:
         repo.add(str(paths.SOURCE))
     say(f"lock: {len(pin.manifest)} images, {len(pin.classes.targets)} classes, {len(pin.questions)} questions in {paths.SOURCE}")
-    say(f"      digest {pin.digest[:16]}; commit {paths.SOURCE}.dvc")
+    said = follow_source(pin.classes)
+    if said:
+        say(f"      {said}")
+    say(f"      digest {pin.digest[:16]}; commit {paths.SOURCE}.dvc{f' and {paths.GROUPS}' if said else ''}")
 
 
 @verb()

@@ -8,15 +8,12 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import Classes
-from dermlab.data.questionnaire import PREFIX
-from dermlab.data.tables import NOTE_PREFIX
+from dermlab.scores.attributes import attributes
 from dermlab.scores.bootstrap import interval, resample
 from dermlab.scores.counts import Counts, recall
 from dermlab.scores.ranking import in_top, over_targets
 
 SEED = 17
-MOST = 12  # groups of one question: more are no groups but texts
-NOT_ANSWERED, NOT_NOTED = "not answered", "not noted"
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ def subgroups(rows: pd.DataFrame, probs: np.ndarray, classes: Classes, bootstrap
     labels = classes.encode(rows["label"], "the test rows, column label")
     is_target = labels != classes.other
     rows, labels, targets = rows[is_target], labels[is_target], over_targets(probs[is_target].astype(np.float32))
-    members = {(by, group): inside for by in _columns(rows) for group, inside in _groups(rows[by]).items()}
+    members = attributes(rows)
     if not members:
         return []
     inside = np.stack(list(members.values()), axis=1).astype(float)
@@ -52,52 +49,12 @@ def subgroups(rows: pd.DataFrame, probs: np.ndarray, classes: Classes, bootstrap
     return [
         asdict(
             Subgroup(
-                by.removeprefix(PREFIX).removeprefix(NOTE_PREFIX), group, int(images[g]), int(patients[g]),
+                by, group, int(images[g]), int(patients[g]),
                 float(whole[g]), float(whole_three[g]), interval(drawn[:, g], int(patients[g]), float(whole[g])),
             )
         )
         for g, (by, group) in enumerate(members)
     ]  # fmt: skip
-
-
-def _columns(rows: pd.DataFrame) -> list[str]:
-    return [name for name in rows.columns if name.startswith((PREFIX, NOTE_PREFIX))]
-
-
-def _groups(column: pd.Series) -> dict[str, np.ndarray]:
-    """Group -> bool [N], those without a row left out and those who said nothing last; empty where the column makes no groups."""
-    answered = column.notna().to_numpy()
-    if pd.api.types.is_numeric_dtype(column):
-        found = _thirds(column.to_numpy(float), answered)
-    else:
-        several = [value if isinstance(value, tuple) else (str(value),) for value in column.where(answered, None)]
-        names = sorted({name for value, said in zip(several, answered, strict=True) if said for name in value}, key=_in_order)
-        found = {name: np.array([name in value for value in several]) & answered for name in names} if len(names) <= MOST else {}
-    found = {name: inside for name, inside in found.items() if inside.any()}
-    if not found or (len(found) == 1 and answered.all()):
-        return {}
-    return {**found, **({_nothing(column): ~answered} if not answered.all() else {})}
-
-
-def _nothing(column: pd.Series) -> str:
-    return NOT_NOTED if str(column.name).startswith(NOTE_PREFIX) else NOT_ANSWERED
-
-
-def _thirds(values: np.ndarray, answered: np.ndarray) -> dict[str, np.ndarray]:
-    if not answered.any():
-        return {}
-    low, high = np.quantile(values[answered], [1 / 3, 2 / 3], method="nearest")
-    return {
-        f"up to {low:g}": answered & (values <= low),
-        f"{low:g} to {high:g}": answered & (values > low) & (values <= high),
-        f"over {high:g}": answered & (values > high),
-    }
-
-
-def _in_order(name: str) -> tuple[bool, float, str]:
-    """Numbers by size, before words."""
-    number = name.isdecimal()
-    return not number, float(name) if number else 0.0, name
 
 
 def _by_patient(person: np.ndarray, amounts: np.ndarray) -> np.ndarray:

@@ -31,7 +31,9 @@ from dermlab.run.files import atomic_path, write_text
 from dermlab.scores.adjustment import adjusted
 from dermlab.scores.cases import LOGMEAN, POOLS, Pooling
 from dermlab.scores.familiarity import Familiarity
+from dermlab.scores.groups import Group
 from dermlab.scores.probabilities import probabilities
+from dermlab.scores.sets import Sets
 from dermlab.scores.tiers import Tiers
 
 
@@ -47,6 +49,9 @@ class Calibration:
     chosen_tau_holds: bool = False  # it was better on validation patients that did not choose it, too
     pooling: Pooling = field(default_factory=Pooling)  # how photos of one case are put together
     case_tiers: Tiers | None = None  # when to answer a case, whose pooled answer is surer than a photo's; None where none was seen
+    sets: Sets | None = None  # of classes among which a photo's is; None where validation has too few patients
+    case_sets: Sets | None = None  # the same of a case's pooled probabilities; None, too, where each case is a photo
+    groups: tuple[Group, ...] = ()  # of classes, as data/groups.csv names them, and from which probability on a photo is called of one
 
     def probabilities(self, logits: np.ndarray, prior: np.ndarray) -> np.ndarray:
         """[N, K+1], rows sum to 1. logits: float [N, K+1]; prior: [K+1], of the network."""
@@ -56,6 +61,24 @@ class Calibration:
 class SaidPooling(Said):
     how: Literal[POOLS] = LOGMEAN
     independence: float = Field(0.0, ge=0, le=1)
+
+
+class SaidGroup(Said):
+    """As `scores.groups.Group`."""
+
+    name: str = Field(max_length=40)
+    classes: tuple[str, ...]
+    promise: float = Field(ge=0, le=1)
+    threshold: float | None = None
+    case_threshold: float | None = None
+
+
+class SaidSets(Said):
+    """As `scores.sets.Sets`."""
+
+    coverage: float = Field(gt=0, lt=1)
+    thresholds: tuple[float, ...]
+    chosen_by: tuple[str, ...]
 
 
 class SaidCalibration(Said):
@@ -69,6 +92,9 @@ class SaidCalibration(Said):
     chosen_tau_holds: bool = False
     pooling: SaidPooling = SaidPooling()
     case_tiers: SaidTiers | None = None
+    sets: SaidSets | None = None
+    case_sets: SaidSets | None = None
+    groups: tuple[SaidGroup, ...] = ()
 
 
 def save_calibration(calibration: Calibration, folder: Path = paths.MODEL) -> None:
@@ -90,7 +116,9 @@ def load_calibration(folder: Path) -> Calibration:
     said = read_said(folder / CALIBRATION, SaidCalibration, "calibrate").model_dump()
     familiarity = Familiarity(_reference(folder / FAMILIARITY, "reference"), said["familiarity"])
     tiers = {name: said[name] and Tiers(**said[name]) for name in ("tiers", "case_tiers")}
-    return Calibration(**{**said, **tiers, "familiarity": familiarity, "pooling": Pooling(**said["pooling"])})
+    sets = {name: said[name] and Sets(**said[name]) for name in ("sets", "case_sets")}
+    groups = tuple(Group(**group) for group in said["groups"])
+    return Calibration(**{**said, **tiers, "familiarity": familiarity, "pooling": Pooling(**said["pooling"]), **sets, "groups": groups})
 
 
 def _reference(path: Path, name: str) -> np.ndarray:

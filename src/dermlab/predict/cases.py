@@ -19,6 +19,7 @@ class CasePrediction:
     tier: str
     photos: list[Prediction]  # those that could be read, and those that could not
     disagree: list[str]  # photos whose likeliest class is another than the case's
+    candidates: tuple[str, ...] = ()  # as of a photo, by thresholds that validation chose for cases
 
     @property
     def top3(self) -> list[tuple[str, float]]:
@@ -47,7 +48,9 @@ def by_case(predictions: Sequence[Prediction], case_of: Mapping[str, str], model
         tier = str((chosen.case_tiers or chosen.tiers).of(together[None])[0]) if len(read) > 1 else read[0].tier
         if all(photo.tier == UNFAMILIAR for photo in read):
             tier = UNFAMILIAR
+        sets = chosen.case_sets if len(read) > 1 else chosen.sets
+        candidates = sets.names(together[None], names)[0] if sets and tier != UNFAMILIAR else ()
         likeliest = names[order[0]]
         others = [photo.photo for photo in read if photo.top3[0][0] != likeliest]
-        found.append(CasePrediction(case, {names[c]: float(together[c]) for c in order}, tier, photos, others))
+        found.append(CasePrediction(case, {names[c]: float(together[c]) for c in order}, tier, photos, others, candidates))
     return found

@@ -17,6 +17,10 @@ from dermlab.run.errors import ContractError
 from dermlab.run.files import atomic_path
 
 TOLERANCE = 1e-3  # of a probability
+SETS = (
+    "A class is in the set where the probabilities of all classes that are likelier sum to at most its threshold, in the order of "
+    "`classes`; the set holds the right one with the chance `coverage`, of a new patient of a clinic like validation's"
+)
 CHECKED = 5  # images of noise on which both are run; not the number that the export was traced with
 
 
@@ -34,8 +38,8 @@ class _Calibrated(nn.Module):
 
 def export_onnx(folder: Path, out: Path) -> float:
     """Writes `out`, whole or not at all: `images` uint8 [B, 3, S, S] and `answers` float32 [B, Q] to `probabilities` float32 [B, K+1], any
-    B. Classes, questionnaire, sizes and thresholds are in its metadata, as JSON under `dermlab`. Returns the largest difference to torch
-    over noise. Raises ContractError where that is more than TOLERANCE."""
+    B. Classes, questionnaire, sizes, thresholds and how sets are made of them are in its metadata, as JSON under `dermlab`. Returns the
+    largest difference to torch over noise. Raises ContractError where that is more than TOLERANCE."""
     import onnx
 
     model = load_model(folder)
@@ -66,6 +70,8 @@ def _description(model: TrainedModel) -> dict:
         "stored_side": model.stored_side,
         "tiers": asdict(model.calibration.tiers),
         "cases": {**asdict(model.calibration.pooling), "tiers": asdict(model.calibration.case_tiers or model.calibration.tiers)},
+        "sets": model.calibration.sets and {**asdict(model.calibration.sets), "how": SETS},
+        "groups": [asdict(group) for group in model.calibration.groups],
         "prior": model.prior.tolist(),
         "temperature": model.calibration.temperature,
         "tau": model.calibration.tau,

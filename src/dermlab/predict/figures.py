@@ -1,7 +1,8 @@
 """The figures of a run for a paper, each as PDF and SVG: vectors with their fonts inside, one column wide, told apart without colour vision
 too, without a title, for which a paper has the caption. The same predictions give the same bytes.
 
-All are drawn from data/predictions.parquet: classes, counts and probabilities alone, no image and no patient.
+All are drawn from data/predictions.parquet, and from metrics/evaluate.json: classes, groups, counts and scores alone, no image and no
+patient.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dermlab.data.json_files import read_json
 from dermlab.data.tables import PREDICTIONS, read_table
+from dermlab.predict.harm_figures import HARM_FIGURES
+from dermlab.predict.tables import write_tables
 from dermlab.report.params import Params
 from dermlab.report.scored import ClassScores, Scored, score_predictions
 from dermlab.run import paths
@@ -40,21 +44,25 @@ UNDATED = {"pdf": {"CreationDate": None, "Creator": None, "Producer": None}, "sv
 
 
 def write_figures(folder: Path) -> list[Path]:
-    """The files written, of the run that lies in the working directory. Raises ContractError where there are no predictions."""
+    """The files written, figures first and then tables, of the run that lies in the working directory. Raises ContractError where there are
+    no predictions."""
     import matplotlib
 
     params = read_params(Params)
     found = score_predictions(read_table(paths.PREDICTIONS, PREDICTIONS), {}, params.evaluate.bootstrap, params.seed)
+    evaluated = paths.metrics_of("evaluate")
+    metrics = read_json(evaluated) if evaluated.exists() else {}
     written = []
     with matplotlib.rc_context(STYLE):
-        for name, draw in FIGURES.items():
-            figure = draw(found, params.evaluate.ece_bins)
+        drawn = {name: draw(found, params.evaluate.ece_bins) for name, draw in FIGURES.items()}
+        drawn |= {name: figure for name, draw in HARM_FIGURES.items() if (figure := draw(metrics))}
+        for name, figure in drawn.items():
             for kind, metadata in UNDATED.items():
                 path = folder / f"{name}.{kind}"
                 with atomic_path(path) as unfinished:
                     figure.savefig(unfinished, format=kind, metadata=metadata)
                 written.append(path)
-    return written
+    return written + write_tables(found, metrics, folder)
 
 
 def confusion_matrix(found: Scored, bins: int) -> "Figure":

@@ -37,6 +37,9 @@ class Prediction:
     # model was validated on
     tier: str
     error: str = ""  # why there is no prediction; then `probs` is empty
+    # The classes among which the right one is with the chance that calibrate.coverage says, the likeliest first (scores/sets.py). Empty
+    # where nothing of the kind is promised: validation had too few patients, or the photo is unfamiliar
+    candidates: tuple[str, ...] = ()
 
     @property
     def top3(self) -> list[tuple[str, float]]:
@@ -109,10 +112,12 @@ class Predictor:
         probs, chosen = self.model.probabilities(logits), self.model.calibration
         names, tiers = np.array(self.model.classes.names, dtype=object), chosen.tiers.of(probs)
         tiers = np.where(chosen.familiarity.knows(features.cpu().numpy()), tiers, UNFAMILIAR)
+        sets = chosen.sets.names(probs, self.model.classes.names) if chosen.sets else [()] * len(probs)
         predictions = []
-        for photo, row, tier in zip(views, probs, tiers, strict=True):
+        for photo, row, tier, candidates in zip(views, probs, tiers, sets, strict=True):
             order = np.argsort(-row, kind="stable")
-            predictions.append(Prediction(photo, {str(names[c]): float(row[c]) for c in order}, str(tier)))
+            by_probability = {str(names[c]): float(row[c]) for c in order}
+            predictions.append(Prediction(photo, by_probability, str(tier), candidates=() if tier == UNFAMILIAR else candidates))
         return predictions
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from dermlab.data.classes import OTHER
 from dermlab.data.questionnaire import PREFIX
 from dermlab.data.tables import NOTE_PREFIX, SPLITS
+from dermlab.report.checklist import Item, checklist
 from dermlab.report.contents import Report, settings
 from dermlab.report.inputs import Inputs
 
@@ -38,6 +39,7 @@ class Card:
     shared: int
     left_out: int
     recipe: dict[str, str]
+    checklist: list[Item]  # of reporting guidelines
 
 
 def card(report: Report, inputs: Inputs) -> Card:
@@ -60,6 +62,7 @@ def card(report: Report, inputs: Inputs) -> Card:
         shared=int(trained["labels"].notna().sum()),
         left_out=int((~known["image_id"].isin(trained["image_id"])).sum()),
         recipe=settings(params),
+        checklist=checklist(report, bool(_notes(rows))),
     )
 
 

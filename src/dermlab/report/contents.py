@@ -10,7 +10,7 @@ import pandas as pd
 
 from dermlab.data.classes import OTHER
 from dermlab.data.tables import PROB_PREFIX, SPLITS
-from dermlab.report import sentences
+from dermlab.report import gaps, groups, sentences, sets
 from dermlab.report.examples import ConfidentError, Example, confident_errors, examples
 from dermlab.report.inputs import Inputs
 from dermlab.report.params import Params
@@ -77,12 +77,20 @@ class Report:
     selective: dict[str, Any]
     selective_lead: str
     unfamiliar: str
+    sets: dict[str, Any]  # as of `evaluate.sets`; empty where validation could choose none
+    sets_lead: str
+    groups_found: list[str]  # what is found of each group of classes; empty without any
+    groups: list[dict[str, Any]]  # as `groups.rows`
     classes: list[ClassRow]
     sink: str
     confusion: tuple[list[str], list[list[int]]]  # classes by support, and the counts in that order
     confusion_lead: str
     worst: list[dict[str, Any]]
     subgroups: list[dict[str, Any]]
+    gaps: dict[str, Any]  # as of `evaluate.gaps`
+    gaps_lead: str
+    refused_groups: list[dict[str, Any]]  # as of `evaluate.gaps.unfamiliar_by_group`
+    refused: str
     errors: list[ConfidentError]
     calibration: list[dict[str, float]]
     calibration_lead: str
@@ -92,6 +100,19 @@ class Report:
     noise_lead: str
     truth: dict[str, Any]
     examples: list[Example]
+
+    @property
+    def worst_gaps(self) -> list[dict[str, Any]]:
+        return gaps.worst(self.gaps)
+
+    @property
+    def gaps_reach(self) -> float:
+        """Half the width of the plots of gaps, the same for all."""
+        return max([0.01, *(abs(end) for group in self.gaps["groups"] if group["interval"] for end in group["interval"])])
+
+    @property
+    def sets_not_promised(self) -> str:
+        return sets.NOT_PROMISED
 
     @property
     def cleaned(self) -> list[ClassRow]:
@@ -154,12 +175,20 @@ def contents(inputs: Inputs) -> Report:
         selective=metrics["evaluate"].get("selective", {}),
         selective_lead=sentences.selective(metrics["evaluate"].get("selective", {})),
         unfamiliar=sentences.unfamiliar(metrics["evaluate"].get("unfamiliar", {})),
+        groups_found=groups.findings(metrics["evaluate"].get("groups", {})),
+        groups=groups.rows(metrics["evaluate"].get("groups", {})),
+        sets=metrics["evaluate"].get("sets", {}),
+        sets_lead=sets.lead(metrics["evaluate"].get("sets", {})),
         classes=classes,
         sink=sink,
         confusion=(names, counts.tolist()),
         confusion_lead=sentences.sink(sink, names, counts),
         worst=_worst(names, counts),
         subgroups=metrics["evaluate"].get("subgroups", []),
+        gaps=metrics["evaluate"].get("gaps", {}),
+        gaps_lead=gaps.lead(metrics["evaluate"].get("gaps", {})),
+        refused_groups=metrics["evaluate"].get("unfamiliar_by_group", []),
+        refused=gaps.refused(metrics["evaluate"].get("unfamiliar_by_group", []), metrics["evaluate"].get("unfamiliar", {}).get("share")),
         errors=confident_errors(scored, labels, probs, inputs.rows, inputs.shards, params.report.examples),
         calibration=bins,
         calibration_lead=sentences.calibration(bins),

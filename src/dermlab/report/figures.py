@@ -124,26 +124,51 @@ def coverage(points: Sequence[Mapping[str, float]]) -> Markup:
     return _close(plane.out)
 
 
+def decision(points: Sequence[Mapping]) -> Markup:
+    """Net benefit over the threshold, as `scores.decisions.decision_curve`: the model with its interval, everybody dashed, nobody at 0."""
+    best = max(max(point["net_benefit"], *(point["interval"] or (0,))) for point in points)
+    step = next(step for step in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2) if best <= 7 * step or step == 0.2)
+    floor = -step
+    plane = _Plane([0, 0.5], [floor, best], "threshold, %", "net benefit, a hundred photos", "Net benefit over the threshold", (0.1, step))
+
+    def line(name: str) -> list[tuple[float, float]]:
+        return [(point["threshold"], point[name]) for point in points if point[name] >= floor]
+
+    known = [point for point in points if point["interval"]]
+    if known:
+        edge = [(p["threshold"], p["interval"][1]) for p in known] + [(p["threshold"], p["interval"][0]) for p in reversed(known)]
+        plane.area([(x, max(y, floor)) for x, y in edge])
+    plane.line([(0, 0), (0.5, 0)], "curve axis-line")
+    plane.line(line("treat_all"), "curve zero")
+    plane.line(line("net_benefit"), "curve model")
+    return _close(plane.out)
+
+
 class _Plane:
     """Two axes of shares, in per cent, with a grid; `out` is the SVG so far."""
 
     left, top, width, height = 52, 12, 420, 300
 
-    def __init__(self, xs: Sequence[float], ys: Sequence[float], x_name: str, y_name: str, title: str, every: float = 0.05) -> None:
+    def __init__(
+        self, xs: Sequence[float], ys: Sequence[float], x_name: str, y_name: str, title: str, every: float | tuple[float, float] = 0.05
+    ) -> None:
+        """`every`: between grid lines, of both axes or of each."""
+        steps = every if isinstance(every, tuple) else (every, every)
         (self.low_x, high_x), (self.low_y, high_y) = (
-            (np.floor(min(values) / every + 1e-9) * every, np.ceil(max(values) / every - 1e-9) * every) for values in (xs, ys)
+            (np.floor(min(values) / step + 1e-9) * step, np.ceil(max(values) / step - 1e-9) * step)
+            for values, step in zip((xs, ys), steps, strict=True)
         )
-        self.span_x, self.span_y = max(high_x - self.low_x, every), max(high_y - self.low_y, every)
+        self.span_x, self.span_y = max(high_x - self.low_x, steps[0]), max(high_y - self.low_y, steps[1])
         left, top, width, height = self.left, self.top, self.width, self.height
         self.out = [_open(left + width + 16, top + height + 44, title, least=0.8)]
-        for x in np.arange(self.low_x, high_x + 0.01, every):
+        for x in np.arange(self.low_x, high_x + steps[0] / 5, steps[0]):
             across = self.at(x, 0)[0]
             self.out.append(f'<line class="grid" x1="{across:.1f}" y1="{top}" x2="{across:.1f}" y2="{top + height}"/>')
-            self.out.append(f'<text class="axis" x="{across:.1f}" y="{top + height + 16}" text-anchor="middle">{100 * x:.0f}</text>')
-        for y in np.arange(self.low_y, high_y + 0.01, every):
+            self.out.append(f'<text class="axis" x="{across:.1f}" y="{top + height + 16}" text-anchor="middle">{_percent(x)}</text>')
+        for y in np.arange(self.low_y, high_y + steps[1] / 5, steps[1]):
             down = self.at(0, y)[1]
             self.out.append(f'<line class="grid" x1="{left}" y1="{down:.1f}" x2="{left + width}" y2="{down:.1f}"/>')
-            self.out.append(f'<text class="axis" x="{left - 6}" y="{down + 4:.1f}" text-anchor="end">{100 * y:.0f}</text>')
+            self.out.append(f'<text class="axis" x="{left - 6}" y="{down + 4:.1f}" text-anchor="end">{_percent(y)}</text>')
         self.out.append(f'<text class="axis" x="{left + width / 2}" y="{top + height + 36}" text-anchor="middle">{x_name}</text>')
         turned = f"translate(12 {top + height / 2}) rotate(-90)"
         self.out.append(f'<text class="axis" transform="{turned}" text-anchor="middle">{y_name}</text>')
@@ -152,9 +177,14 @@ class _Plane:
         across = self.left + self.width * (x - self.low_x) / self.span_x
         return across, self.top + self.height * (1 - (y - self.low_y) / self.span_y)
 
-    def line(self, points: Sequence[tuple[float, float]]) -> None:
-        joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in (self.at(*point) for point in points))
-        self.out.append(f'<polyline class="curve" points="{joined}"/>')
+    def line(self, points: Sequence[tuple[float, float]], kind: str = "curve") -> None:
+        self.out.append(f'<polyline class="{kind}" points="{self._joined(points)}"/>')
+
+    def area(self, corners: Sequence[tuple[float, float]]) -> None:
+        self.out.append(f'<polygon class="band" points="{self._joined(corners)}"/>')
+
+    def _joined(self, points: Sequence[tuple[float, float]]) -> str:
+        return " ".join(f"{x:.1f},{y:.1f}" for x, y in (self.at(*point) for point in points))
 
     def dot(self, x: float, y: float, kind: str, radius: float, told: str) -> None:
         across, down = self.at(x, y)
@@ -194,6 +224,11 @@ def _strip(
     if np.isfinite(value):
         out.append(f'<circle class="{kind}" cx="{at(value):.1f}" cy="9" r="4"/>')
     return _close(out)
+
+
+def _percent(share: float) -> str:
+    """Without a digit that says nothing, and without the sign of a zero."""
+    return f"{round(100 * share, 1) + 0.0:.1f}".removesuffix(".0")
 
 
 def _open(width: float, height: float, label: str, least: float) -> str:

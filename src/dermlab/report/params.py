@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from dermlab.data.group_names import group_names
 from dermlab.model.names import reads_text
-from dermlab.run.params import Block, Count, StageParams
+from dermlab.run import paths
+from dermlab.run.params import Block, Count, StageParams, nearest
 
 JUDGED = ("top1", "top3", "macro_f1", "balanced_accuracy", "rare_recall")  # scores of which more is better
 
@@ -19,13 +21,21 @@ def _looks(text: str) -> str:
     return text
 
 
+def _guarded(name: str) -> str:
+    valid = (*JUDGED, *group_names())
+    if name not in valid:
+        raise ValueError(f"{name!r} is not valid{nearest(name, valid)} Valid: {', '.join(JUDGED)}, or a group of {paths.GROUPS}")
+    return name
+
+
 class ReportParams(Block):
     examples: Count
     """Flagged photos, and surest errors, that the page shows."""
     primary: Literal[JUDGED]
     """The score that an experiment is to make better. Said before it is run."""
-    guarded: Literal[JUDGED]
-    """The score that it may not make worse by more than the margin."""
+    guarded: Annotated[str, AfterValidator(_guarded)]
+    """The score that it may not make worse by more than the margin: one of those above, or a group of classes of data/groups.csv, such as
+    malignant, which stands for its sensitivity."""
     margin: Annotated[float, Field(gt=0, lt=0.5)]
     """The loss that would not matter, of both: 0.01 is one point."""
     looks: Annotated[str, AfterValidator(_looks)]

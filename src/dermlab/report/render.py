@@ -14,10 +14,18 @@ from dermlab.report import figures
 from dermlab.scores.bootstrap import MIN_PATIENTS
 from dermlab.scores.tiers import ABSTAIN, ANSWER, TOP3
 
-SCORE_LABELS = {
+
+class _Labels(dict[str, str]):
+    """A group of classes goes by its sensitivity."""
+
+    def __missing__(self, name: str) -> str:
+        return f"sensitivity of {name}"
+
+
+SCORE_LABELS = _Labels({
     "top1": "top-1", "top3": "top-3", "macro_f1": "macro F1", "balanced_accuracy": "balanced accuracy", "rare_recall": "rare recall",
     "sink_ratio": "sink ratio", "brier": "Brier", "nll": "NLL",
-}  # fmt: skip
+})  # fmt: skip
 SCORE_MEANINGS = {
     "top1": "share of test images whose likeliest class is right",
     "top3": "share whose class is among the three likeliest",
@@ -143,7 +151,7 @@ def _environment(html: bool, room: str) -> Environment:
         "min_patients": MIN_PATIENTS, "absent": ABSENT, "confusion_figure": figures.confusion,
         "calibration_figure": figures.calibration, "interval_figure": figures.interval, "difference_figure": figures.difference,
         "balance_figure": figures.balance, "coverage_figure": figures.coverage, "tier_labels": TIER_LABELS,
-        "precision_recall_figure": figures.precision_recall, "no_shares": NO_SHARES,
+        "precision_recall_figure": figures.precision_recall, "decision_figure": figures.decision, "no_shares": NO_SHARES,
     }  # fmt: skip
     return environment
 

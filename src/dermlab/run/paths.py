@@ -19,6 +19,7 @@ RELABELS = Path("data/relabels.csv")
 REVIEWS = Path("data/reviews.csv")  # what readers said, from which RELABELS is concluded; no stage reads it
 READERS = Path("data/readers.csv")
 NOT_COPIES = Path("data/not-copies.csv")
+GROUPS = Path("data/groups.csv")  # of classes, in git
 MANIFEST = Path("data/manifest.parquet")
 MODEL = Path("models/model")
 VALIDATION = Path("data/validation")  # what the network makes of the validation split

@@ -6,7 +6,7 @@ moves of a difference are differences of moves. Of a class of n patients the fir
 n is 1; the second too much, n / (n - 1). Their mean is about right.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -23,7 +23,7 @@ class Measured:
     # `added`, `left_out`: float32 [P, M], each column sums to zero, and its squares to the variance over patients
     added: np.ndarray
     left_out: np.ndarray
-    # float32 [Q, M], as `reference.moves`: what the score moves by with what the truth may be; without a row where labels are certain
+    # float32 [Q, M], as `reference.moves`: what the score moves by with what the truth may be; without a row where that is not asked
     truths: np.ndarray
 
 
@@ -36,7 +36,20 @@ def measure(by_patient: Counts, scores: Callable[[Any], np.ndarray], truths: np.
         other = type(whole)(*(getattr(whole, part.name) + sign * getattr(by_patient, part.name) for part in fields(whole)))
         move = sign * np.nan_to_num(scores(other) - values)  # NaN where a class is gone
         moves.append(((move - move.mean(0)) * (patients / max(patients - 1, 1)) ** 0.5).astype(np.float32))
-    return Measured(values, *moves, np.zeros((0, len(values)), np.float32) if truths is None else truths)
+    return Measured(values, *moves, none_asked(values) if truths is None else truths)
+
+
+def none_asked(values: np.ndarray) -> np.ndarray:
+    """The truths of M scores that move with none: [0, M]."""
+    return np.zeros((0, len(values)), np.float32)
+
+
+def side_by_side(parts: Sequence[Measured]) -> Measured:
+    """The scores of all parts, of one run on one test set. A part that knows no truths moves with none of those of another."""
+    truths = max((len(part.truths) for part in parts), default=0)
+    padded = [part.truths if len(part.truths) == truths else np.zeros((truths, len(part.values)), np.float32) for part in parts]
+    rest = (np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in ("values", "added", "left_out"))
+    return Measured(*rest, np.concatenate(padded, axis=-1))
 
 
 def variance(moves: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Advice, by the rules in RULES and by nothing else: from the two scores that were asked for, decided before the result was known."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -109,6 +109,28 @@ def advise(
     return Advice(word, sentence, tuple(reasons))
 
 
+def told_gaps(differences: Mapping[str, Difference]) -> list[str]:
+    """Whether the change widened a gap between groups of patients. differences: of the gap of each, worse where it is wider."""
+    known = {group.replace("_", " "): d for group, d in differences.items() if d.bounds}
+    if not known:
+        return []
+
+    def told(names: Iterable[str]) -> str:
+        return "; ".join(f"{name} {points(known[name].baseline)} to {points(known[name].value)}, {_change(known[name])}" for name in names)
+
+    said = []
+    for word, way in ((WORSE, "wider"), (BETTER, "narrower")):
+        if names := [name for name, d in known.items() if d.verdict == word]:
+            said.append(f"For whom it is worse: a gap became {way}, {told(names)}.")
+    if not any(d.verdict == WORSE for d in known.values()):
+        widest = max(known, key=lambda name: known[name].baseline)
+        said.append(
+            f"For whom it is worse: of {len(known)} gaps between groups of patients none is told to be wider. The baseline's widest, "
+            f"{told([widest])}."
+        )
+    return said
+
+
 def told_by_case(differences: Mapping[str, Difference], cases: int) -> str:
     """The scores that a clinic is asked for, of `cases` test cases of target classes instead of their photos."""
     scores = ("top1", "top3", "balanced_accuracy", "rare_recall")
@@ -133,6 +155,11 @@ def _what_is_missing(primary: Difference, guarded: Difference, question: Questio
     """Of the score that stands in the way."""
     labels = {score: SCORE_LABELS[score] for score in (question.primary, question.guarded)}
     for score, d in ((question.primary, primary), (question.guarded, guarded)):
+        if d.verdict == TOO_FEW and not isfinite(d.delta):
+            return (
+                f"Of {score}, validation has too few patients to choose from which probability on a photo is called so, or the recipes "
+                "were run with other groups of classes. Another `report.guarded`, or more patients."
+            )
         if d.verdict == TOO_FEW:
             return (
                 f"{labels[score][0].upper()}{labels[score][1:]} rests on {facts.behind[score]} of the test patients, and {MIN_PATIENTS} "

@@ -6,20 +6,26 @@ Runs whose params differ in nothing but the seed are one recipe. M scores: the h
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from dermlab.data.tables import CASE, PROB_PREFIX
+from dermlab.run import paths
 from dermlab.run.errors import ContractError
 from dermlab.run.params import changed_params, flat
+from dermlab.scores.attributes import attributes
 from dermlab.scores.bootstrap import MIN_PATIENTS
 from dermlab.scores.cases import Pooling
 from dermlab.scores.counts import f1
-from dermlab.scores.differences import ALPHA, NOT_APART, WORSE, Difference, better_sign, holm, verdict_of, with_correction
+from dermlab.scores.differences import ALPHA, BETTER, NOT_APART, WORSE, Difference, better_sign, holm, verdict_of, with_correction
+from dermlab.scores.gaps import Gaps, gaps
+from dermlab.scores.group_scores import SCORES, measure_groups
+from dermlab.scores.groups import Group
 from dermlab.scores.headline import HEADLINE, Tally, headline, patients_behind
-from dermlab.scores.influence import Measured, measure
+from dermlab.scores.influence import Measured, measure, none_asked, side_by_side
 from dermlab.scores.predictions import (
     UNKNOWN_PATIENTS,
     case_predictions,
@@ -31,7 +37,7 @@ from dermlab.scores.predictions import (
 )
 from dermlab.scores.rare import commonest, rarest_third
 from dermlab.scores.reference import Reference, moves, reference_of
-from dermlab.verdict.advice import Advice, Facts, advise, told_by_case
+from dermlab.verdict.advice import Advice, Facts, advise, told_by_case, told_gaps
 from dermlab.verdict.looks import chance_of_both, level_at, looks_of
 from dermlab.verdict.power import Plan
 from dermlab.verdict.question import Question
@@ -39,6 +45,7 @@ from dermlab.verdict.uncertainty import Estimate, Noise, Runs, estimate, noise_o
 
 UNBOUNDED = ("sink_ratio", "brier", "nll")
 NEVER_TOLD = ("sink_ratio",)  # better nearer to 1, from either side: its difference has no direction
+HEAD_PLACES = MappingProxyType({name: at for at, name in enumerate(HEADLINE)})  # among the M scores
 FILE = "predictions"  # the one param of a run that somebody's file of predictions is
 
 
@@ -54,6 +61,8 @@ class Run:
     flagged: dict[str, float] = field(default_factory=dict)  # share of each class's rows whose label was doubted
     code: dict[str, str] = field(default_factory=dict)  # what its results depend on beside params, file -> digest
     pooling: Pooling | None = None  # how photos of one case are put together; None where each case is one, or nobody knows
+    groups: tuple[Group, ...] = ()  # of classes, with the points that its validation chose
+    answers: pd.DataFrame | None = None  # what patients answered and the source notes of the test images, by image_id
 
     @property
     def recipe(self) -> str:
@@ -65,7 +74,8 @@ class Run:
 
     def of_cases(self) -> Self:
         """A row a case in place of one a photo."""
-        return replace(self, predictions=case_predictions(self.predictions, self.pooling), pooling=None)
+        groups = tuple(group.of_cases() for group in self.groups)
+        return replace(self, predictions=case_predictions(self.predictions, self.pooling), pooling=None, groups=groups)
 
 
 def recipe_of(params: Mapping, code: Mapping[str, str]) -> str:
@@ -80,7 +90,7 @@ class Recipe:
     name: str  # that of its first run
     runs: tuple[str, ...]
     seeds: tuple[Any, ...]
-    mean: dict[str, float]  # of each headline score over the runs
+    mean: dict[str, float]  # of each headline score over the runs, and of the sensitivity of each group of classes
     spread: dict[str, float]  # standard deviation over the runs, empty of one
     classes: dict[str, float]  # mean F1 of each class that was tested
     trained: dict[str, int]  # as of `Run`, the first run's
@@ -88,6 +98,8 @@ class Recipe:
     # against the baseline, empty for the baseline itself
     differences: dict[str, Difference] = field(default_factory=dict)
     class_differences: dict[str, Difference] = field(default_factory=dict)
+    group_differences: dict[str, dict[str, Difference]] = field(default_factory=dict)  # group of classes -> score, as of SCORES
+    gap_differences: dict[str, Difference] = field(default_factory=dict)  # `attribute: group` of patients -> of its gap
     advice: Advice | None = None
     alpha: float = ALPHA  # level of its intervals: less than what was asked for where a study is looked at before its end (report.looks)
     chance: float | None = None  # that the last look gives an answer, where there are looks
@@ -124,10 +136,16 @@ def judge(runs: Sequence[Run], question: Question, others: Sequence[Run] = ()) -
     """runs: of all recipes, the baseline's first. A seed that comes twice counts once: `workspace` is often also an experiment. `others`:
     further runs of this source and backbone, which only tell how far runs of one recipe lie apart.
 
-    Raises ContractError where the runs were not scored on the same test images with the same labels.
+    Raises ContractError where the runs were not scored on the same test images with the same labels, or where a group of classes is
+    guarded that the baseline was not run with.
     """
     baseline, groups = runs[0], _by_recipe(runs)
     test = TestSet.of(baseline)
+    if question.guarded not in test.judged:
+        raise ContractError(
+            f"report.guarded is {question.guarded}, no group of classes that {baseline.name} was run with. Groups stand in {paths.GROUPS}; "
+            "run it again (`dvc exp run`), which costs seconds where nothing else has changed."
+        )
     measured = [{seed: test.measure(run) for seed, run in group.items()} for group in groups]
     noises = noise_of(measured, [{seed: test.measure(run) for seed, run in group.items()} for group in _by_recipe(others)])
     recipes = [_described(list(group.values()), list(of), list(of.values()), test) for group, of in zip(groups, measured, strict=True)]
@@ -137,6 +155,7 @@ def judge(runs: Sequence[Run], question: Question, others: Sequence[Run] = ()) -
     judged = [_against(*each, measured[0], noises[0], test, question, len(groups)) for each in parts]
     cases = [run.of_cases() for run in runs] if all(run.knows_cases for run in runs) else []
     by_case = judge(cases, question, [run.of_cases() for run in others if run.knows_cases]) if cases else None
+    judged = [_with_gaps(recipe) for recipe in judged]
     if by_case:
         judged = [_with_cases(recipe, its, by_case.images) for recipe, its in zip(judged, by_case.judged, strict=True)]
     return Verdict(
@@ -168,6 +187,9 @@ class TestSet:
     reference: Reference | None  # where raters disagree about rows
     behind: np.ndarray  # int [M]: the patients that each score rests on
     tested: dict[str, int]  # each class with a test row -> its place among the M
+    judged: dict[str, int]  # likewise each headline score, and each group of classes, which stands for its sensitivity
+    gaps: dict[str, int]  # likewise the gap of each group of patients, `attribute: group`
+    inside: np.ndarray  # bool [N, G]: the rows of these groups
     patients: int
     # `images_of`, `patients_of`: of each class
     images_of: dict[str, int]
@@ -182,13 +204,21 @@ class TestSet:
         counts = np.array([baseline.train_counts.get(name, 0) for name in targets])
         rare, sink, patients_of = rarest_third(counts), commonest(counts), (by_patient.true > 0).sum(0)
         of_head = patients_behind(by_patient, rare)
+        of_groups = measure_groups(rows, baseline.groups)[1] if baseline.groups else ()
+        first = len(HEADLINE) + len(targets)
+        members = attributes(baseline.answers.reindex(rows["image_id"]), parting=True) if baseline.answers is not None else {}
+        inside = np.stack(list(members.values()), axis=1) if members else np.zeros((len(rows), 0), bool)
         return cls(
             baseline=baseline,
             rows=rows,
             scores=all_scores(rare, sink),
             reference=reference_of(rows, targets),
-            behind=np.array([*(of_head[name] for name in HEADLINE), *patients_of]),
+            behind=np.array([*(of_head[name] for name in HEADLINE), *patients_of, *of_groups, *_gaps(rows, inside).patients]),
             tested={name: len(HEADLINE) + c for c, name in enumerate(targets) if patients_of[c]},
+            judged={name: at for at, name in enumerate(HEADLINE)}
+            | {group.name: first + len(SCORES) * at for at, group in enumerate(baseline.groups)},
+            gaps={f"{by}: {group}": first + len(of_groups) + at for at, (by, group) in enumerate(members)},
+            inside=inside,
             patients=len(by_patient.rows),
             images_of=dict(zip(targets, by_patient.total().true.astype(int).tolist(), strict=True)),
             patients_of=dict(zip(targets, patients_of.tolist(), strict=True)),
@@ -203,7 +233,25 @@ class TestSet:
         probs = [name for name in self.rows.columns if name.startswith(PROB_PREFIX)]  # in the order of the baseline's
         theirs = theirs[[*(name for name in theirs.columns if name not in probs), *probs]]
         truths = moves(*labels_and_probs(theirs), self.reference, self.scores) if self.reference else None
-        return measure(tally_by_patient(theirs), self.scores, truths)
+        measured = [measure(tally_by_patient(theirs), self.scores, truths)]
+        if self.baseline.groups:
+            measured.append(measure_groups(theirs, [_point_of(run, group) for group in self.baseline.groups])[0])
+        if self.gaps:
+            gap = _gaps(theirs, self.inside)
+            moved = gap.moves.astype(np.float32)
+            measured.append(Measured(gap.values, moved, moved, none_asked(gap.values)))
+        return side_by_side(measured)
+
+
+def _gaps(rows: pd.DataFrame, inside: np.ndarray) -> Gaps:
+    labels, probs = labels_and_probs(rows)
+    return gaps(inside, labels, probs.argmax(axis=1) == labels, pd.factorize(rows["patient_id"], sort=True)[0], probs.shape[1])
+
+
+def _point_of(run: Run, group: Group) -> Group:
+    """The group with the point of the run's own validation; without one where the run knows the group by other classes, or not at all."""
+    same = (own for own in run.groups if (own.name, set(own.classes)) == (group.name, set(group.classes)))
+    return next(same, replace(group, threshold=None))
 
 
 def _described(runs: Sequence[Run], seeds: Sequence[Any], measured: Sequence[Measured], test: TestSet) -> Recipe:
@@ -213,8 +261,8 @@ def _described(runs: Sequence[Run], seeds: Sequence[Any], measured: Sequence[Mea
         name=first.name,
         runs=tuple(run.name for run in runs),
         seeds=tuple(seeds),
-        mean=dict(zip(HEADLINE, values.mean(0).tolist(), strict=False)),
-        spread=dict(zip(HEADLINE, values.std(0, ddof=1).tolist(), strict=False)) if len(runs) > 1 else {},
+        mean={name: float(values[:, at].mean()) for name, at in test.judged.items()},
+        spread={name: float(values[:, at].std(ddof=1)) for name, at in test.judged.items()} if len(runs) > 1 else {},
         classes={name: float(values[:, at].mean()) for name, at in test.tested.items()},
         trained=first.trained,
         changed=_changed(test.baseline, first),
@@ -234,12 +282,12 @@ def _against(
 ) -> Recipe:
     """The recipe with its differences and the advice."""
     found, seeds = estimate(runs, baseline, noise, of_baseline), min(len(runs), len(baseline))
-    plans = plans_of(found, noise, of_baseline, test.patients, seeds, recipes, question.alpha)
+    plans = plans_of(found, noise, of_baseline, test.patients, seeds, recipes, question.alpha, test.judged)
     plan = plans[question.primary]
     paid = replace(question, alpha=level_at(looks, seeds, plan, question.alpha))
-    differences, classes = told_apart(found, baseline, test.behind, test.tested, paid)
+    differences, classes = told_apart(found, baseline, test.behind, test.tested, paid, test.judged)
     is_file = FILE in (*recipe.changed, *test.baseline.params)
-    behind = dict(zip(HEADLINE, test.behind.tolist(), strict=False))
+    behind = {name: int(test.behind[at]) for name, at in test.judged.items()}
     facts = Facts(
         test.rare, test.sink, test.baseline.flagged, test.baseline.trained, behind, noise.source, len(runs), len(baseline), is_file
     )
@@ -247,11 +295,18 @@ def _against(
         recipe,
         differences=differences,
         class_differences=classes,
+        group_differences=groups_apart(found, baseline, test, differences, paid),
+        gap_differences=gaps_apart(found, baseline, test, paid),
         advice=advise(recipe.name, recipe.changed, recipe.trained, differences, classes, question, facts, plans),
         alpha=paid.alpha,
         chance=chance_of_both(differences, plans, looks, question) if looks else None,
         plans=plans,
     )
+
+
+def _with_gaps(recipe: Recipe) -> Recipe:
+    """What the gaps show is described, and advises nothing."""
+    return replace(recipe, advice=replace(recipe.advice, reasons=(*recipe.advice.reasons, *told_gaps(recipe.gap_differences))))
 
 
 def _with_cases(recipe: Recipe, by_case: Recipe, cases: int) -> Recipe:
@@ -270,17 +325,73 @@ def all_scores(rare: np.ndarray, sink: int) -> Callable[[Tally], np.ndarray]:
     return scores
 
 
-def plans_of(found: Estimate, noise: Noise, of_baseline: Noise, patients: int, seeds: int, recipes: int, alpha: float) -> dict[str, Plan]:
+def plans_of(
+    found: Estimate,
+    noise: Noise,
+    of_baseline: Noise,
+    patients: int,
+    seeds: int,
+    recipes: int,
+    alpha: float,
+    places: Mapping[str, int] = HEAD_PLACES,
+) -> dict[str, Plan]:
     total, of_patients = (noise.total + of_baseline.total) / 2, (noise.of_patients + of_baseline.of_patients) / 2
-    parts = zip(found.shared, total, of_patients, strict=True)
-    return {name: Plan(*map(float, part), patients, seeds, recipes, noise.pool, alpha) for name, part in zip(HEADLINE, parts, strict=False)}
+    parts = (found.shared, total, of_patients)
+    return {name: Plan(*(float(part[at]) for part in parts), patients, seeds, recipes, noise.pool, alpha) for name, at in places.items()}
 
 
 def told_apart(
-    found: Estimate, baseline: Runs, behind: np.ndarray, tested: Mapping[str, int], question: Question
+    found: Estimate,
+    baseline: Runs,
+    behind: np.ndarray,
+    tested: Mapping[str, int],
+    question: Question,
+    places: Mapping[str, int] = HEAD_PLACES,
 ) -> tuple[dict[str, Difference], dict[str, Difference]]:
-    """Of the headline and of the F1 of each class in `tested`, name -> its place among the M scores. `behind`: int [M], the patients that a
-    score rests on."""
+    """Of the headline, and what is guarded beside it, and of the F1 of each class in `tested`, name -> its place among the M scores, as
+    `places` for the others. `behind`: int [M], the patients that a score rests on."""
+    difference = _differences(found, baseline, behind, question)
+    heads = {name: difference(name, places[name]) for name in dict.fromkeys((*HEADLINE, question.guarded))}
+    judged = {name: heads.pop(name) for name in dict.fromkeys((question.primary, question.guarded))}
+    described = heads | {f"class {name}": difference(name, at) for name, at in tested.items()}
+    unjudged = {name: described.pop(name) for name in NEVER_TOLD if name in described}  # and so nothing to correct the others for
+    places = [HEADLINE.index(name) for name in heads if name in described] + list(tested.values())
+    described = with_correction(described, found.moves[:, places], question.alpha)  # one family, in which one false arrow is rare
+    found_heads = described | unjudged | _decided(judged, question.alpha)
+    in_order = dict.fromkeys((*HEADLINE, question.guarded))
+    return {name: found_heads[name] for name in in_order}, {name: described[f"class {name}"] for name in tested}
+
+
+def groups_apart(
+    found: Estimate, baseline: Runs, test: TestSet, differences: Mapping[str, Difference], question: Question
+) -> dict[str, dict[str, Difference]]:
+    """Of each group of classes its sensitivity, specificity and AUROC, called better or worse where that holds among all of them. What is
+    guarded is as it was judged, in `differences`."""
+    difference = _differences(found, baseline, test.behind, question)
+    places = {(group.name, score): test.judged[group.name] + at for group in test.baseline.groups for at, score in enumerate(SCORES)}
+    if not places:
+        return {}
+    described = {" ".join(key): difference(" ".join(key), at) for key, at in places.items()}
+    described = with_correction(described, found.moves[:, list(places.values())], question.alpha)
+    of_groups = {group.name: {score: described[f"{group.name} {score}"] for score in SCORES} for group in test.baseline.groups}
+    if question.guarded in of_groups:
+        of_groups[question.guarded]["sensitivity"] = differences[question.guarded]
+    return of_groups
+
+
+def gaps_apart(found: Estimate, baseline: Runs, test: TestSet, question: Question) -> dict[str, Difference]:
+    """Of the gap of each group of patients: worse where it is wider. A word holds among all gaps."""
+    difference = _differences(found, baseline, test.behind, question, least=-1.0)
+    flipped = {BETTER: WORSE, WORSE: BETTER}
+    told = {group: difference(group, at) for group, at in test.gaps.items()}
+    turned = {group: replace(d, verdict=flipped.get(d.verdict, d.verdict)) for group, d in told.items()}
+    return with_correction(turned, found.moves[:, list(test.gaps.values())], question.alpha) if turned else {}
+
+
+def _differences(
+    found: Estimate, baseline: Runs, behind: np.ndarray, question: Question, least: float = 0.0
+) -> Callable[[str, int], Difference]:
+    """From a score's name and place to its difference, by its own interval. `least`: what the score can be; at most it is 1."""
     half, of_patients, p = found.half(question.alpha), found.patients_half(question.alpha), found.p
     old = np.stack([run.values for run in baseline.values()]).mean(0)
 
@@ -288,20 +399,13 @@ def told_apart(
         before, delta = float(old[at]), float(found.delta[at])
         if behind[at] < MIN_PATIENTS or not np.isfinite(delta):
             return Difference(before, before + delta, None, verdict_of(None))
-        least, most = (-before, 1 - before) if name not in UNBOUNDED else (-np.inf, np.inf)
-        ends = max(delta - float(half[at]), least), min(delta + float(half[at]), most)
+        lowest, highest = (least - before, 1 - before) if name not in UNBOUNDED else (-np.inf, np.inf)
+        ends = max(delta - float(half[at]), lowest), min(delta + float(half[at]), highest)
         within = max(delta - float(of_patients[at]), ends[0]), min(delta + float(of_patients[at]), ends[1])
         word = NOT_APART if name in NEVER_TOLD else verdict_of(ends, better_sign(name, before, before + delta))
         return Difference(before, before + delta, ends, word, float(p[at]), within)
 
-    heads = {name: difference(name, at) for at, name in enumerate(HEADLINE)}
-    judged = {name: heads.pop(name) for name in dict.fromkeys((question.primary, question.guarded))}
-    described = heads | {f"class {name}": difference(name, at) for name, at in tested.items()}
-    unjudged = {name: described.pop(name) for name in NEVER_TOLD if name in described}  # and so nothing to correct the others for
-    places = [HEADLINE.index(name) for name in heads if name in described] + list(tested.values())
-    described = with_correction(described, found.moves[:, places], question.alpha)  # one family, in which one false arrow is rare
-    found_heads = described | unjudged | _decided(judged, question.alpha)
-    return {name: found_heads[name] for name in HEADLINE}, {name: described[f"class {name}"] for name in tested}
+    return difference
 
 
 def _decided(judged: dict[str, Difference], alpha: float) -> dict[str, Difference]:

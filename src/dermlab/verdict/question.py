@@ -7,6 +7,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from dermlab.data.group_names import group_names
 from dermlab.report.params import JUDGED
 from dermlab.run import paths
 from dermlab.run.errors import ParamsError
@@ -17,7 +18,7 @@ from dermlab.scores.differences import ALPHA
 @dataclass(frozen=True)
 class Question:
     primary: str = "top1"  # the score that is to become better
-    guarded: str = "rare_recall"  # the score that may not become worse
+    guarded: str = "rare_recall"  # the score that may not become worse; the name of a group of classes stands for its sensitivity
     margin: float = 0.01  # the loss that would not matter, of both
     alpha: float = ALPHA  # share of no differences that may be taken for some
 
@@ -41,10 +42,9 @@ def check_question(block: Mapping[str, Any]) -> None:
     """Raises ParamsError."""
     question = {**asdict(Question()), **block}
     for key in ("primary", "guarded"):
-        if question[key] not in JUDGED:
-            raise ParamsError(
-                f"report.{key}: {question[key]!r} is not valid{nearest(str(question[key]), JUDGED)} Valid: {', '.join(JUDGED)}"
-            )
+        valid = (*JUDGED, *(group_names() if key == "guarded" else ()))
+        if question[key] not in valid:
+            raise ParamsError(f"report.{key}: {question[key]!r} is not valid{nearest(str(question[key]), valid)} Valid: {', '.join(valid)}")
     if question["primary"] == question["guarded"]:
         raise ParamsError(
             f"report.primary and report.guarded are both {question['primary']}: what is to become better is guarded by itself."

@@ -22,13 +22,16 @@ from ruamel.yaml.error import YAMLError
 from dermlab.data.classes import OTHER, read_classes
 from dermlab.data.json_files import read_json
 from dermlab.data.predictions import read_predictions
-from dermlab.data.tables import CASE, CATALOG, FLAGS, IMAGES, MANIFEST, PREDICTIONS, PROB_PREFIX, read_table
+from dermlab.data.questionnaire import PREFIX as QUESTION
+from dermlab.data.tables import CASE, CATALOG, FLAGS, IMAGES, MANIFEST, NOTE_PREFIX, PREDICTIONS, PROB_PREFIX, read_table
+from dermlab.model.folder import CALIBRATION
 from dermlab.run import paths
 from dermlab.run.errors import ContractError, DermlabError, ParamsError
 from dermlab.run.files import sha256_file
 from dermlab.run.git import git, objects
 from dermlab.run.params import parsed
 from dermlab.scores.cases import Pooling
+from dermlab.scores.groups import Group
 from dermlab.scores.predictions import target_names
 from dermlab.verdict.committed import LOCK, SCORED_STAGES, other_params
 from dermlab.verdict.judge import Run, recipe_of
@@ -36,6 +39,7 @@ from dermlab.verdict.judge import Run, recipe_of
 WORKSPACE = "workspace"
 FILES = (paths.PARAMS, LOCK, paths.PREDICTIONS, paths.CATALOG, paths.IMAGES, paths.MANIFEST, paths.FLAGS)
 EVALUATED = paths.metrics_of("evaluate")  # which says how photos of a case are put together; read where it lies
+CALIBRATED = paths.MODEL / CALIBRATION  # which says from where on a photo is called of a group of classes; likewise
 UNFINISHED = "-unfinished"  # the end of the name of an experiment that a study has not yet proved
 TESTED = (paths.CATALOG, paths.IMAGES)  # which say what was tested
 MADE = ("data/", "models/", "metrics/")  # what a stage made, or what is told by what it made
@@ -107,7 +111,7 @@ def load_run(rev: str, repo: Path | str = ".", name: str = "", remote: bool = Tr
     if rev.endswith(".parquet"):
         return load_predictions(Path(rev), Path(repo))
     with tempfile.TemporaryDirectory() as folder:
-        fetch(rev, Path(repo), Path(folder), (*FILES, EVALUATED), remote)
+        fetch(rev, Path(repo), Path(folder), (*FILES, EVALUATED, CALIBRATED), remote)
         return _read(name or rev, Path(folder))
 
 
@@ -226,6 +230,7 @@ def _read(name: str, folder: Path) -> Run:
         manifest = read_table(folder / paths.MANIFEST, MANIFEST, ["split", "label"])
         flags = read_table(folder / paths.FLAGS, FLAGS, ["given", "label_issue"])
         counts = labels_of("train", folder / paths.CATALOG, folder / paths.IMAGES)["label"].value_counts()
+        answers = _answers(folder / paths.CATALOG)
     except (ContractError, OSError) as error:
         said = str(error).replace(f"{folder}/", "")
         raise ContractError(f"{name}: {said}") from error
@@ -233,13 +238,30 @@ def _read(name: str, folder: Path) -> Run:
     flagged = flags.groupby("given")["label_issue"].mean()
     known, used = ({label: int(count) for label, count in of.items() if label != OTHER} for of in (counts, trained))
     doubted = {label: float(share) for label, share in flagged.items() if label != OTHER}
-    return Run(name, predictions, params, known, used, doubted, code_of(lock), _pooling(folder / EVALUATED))
+    return Run(
+        name, predictions, params, known, used, doubted, code_of(lock), _pooling(folder / EVALUATED), _groups(folder / CALIBRATED), answers
+    )
 
 
 def _pooling(path: Path) -> Pooling | None:
     """Of metrics/evaluate.json. None where each case is one photo, and of a run of before there were cases."""
     said = read_json(path).get("cases") if path.exists() else None
     return Pooling(said["pool"], said["independence"]) if said else None
+
+
+def _groups(path: Path) -> tuple[Group, ...]:
+    """Of calibration.json. None of a run of before there were groups."""
+    said = read_json(path).get("groups", []) if path.exists() else []
+    return tuple(Group(**{**group, "classes": tuple(group["classes"])}) for group in said)
+
+
+def _answers(catalog: Path) -> pd.DataFrame:
+    """Of the test images, by image_id; without questions of several answers, which part no patients."""
+    kinds = pq.read_schema(catalog)
+    several = {name for name in kinds.names if pa.types.is_list(kinds.field(name).type)}
+    columns = [name for name in kinds.names if name.startswith((QUESTION, NOTE_PREFIX)) and name not in several]
+    table = read_table(catalog, CATALOG, ["image_id", "split", *columns])
+    return table[table["split"] == "test"].set_index("image_id")[columns]
 
 
 def _columns(path: Path) -> list[str]:
@@ -300,7 +322,7 @@ def fetch(rev: str, repo: Path, folder: Path, files: Sequence[Path], remote: boo
         elif path in outs and (source := Path(cached(outs[path]))).exists():
             check_is_whole(source, outs[path], f"{rev}: {path}")
             target.symlink_to(source.resolve())
-        elif path not in (LOCK, EVALUATED):
+        elif path not in (LOCK, EVALUATED, CALIBRATED):
             try:
                 if not remote:
                     raise FileNotFoundError(path)

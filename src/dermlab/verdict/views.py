@@ -1,6 +1,7 @@
 """A verdict as text, Markdown, page and JSON. They show what `judge` found and find nothing themselves."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -11,9 +12,12 @@ from rich.text import Text
 
 from dermlab.report.render import SCORE_LABELS, change_bounds, markdown_table, points_bounds, render, score
 from dermlab.run.files import write_text
+from dermlab.scores.differences import Difference
+from dermlab.scores.group_scores import SCORES
 from dermlab.scores.headline import HEADLINE
 from dermlab.verdict import card
 from dermlab.verdict.advice import rules
+from dermlab.verdict.groups import answers, widest_gaps
 from dermlab.verdict.judge import Verdict
 
 MOST_CLASSES = 60  # that Markdown lists: a comment has to stay short enough to be taken
@@ -22,6 +26,8 @@ MOST_CLASSES = 60  # that Markdown lists: a comment has to stay short enough to 
 def as_text(verdict: Verdict) -> list[Text]:
     """For a terminal: the advice on each recipe, and below it what else was seen."""
     lines = [Text(verdict.warning), Text()] if verdict.warning else []
+    if told := answers(verdict):
+        lines += [*(Text(answer, style="bold") for answer in told), Text()]
     lines += [Text(card.asked_for(verdict.question)), Text()]
     for recipe in verdict.judged:
         lines += [Text(recipe.advice.sentence, style="bold"), *(Text(f"  {reason}") for reason in recipe.advice.reasons), Text()]
@@ -76,6 +82,7 @@ def as_markdown(verdict: Verdict) -> str:
         "verdict.md.j2",
         "dermlab.verdict",
         verdict=verdict,
+        answers=answers(verdict),
         asked=card.asked_for(verdict.question),
         card=card.as_markdown(verdict),
         legend=card.LEGEND.split(". ━")[0],
@@ -92,9 +99,14 @@ def write_html(verdict: Verdict, path: Path | str) -> None:
         "verdict.html.j2",
         "dermlab.verdict",
         verdict=verdict,
+        answers=answers(verdict),
+        group_scores=SCORES,
+        group_reach=_reach(d for recipe in verdict.judged for scores in recipe.group_differences.values() for d in scores.values()),
+        gap_rows=widest_gaps(verdict),
+        gap_reach=_reach(d for recipe in verdict.judged for d in recipe.gap_differences.values()),
         asked=card.asked_for(verdict.question),
         shown=card.shown(verdict.question),
-        reach={name: card.reach(verdict, name) for name in HEADLINE},
+        reach={name: card.reach(verdict, name) for name in (*HEADLINE, *card.shown(verdict.question))},
         class_reach={
             recipe.name: max([0.01, *(abs(end) for d in recipe.class_differences.values() if d.bounds for end in d.bounds)])
             for recipe in verdict.judged
@@ -137,6 +149,11 @@ def _differences_table(title: str, verdict: Verdict, names: list[str]) -> Table:
             cells.append(Text(f"{card.arrowed(d, name)}\n{change_bounds(d.bounds, name)}", style=card.STYLES[d.verdict]))
         table.add_row(SCORE_LABELS[name], score(verdict.baseline.mean[name]), *cells)
     return table
+
+
+def _reach(differences: Iterable[Difference]) -> float:
+    """Half the width of the plots of these, one for all."""
+    return max([0.01, *(abs(end) for d in differences if d.bounds for end in d.bounds)])
 
 
 def _by_images(verdict: Verdict) -> list[str]:

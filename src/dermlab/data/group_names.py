@@ -1,0 +1,30 @@
+"""The lines of data/groups.csv, before anything is known of a source. Imports no library, for params are checked at each commit."""
+
+import csv
+import io
+from pathlib import Path
+
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
+
+
+def lines_of(text: str, path: Path) -> list[tuple[int, list[str]]]:
+    """(line number, values without surrounding blanks), the header's first; empty lines and comments, which begin with #, left out. Raises
+    ContractError for a character that nobody sees."""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip(" ,\t") or line.lstrip(' "').startswith("#"):
+            continue
+        if unseen := next((letter for letter in line if not letter.isprintable() and letter != "\t"), ""):
+            raise ContractError(f"{path}, line {number}: holds the character U+{ord(unseen):04X}, which nobody sees. Remove it.")
+        found.append((number, [value.strip() for value in next(csv.reader(io.StringIO(line)))]))
+    return found
+
+
+def group_names(path: Path = paths.GROUPS) -> tuple[str, ...]:
+    """As the file has them, unchecked. Empty where it cannot be read."""
+    try:
+        lines = lines_of(path.read_text(encoding="utf-8-sig"), path)
+    except (OSError, ValueError, csv.Error, ContractError):
+        return ()
+    return tuple(dict.fromkeys(values[0] for _, values in lines[1:] if values))
