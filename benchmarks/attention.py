@@ -78,11 +78,12 @@ def bags_of(features: np.ndarray, answers: np.ndarray, labels: np.ndarray, names
 def trained(bags: Bags, classes: int, seed: int, epochs: int) -> Pooled:
     torch.manual_seed(seed)
     network = Pooled(bags.photos.shape[1], bags.answers.shape[1], classes)
-    steps = epochs * (len(bags.first) // BATCH)
+    batch = min(BATCH, len(bags.first) // 4)
+    steps = epochs * (len(bags.first) // batch)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(steps, 1))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(epochs):
-        for chosen in torch.randperm(len(bags.first)).split(BATCH)[: len(bags.first) // BATCH]:
+        for chosen in torch.randperm(len(bags.first)).split(batch)[: len(bags.first) // batch]:
             loss = nn.functional.cross_entropy(network(*bags.batch(chosen)), bags.labels[chosen], label_smoothing=0.1)
             optimizer.zero_grad()
             loss.backward()
@@ -133,7 +134,7 @@ def an_epoch(quick: bool) -> float:
 def main() -> None:
     options = parser_of(__doc__).parse_args()
     options.source, options.noise, options.pixels, options.input = "phantom", None, None, None
-    epochs, seeds = (2, SEEDS[:2]) if options.quick else (EPOCHS, SEEDS)
+    epochs, seeds = (6, SEEDS[:2]) if options.quick else (EPOCHS, SEEDS)
     with tempfile.TemporaryDirectory() as folder:
         source = Source(options, SEEDS[0], Path(folder))
         catalog = build_catalog(source.pin, _catalog(options, SEEDS[0])).catalog.merge(source.images[["image_id"]], on="image_id")
