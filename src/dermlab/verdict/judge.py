@@ -393,7 +393,7 @@ def _differences(
 
     def difference(name: str, at: int) -> Difference:
         before, delta = float(old[at]), float(found.delta[at])
-        if behind[at] < MIN_PATIENTS or not np.isfinite(delta):
+        if behind[at] < MIN_PATIENTS or not np.isfinite(delta) or not np.isfinite(half[at]):
             return Difference(before, before + delta, None, verdict_of(None))
         lowest, highest = (least - before, 1 - before) if name not in UNBOUNDED else (-np.inf, np.inf)
         ends = max(delta - float(half[at]), lowest), min(delta + float(half[at]), highest)
