@@ -24,11 +24,11 @@ run: setup ## the study on the embedded default; SOURCE=ham10000:PATH for real d
 
 test: setup ## everything the tests need, then the tests; FAST=1 leaves the slowest files out, while you work
 	@bash tests/needs.sh
-	@OMP_NUM_THREADS=1 DERMLAB_FAST=$(FAST) pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=10
+	@OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= DERMLAB_FAST=$(FAST) pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=10
 
 soak: setup ## long tests: 20,000 damaged photos; a study killed at ten moments a signal, every stage and a training at ten moments each; every benchmark, small
 	@bash tests/needs.sh
-	@DERMLAB_FUZZ=20000 DERMLAB_KILLS=10 pytest -n 2 --dist loadfile tests/pull/test_develop.py tests/pipeline/test_dvc.py tests/pipeline/test_study.py tests/pipeline/test_pod.py tests/pipeline/test_kills.py tests/pipeline/test_full_disk.py tests/train/test_run.py tests/train/test_killed.py
+	@DERMLAB_FUZZ=20000 DERMLAB_KILLS=10 pytest -n 2 --dist loadfile tests/pull/test_develop.py tests/pipeline/test_dvc.py tests/pipeline/test_study.py tests/pipeline/test_pod.py tests/pipeline/test_kills.py tests/pipeline/test_full_disk.py tests/study/test_at_once.py tests/train/test_run.py tests/train/test_killed.py
 	@pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	@DERMLAB_BENCHMARKS=1 pytest -rs tests/pipeline/test_benchmarks.py
 

@@ -15,6 +15,7 @@ right labels that it flags; and a calibration error of `quality` of at most 0.05
 import argparse
 import multiprocessing
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -35,8 +36,8 @@ from dermlab.embed.params import Params as EmbedPart
 from dermlab.flag.duplicates import groups_of_copies
 from dermlab.flag.neighbours import nearest, votes
 from dermlab.flag.params import Params as FlagPart
-from dermlab.flag.probabilities import out_of_fold_probabilities, power_normalised
-from dermlab.flag.verdict import posterior
+from dermlab.flag.probabilities import OutOfFoldProbabilities, out_of_fold_probabilities, power_normalised
+from dermlab.flag.verdict import Verdict, posterior
 from dermlab.lock.listing import Options
 from dermlab.lock.lock import lock
 from dermlab.model.backbones import create_backbone
@@ -97,8 +98,8 @@ def _given(**values: int) -> dict[str, int]:
     return {name: value for name, value in values.items() if value}
 
 
-def scores_of(source: Source, rows: pd.DataFrame, quick: bool) -> dict[str, float]:
-    """One seed: judges and scores against the truth."""
+def judged(source: Source, rows: pd.DataFrame, quick: bool) -> tuple[np.ndarray, OutOfFoldProbabilities, np.ndarray, Verdict]:
+    """Encoded labels, out-of-fold probabilities, the neighbours' votes, and what the posterior makes of them."""
     knobs, pin = read_params(FlagPart, PARAMS).flag, source.pin
     labels, classes = pin.classes.encode(rows["label"]), len(pin.classes.names)
     people, features = people_of(rows["patient_id"], rows["copied"].to_numpy()), source.embeddings.of(rows["image_id"])
@@ -107,8 +108,13 @@ def scores_of(source: Source, rows: pd.DataFrame, quick: bool) -> dict[str, floa
     looks = out_of_fold_probabilities(inputs, labels, people, classes, l2, knobs.folds, repeats, knobs.seed)
     cast = votes(nearest(features, knobs.neighbours, people)[0], labels, classes)
     known = (patients_per_class(labels, people, classes) >= knobs.folds)[labels]
-    ours = posterior(labels, looks, cast, rows["case_id"].to_numpy(str), known, knobs.precision, knobs.known_noise)
+    return labels, looks, cast, posterior(labels, looks, cast, rows["case_id"].to_numpy(str), known, knobs.precision, knobs.known_noise)
 
+
+def scores_of(source: Source, rows: pd.DataFrame, quick: bool) -> dict[str, float]:
+    """One seed: judges and scores against the truth."""
+    labels, looks, cast, ours = judged(source, rows, quick)
+    pin = source.pin
     garbage = rows["kind"].isin(GARBAGE).to_numpy()
     wrong = (rows["label"] != rows["true_label"]).to_numpy() & ~garbage
     rare = np.isin(labels, rarest_third(rows_per_class(labels, pin.classes.other)))
@@ -170,8 +176,9 @@ def _paths(options: argparse.Namespace) -> list[Path]:
     return [Path(path) for path in given if path]
 
 
-def main() -> None:
-    parser = parser_of(__doc__)
+def options_of(doc: str) -> argparse.Namespace:
+    """What this benchmark and that of readers are told of their source."""
+    parser = parser_of(doc)
     parser.add_argument("--source", default="phantom")
     parser.add_argument("--name", help="of the result; by default the kind of source and of noise")
     parser.add_argument("--noise", choices=("pairs", "uniform"), help="make a tenth of the training labels wrong")
@@ -184,11 +191,21 @@ def main() -> None:
     for path in _paths(options):
         if not path.exists():
             skip(f"there is no {path} on this machine")
-    phantom, seeds, source = options.source == "phantom", [], None
+    return options
+
+
+def sources(options: argparse.Namespace) -> Iterator[tuple[Source, pd.DataFrame]]:
+    """Of each seed the source and its training rows."""
+    source = None
     for seed in SEEDS[:1] if options.quick else SEEDS:
         with tempfile.TemporaryDirectory() as folder:
-            source = Source(options, seed, Path(folder)) if phantom or source is None else source
-            seeds.append(scores_of(source, source.rows(options, seed), options.quick))
+            source = Source(options, seed, Path(folder)) if options.source == "phantom" or source is None else source
+            yield source, source.rows(options, seed)
+
+
+def main() -> None:
+    options = options_of(__doc__)
+    seeds = [scores_of(source, rows, options.quick) for source, rows in sources(options)]
     table = pd.DataFrame(seeds)
     print(table.T.round(3).to_string())
     ours, *peers = (name for name in table if name.startswith("average_precision_"))

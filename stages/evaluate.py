@@ -17,8 +17,8 @@ from dermlab.evaluate.harm import for_whom
 from dermlab.evaluate.outputs import made_by, outputs_of, write_outputs
 from dermlab.evaluate.params import Params
 from dermlab.evaluate.photo_alone import photo_alone
-from dermlab.evaluate.subgroups import subgroups
-from dermlab.evaluate.tiers import tiers_on_test, unfamiliar_on_test
+from dermlab.evaluate.raters import by_raters
+from dermlab.evaluate.tiers import tiers_on_test
 from dermlab.model.runtime import processes
 from dermlab.model.saved import load_model
 from dermlab.run import paths
@@ -58,16 +58,16 @@ def main() -> None:
     taus = {"tau": chosen.tau, "chosen": chosen.chosen_tau, "holds": chosen.chosen_tau_holds}
     settings["adjustment"] = {**taus, "prior": model.prior.tolist(), "curve": curve(rows["label"], plain, model)}
     settings["selective"] = tiers_on_test(rows, probs, chosen.tiers, classes, bootstrap)
-    settings["unfamiliar"] = unfamiliar_on_test(rows, probs, outputs.similarity, chosen.familiarity, classes)
-    settings["subgroups"] = subgroups(rows, probs, classes, bootstrap)
-    settings |= for_whom(rows, predictions, probs, outputs.similarity, chosen, train_labels, classes)
-    if case_headline:
-        settings["cases"] = numbers(predictions, classes, chosen, bootstrap)
+    settings |= for_whom(rows, predictions, probs, outputs.similarity, chosen, train_labels, classes, bootstrap)
+    further = {"raters": by_raters(predictions, rows, classes, bootstrap), "cases": numbers(predictions, classes, chosen, bootstrap)}
+    settings |= {name: found for name, found in further.items() if found}
     write_json(paths.metrics_of("evaluate"), {**settings, **result.details})
     write_plots(result.details, paths.METRICS / "evaluate")
     say("evaluate: " + ", ".join(f"{name} {value:.4f}" for name, value in result.headline.items()))
     if case_headline:
         say("          by case: " + ", ".join(f"{name.removeprefix('case_')} {value:.4f}" for name, value in case_headline.items()))
+    if "top1" in further["raters"]:
+        say("          by all raters: " + ", ".join(f"{name} {further['raters'][name]['value']:.4f}" for name in ("top1", "top3")))
     if reused:
         say("      no network ran: what it says of these photos was there from the last run")
     if answers:

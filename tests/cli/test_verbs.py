@@ -74,7 +74,7 @@ def test_a_name_is_a_switch_for_every_verb_or_for_none():
         (["xyzzy"], "No such command 'xyzzy'. `dermlab --help` lists what is valid."),
         (["predict", "x.jpg", "--modl", "y"], "dermlab predict has no option --modl. Did you mean --model? `dermlab predict --help`"),
         (["table", "--qqq"], "dermlab table has no option --qqq. `dermlab table --help` lists what is valid."),
-        (["open", "reprt"], "'reprt' is not one of 'report', 'comparison', 'review', 'pairs'. `dermlab open --help`"),
+        (["open", "reprt"], "'reprt' is not one of 'report', 'comparison', 'review', 'agreement', 'pairs'. `dermlab open --help`"),
         (["predict"], "Missing argument"),
         (["review", "--limit", "few"], "Invalid value for '--limit'"),
     ],

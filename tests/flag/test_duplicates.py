@@ -4,7 +4,7 @@ import pytest
 
 from dermlab.data.not_copies import NOTHING_SAID
 from dermlab.flag import duplicates
-from dermlab.flag.duplicates import copies, find_copies, groups_of_copies, near_pairs, shared_between_splits
+from dermlab.flag.duplicates import conflicts, copies, find_copies, groups_of_copies, near_pairs, shared_between_splits
 
 
 @pytest.mark.parametrize("bits", [0, 1, 2, 5, 6, 9, 16])
@@ -113,3 +113,16 @@ def test_the_first_id_of_a_group_is_the_original_and_a_copy_across_splits_is_a_l
 
 def test_a_thousand_equal_hashes_take_all_their_pairs():
     assert len(near_pairs(np.zeros(1000, dtype=np.uint64), 6)) == 1000 * 999 // 2
+
+
+def test_copies_in_val_and_test_that_bear_different_labels_are_named():
+    catalog = pd.DataFrame(
+        {
+            "image_id": list("abcdefgh"),
+            "split": ["train", "test", "val", "test", "test", "test", "train", "test"],
+            "label": ["x", "y", "x", "x", "x", "y", "x", "y"],
+        }
+    )
+    group = np.array([0, 0, 1, 1, 2, 2, 3, 3])  # train and test differ; val and test agree; test differs with itself; train and test differ
+    assert conflicts(catalog, group) == [{"splits": ["test", "test"], "labels": ["x", "y"], "images": ["e", "f"]}]
+    assert conflicts(catalog.assign(label="x"), group) == []

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from dermlab.data.classes import Classes
-from dermlab.data.ledger import HEADER
+from dermlab.data.ledger import HEADER, READERS
 from dermlab.data.tables import MANIFEST, write_table
 from dermlab.manifest import params as knobs
 from dermlab.manifest.build import build_manifest
@@ -124,6 +124,20 @@ def test_the_ledger_relabels_drops_and_confirms():
     assert rows.loc["train-eczema-00002", ["label", "origin"]].tolist() == ["eczema", "kept"]
     assert (numbers["relabeled"], numbers["reviewed_dropped"], numbers["confirmed"]) == (1, 1, 1)
     assert numbers["train_per_class"]["psoriasis"] == {"before": 100, "after": 101}
+
+
+def test_what_readers_concluded_is_counted_by_how_many_agreed():
+    decided = ledger(
+        *((f"train-eczema-0000{n}", "eczema", to) for n, to in enumerate(("psoriasis", "eczema", "drop", "psoriasis", "eczema")))
+    )
+    decided["reason"] = ["2 of 2 readers", "2 of 2 readers", "2 of 3 readers", "2 of 3 readers", "seen"]
+    decided.loc[:3, "reviewer"] = READERS
+    manifest, numbers = build("relabeled", decided=decided)
+    assert numbers["by_readers"] == {
+        "2 of 2 readers": {"relabeled": 1, "reviewed_dropped": 0, "confirmed": 1},
+        "2 of 3 readers": {"relabeled": 1, "reviewed_dropped": 1, "confirmed": 0},
+    }
+    assert manifest.set_index("image_id").at["train-eczema-00003", "origin"] == "relabeled: 2 of 3 readers"
 
 
 def test_a_reviewed_row_is_not_dropped_for_its_old_flag():

@@ -24,6 +24,7 @@ SMALL = {
     "  finetune_epochs: 2": "  finetune_epochs: 0",
     "  l2: auto": "  l2: 300.0",
 }
+FOCAL = ("-S", "loss=focal", "-S", "calibrate.adjust=validation")  # the second experiment of the finished clinic
 
 
 @dataclass
@@ -32,7 +33,8 @@ class Clone:
 
     folder: Path
     environment: dict[str, str]
-    seconds: dict[str, float] = field(default_factory=dict)  # what each stage took, where that is known
+    seconds: dict[str, float] = field(default_factory=dict)  # what each stage of its first experiment took, where that is known
+    second: dict[str, float] = field(default_factory=dict)  # the same of its second
 
     def run(self, *command: str, ok: bool = True) -> subprocess.CompletedProcess:
         done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=600, check=False)
@@ -69,13 +71,13 @@ def environment(**extra: str) -> dict[str, str]:
 def copy_of(clone: Clone, folder: Path) -> Clone:
     """The clone with its cache, its experiments and the files of its workspace, in `folder`, which is empty or absent."""
     shutil.copytree(clone.folder, folder, symlinks=True, dirs_exist_ok=True)
-    return Clone(folder, environment(), dict(clone.seconds))
+    return Clone(folder, environment(), dict(clone.seconds), dict(clone.second))
 
 
-def clone_of_working_tree(folder: Path, *lock: str) -> Clone:
+def clone_of_working_tree(folder: Path, *lock: str, **extra: str) -> Clone:
     """The files that git tracks or would track, as they are now, committed in a repository of their own. `lock`: its source and options,
-    a small phantom unless told otherwise."""
-    clone = Clone(folder, environment())
+    a small phantom unless told otherwise; `extra`: what its environment has beside the usual."""
+    clone = Clone(folder, environment(**extra))
     listed = subprocess.run(
         ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split("\0")

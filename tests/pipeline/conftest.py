@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from clones import Clone, clone_of_working_tree, copy_of, environment
+from clones import FOCAL, Clone, clone_of_working_tree, copy_of, environment
 from filelock import FileLock
 from s3_server import client_of, serving
 
-SECONDS = "seconds.json"
+RAN = "ran.json"
 
 
 @pytest.fixture(scope="session")
@@ -23,19 +23,20 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def finished_clinic(tmp_path_factory) -> Clone:
-    """A clone in which the experiments `baseline` and `focal` have run. To be copied (`copy_of`), not changed: other processes copy it,
-    too. `seconds`: what each stage took."""
+    """A clone in which the experiments `baseline` and `focal`, whose logits are adjusted on validation, have run. To be copied
+    (`copy_of`), not changed: other processes copy it, too."""
     base = tmp_path_factory.getbasetemp()
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished-clinic"
     with FileLock(f"{shared}.lock"):
-        if not (shared / SECONDS).exists():
+        if not (shared / RAN).exists():
             shutil.rmtree(shared, ignore_errors=True)
             (shared / "clone").mkdir(parents=True)
             clone = clone_of_working_tree(shared / "clone")
-            seconds = clone.stages("dvc", "exp", "run", "--name", "baseline")
-            clone.run("dvc", "exp", "run", "--name", "focal", "-S", "loss=focal")
-            (shared / SECONDS).write_text(json.dumps(seconds))
-    return Clone(shared / "clone", environment(), json.loads((shared / SECONDS).read_text()))
+            first = clone.stages("dvc", "exp", "run", "--name", "baseline")
+            second = clone.stages("dvc", "exp", "run", "--name", "focal", *FOCAL)
+            (shared / RAN).write_text(json.dumps({"first": first, "second": second}))
+    ran = json.loads((shared / RAN).read_text())
+    return Clone(shared / "clone", environment(), ran["first"], ran["second"])
 
 
 @pytest.fixture(scope="session")

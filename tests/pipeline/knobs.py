@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 
+from dermlab.review.params import ReviewParams
 from dermlab.run.machine import Machine
 from dermlab.run.params import STAGES, Block
 
@@ -27,6 +28,9 @@ What people sweep stands at the top: `dvc exp run -S loss=focal`. A knob of a st
 HOW = """\
 How the work is done, not what comes of it: no stage depends on these. `DERMLAB_WORKERS=8` and the like come before them.
 """
+OF_READERS = """\
+How `data/relabels.csv` is concluded from readers' answers: the stages see that file, and not these.
+"""
 
 
 def page() -> str:
@@ -36,6 +40,7 @@ def page() -> str:
     for stage in STAGES:
         block = models[stage].model_fields[stage].annotation
         parts += [f"## {stage}\n", table(fields_of(block, values[stage]))]
+    parts += ["## review\n", OF_READERS, table(fields_of(ReviewParams, values["review"]))]
     parts += ["## machine\n", HOW, table(fields_of(Machine, values["machine"]))]
     return "\n".join(parts)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from clones import Clone, clone_of_working_tree
+from clones import Clone, clone_of_working_tree, leave_out
 from ruamel.yaml import YAML
 
 from dermlab.model.torchvision_shim import declare_missing_operators
@@ -33,10 +33,12 @@ def recipe_and_clone(tmp_path_factory) -> tuple[dict, Clone]:
     weights = tmp_path_factory.mktemp("weights")
     save_small_siglip(weights)
     clone = clone_of_working_tree(tmp_path_factory.mktemp("field"), "phantom", "--images", "200")
+    leave_out(clone, ["report"])
+    clone.commit("without a report")
     path = clone.folder / "recipes" / "medsiglip-h100.yaml"
     recipe = YAML(typ="safe").load(path.read_text())
     # But for the weights, prompts, which need a tokenizer, and epochs, which are alike.
-    recipe["set"] |= {"backbone": f"hf:{weights}", "flag.garbage": "distance", "train.finetune_epochs": 2}
+    recipe["set"] |= {"backbone": f"hf:{weights}", "flag.garbage": "distance", "train.finetune_epochs": 1}
     with path.open("w") as file:
         YAML().dump(recipe, file)
     options = clone.run("dermlab", "recipe", "medsiglip-h100").stdout.split()

@@ -50,6 +50,11 @@ def test_every_training_photo_is_predicted_by_the_network_that_was_not_trained_o
     pd.testing.assert_frame_equal(mine, predicted)
 
 
+def test_both_told_what_they_cost_in_one_log(clone):
+    told = (clone.folder / "data" / "train-log.jsonl").read_text().splitlines()
+    assert {"fold-1-unfinished", "fold-2-unfinished"} <= {json.loads(line)["experiment"] for line in told}
+
+
 def test_flags_rest_on_the_file(clone):
     numbers = json.loads((clone.folder / "metrics" / "flag.json").read_text())
     assert numbers["probs"] == "data/oof.parquet"

@@ -131,10 +131,8 @@ def world(tmp_path_factory):
     with serving(folder / "s3") as reached:
         client_of(reached).create_bucket(Bucket="dermlab")
         (folder / "team").mkdir()
-        team = clone_of_working_tree(folder / "team", "phantom", "--images", "200")
-        team.environment |= reached
+        team = clone_of_working_tree(folder / "team", "s3://photos/clinic", "--min-class-count", "2", **reached)
         leave_out(team, ["report"])
-        team.run("dermlab", "lock", "s3://photos/clinic", "--min-class-count", "2")
         (team.folder / "recipes" / "small.yaml").write_text(RECIPE)
         team.commit("the team's photos and a small study")
         subprocess.run(["git", "clone", "-q", "--bare", team.folder, folder / "origin"], check=True)
@@ -142,7 +140,7 @@ def world(tmp_path_factory):
         team.run("dvc", "push", "data/source")
         told = {key: team.environment[key] for key in ("PATH", *(key for key in team.environment if key.startswith("GIT_")))}
         budget = {"DERMLAB_DISK_BUDGET_GB": str(BUDGET / 1e9), "DERMLAB_CHECKPOINT_MIRROR": "s3://dermlab/checkpoints"}
-        told |= reached | budget | {"DERMLAB_WORKERS": "2"}
+        told |= reached | budget | {"DERMLAB_WORKERS": "2", "OMP_NUM_THREADS": "1"}  # other tests use the cores, too
         yield World(team, folder / "origin", {**told, "DERMLAB_SOURCE": "s3://photos/clinic", "LANG": "C.UTF-8"})
     shutil.rmtree(folder)  # a gigabyte
 

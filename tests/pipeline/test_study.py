@@ -23,7 +23,7 @@ EXPECTED = {
 }
 SOAK = "DERMLAB_KILLS" in os.environ
 KILLS = int(os.environ.get("DERMLAB_KILLS", "1"))  # moments a signal; `make soak` asks for ten
-soak = pytest.mark.skipif(not SOAK, reason="`make soak`; tests/study/test_at_once.py stops studies, too")
+soak = pytest.mark.skipif(not SOAK, reason="`make soak`; tests/study/test_at_once.py stops studies and runs them beside each other, too")
 LONGEST = 20 if SOAK else 12  # seconds; about what the killed study takes
 # But for `make soak`, a pipeline that ends with training, and nothing is compared: a study does not know one stage from another. With all
 # stages but the report, `dermlab study` runs in test_pod.py.
@@ -217,6 +217,7 @@ def in_slots(clone: Clone) -> list[psutil.Process]:
     return found
 
 
+@soak
 def test_experiments_beside_each_other_end_as_one_after_the_other_and_one_that_fails_is_shown(clone):
     before = outs_in(clone, "reviewed")
     recipe = "\n".join(line for line in RECIPE.splitlines() if "baseline:" not in line)

@@ -231,7 +231,10 @@ def test_relabelled_rows_are_scored_against_their_true_label(world):
     write_table(paths.MANIFEST, pd.concat([manifest, added]), MANIFEST)
     found = report()
     assert found.truth["relabeled"] == {"rows": 4, "right": 0.75}
-    assert "4 rows carry the label that review gave them" in as_html(found)
+    assert "4 rows carry the label that review gave them." in as_html(found)
+    added["origin"] = ["relabeled: 2 of 2 readers", "relabeled: 2 of 3 readers", "relabeled: 2 of 2 readers", "relabeled: seen"]
+    write_table(paths.MANIFEST, pd.concat([manifest, added]), MANIFEST)
+    assert "that review gave them: 1 by 2 of 3 readers; 2 by 2 of 2 readers." in as_html(report())
 
 
 def test_softened_rows_are_counted_by_class_and_scored_against_their_true_label(world):
@@ -357,3 +360,21 @@ def test_a_picture_of_the_findings_stands_before_everything_else_and_classes_beg
     assert found.classes_lead.startswith(f"Told best is {best.name} (F1 {best.f1:.3f}, 95 % interval ")
     assert f", worst {worst.name} (F1 {worst.f1:.3f}" in found.classes_lead
     assert page.index(f"Told best is {best.name}") < page.index("The commonest class of the test split first")
+
+
+def test_where_raters_disagree_the_page_says_so_first_and_copies_of_two_labels_in_test_are_named(world):
+    assert "Raters disagree" not in as_markdown(report())
+    said = read_json(paths.metrics_of("evaluate"))
+    raters = {"cases": 200, "several": 40, "disputed": 7, "alpha": {"value": 0.81, "interval": [0.77, 0.85]}}
+    raters |= {"top1": {"value": 0.6543, "interval": [0.6, 0.7]}, "top3": {"value": 0.8, "interval": None}}
+    write_json(paths.metrics_of("evaluate"), {**said, "raters": raters})
+    clash = {"splits": ["val", "test"], "labels": ["acne", "eczema"], "images": ["aa11", "bb22"]}
+    write_json(paths.metrics_of("flag"), {**read_json(paths.metrics_of("flag")), "conflicts": [clash]})
+    found = report()
+    for page in (as_html(found), as_markdown(found)):
+        assert "of 200 test cases 40 have several labels, and in 7 (3.5 %) no label has two thirds of the opinions" in page
+        assert "0.81 (95 % interval 0.77 to 0.85)" in page
+        assert "top-1 0.654 [0.600, 0.700] and top-3 0.800;" in page
+        assert page.index("Raters disagree") < page.index("Headline")
+        assert "one photo is there again under another label" in page
+        assert "aa11 (acne, val) and bb22 (eczema, test)" in page

@@ -1,15 +1,15 @@
 """A small training set with planted questions, as the stages before the review leave it, and a real Chromium."""
 
 import io
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import browser
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from rows_in_use import write_rows
 
 from dermlab.cli.labels import review
@@ -28,7 +28,6 @@ QUESTIONS = (
     Question(name="itch_level", kind="number", low=0, high=10),
 )
 expect.set_options(timeout=30_000)  # milliseconds; a machine that runs other tests beside may be slow
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @dataclass
@@ -117,12 +116,8 @@ def shards(world) -> Shards:
 
 @pytest.fixture(scope="session")
 def chromium():
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert found, "no Chromium: run tests/needs.sh"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with browser.chromium() as launched:
+        yield launched
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def test_a_smaller_proper_score_is_better_and_a_sink_ratio_nearer_to_one():
 
 def measured(values, moves) -> Measured:
     moves = np.array(moves, np.float32)
-    return Measured(np.array(values, float), moves, moves)
+    return Measured(np.array(values, float), moves, moves, np.zeros((0, len(values))))
 
 
 def test_the_difference_of_two_readings_is_a_t_interval_over_patients():

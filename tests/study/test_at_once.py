@@ -1,5 +1,6 @@
 """A stop asked for while experiments run beside each other, with a real `dvc`, whose stages here do nothing but wait."""
 
+import json
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ import psutil
 import pytest
 from clones import environment
 from defaults import DEFAULTS
+from ruamel.yaml import YAML
 
 # `train` says that it runs and waits, but for cross entropy, which it is done with; then it says that it ended by itself.
 STAGES = """\
@@ -32,6 +34,17 @@ said = pathlib.Path({said!r})
 time.sleep(0 if loss == "ce" else 200)
 pathlib.Path("trained").write_text(loss)
 (said / f"{{loss}} is through").touch()
+"""
+# A training without waiting, of which binary cross entropy fails; it tells its cost as the real one does.
+QUICK = """\
+import json, os, pathlib, sys
+from ruamel.yaml import YAML
+loss = YAML(typ="safe").load(pathlib.Path("params.yaml"))["loss"]
+if loss == "bce":
+    sys.exit("loss: there are too few rows")
+pathlib.Path("trained").write_text(loss)
+with open("data/train-log.jsonl", "a") as log:
+    print(json.dumps({"experiment": os.environ["DVC_EXP_NAME"]}), file=log)
 """
 # git, of which `clone` takes long, as `dvc checkout` does of a large pin.
 SLOW_GIT = """\
@@ -57,6 +70,9 @@ planned =""",
 )
 
 
+soak = pytest.mark.skipif("DERMLAB_KILLS" not in os.environ, reason="`make soak`; a stop while some train and others wait runs always")
+
+
 class Repository:
     def __init__(self, folder: Path) -> None:
         self.folder, self.said = folder / "work", folder / "said"
@@ -65,7 +81,7 @@ class Repository:
         (self.folder / "data" / "source" / "pin").write_text("photos")
         (self.folder / "dvc.yaml").write_text(STAGES)
         (self.folder / "train.py").write_text(TRAIN.format(said=str(self.said)))
-        (self.folder / ".gitignore").write_text("/data/source\n/data/.*\n/flags\n/trained\n/.checkpoints/\n")
+        (self.folder / ".gitignore").write_text("/data/source\n/data/.*\n/data/*.jsonl\n/flags\n/trained\n/.checkpoints/\n")
         shutil.copy(DEFAULTS, self.folder / "params.yaml")
         self.environment = environment()
         for command in ("git init -q -b main", "dvc init -q", "dvc add -q data/source", "git add -A", "git commit -qm first"):
@@ -108,6 +124,13 @@ def repository(tmp_path):
         process.kill()
 
 
+def outs_in(repository: Repository, name: str) -> dict[str, list[dict]]:
+    """Of an experiment, by stage."""
+    head = repository.run("git", "rev-parse", "HEAD").strip()
+    lock = YAML(typ="safe").load(repository.run("git", "show", f"refs/exps/{head[:2]}/{head[2:]}/{name}:dvc.lock"))
+    return {stage: entry["outs"] for stage, entry in lock["stages"].items()}
+
+
 def stop(repository: Repository, study: subprocess.Popen) -> None:
     """As a pod is stopped. Whatever the experiments were at, the study has ended long before they would have."""
     study.send_signal(signal.SIGTERM)
@@ -116,6 +139,29 @@ def stop(repository: Repository, study: subprocess.Popen) -> None:
     assert not alive
     assert repository.run("git", "symbolic-ref", "--short", "HEAD") == "main\n"
     assert repository.run("git", "diff", "HEAD", "--name-only", "params.yaml") == ""
+
+
+def test_experiments_beside_each_other_end_as_one_after_the_other_and_one_that_fails_is_shown(repository):
+    (repository.folder / "train.py").write_text(QUICK)
+    repository.run("git", "commit", "-qam", "all are quick, one fails")
+    two = STUDY.replace('("ce", "focal", "bce")', '("focal", "bce")')
+    alone = two.replace("at_once=2", "at_once=1").replace('("focal", "bce")', '("focal",)')
+    assert repository.start(alone).wait(60) == 0, (repository.said / "log").read_text()
+    before = outs_in(repository, "focal")
+    repository.run("dvc", "exp", "remove", "focal")
+    shutil.rmtree(repository.folder / ".dvc" / "cache" / "runs")
+    log = repository.folder / "data" / "train-log.jsonl"
+    log.unlink()
+
+    assert repository.start(two).wait(60) == 1
+    said = " ".join((repository.said / "log").read_text().split())
+    for word in ("focal: runs", "bce: failed", "loss: there are too few rows", "Failed: bce; what each said stands above"):
+        assert word in said
+    assert outs_in(repository, "focal") == before
+    assert [json.loads(line)["experiment"] for line in log.read_text().splitlines()] == ["focal-unfinished"]
+    assert repository.run("git", "symbolic-ref", "--short", "HEAD") == "main\n"
+    assert repository.run("git", "diff", "HEAD", "--name-only", "params.yaml") == ""
+    assert {slot.name for slot in (repository.folder / ".dvc" / "tmp" / "at-once").glob("*/")} == {"bce"}
 
 
 def test_a_stop_while_one_trains_keeps_what_was_finished_and_what_is_not_committed_and_the_next_study_goes_on(repository):
@@ -141,6 +187,7 @@ def test_a_stop_while_one_trains_keeps_what_was_finished_and_what_is_not_committ
     assert params.read_text() == edited
 
 
+@soak
 def test_a_stop_while_slots_open_ends_the_study_and_nothing_is_trained(repository):
     slow = repository.said / "bin" / "git"
     slow.parent.mkdir()
@@ -162,7 +209,7 @@ def test_a_stop_while_some_train_and_others_wait_ends_them_and_keeps_what_was_fi
     assert {path.name for path in repository.said.glob("* is through")} == {"ce is through"}
 
 
-@pytest.mark.skipif("DERMLAB_KILLS" not in os.environ, reason="`make soak`; that what was finished is kept, the stop before this one shows")
+@soak
 def test_a_stop_while_one_is_pushed_keeps_another_that_was_finished_meanwhile(repository):
     train = repository.folder / "train.py"
     train.write_text(train.read_text().replace('if loss == "ce" else 200', 'if loss == "ce" else 6 if loss == "focal" else 200'))

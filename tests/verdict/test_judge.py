@@ -223,3 +223,25 @@ def test_where_one_run_knows_no_cases_nothing_is_said_of_them():
     base, new = with_cases(BASE, lambda i: i // 2), with_cases(run("focal", 1.9, 5, loss="focal"), lambda i: i // 2)
     assert judged(base, replace(new, pooling=None)).by_case is None
     assert judged(base, replace(new, predictions=new.predictions.drop(columns="case_id"))).by_case is None
+
+
+def test_where_raters_disagree_an_interval_is_also_over_what_the_truth_is_and_says_so():
+    """A recipe that is right about photos which a third of the raters calls something else, against one that says what that third does."""
+    images = BASE.predictions["image_id"]
+    disputed = images.str[-1].isin(["0", "5"]).to_numpy()
+    better, worse = one_hot(replace(BASE, params={**PARAMS, "loss": "focal"}), "new", np.ones(400, bool)), one_hot(BASE, "base", ~disputed)
+    third = [
+        ((label, 2 / 3), ("acne" if label == "eczema" else "eczema", 1 / 3)) if differ else None
+        for label, differ in zip(BASE.predictions["label"], disputed, strict=True)
+    ]
+
+    def rated(of: Run) -> Run:
+        return replace(of, predictions=of.predictions.assign(labels=third, votes=3.0))
+
+    sure, open_ = (judged(*runs, margin=0.01) for runs in ((worse, better), (rated(worse), rated(better))))
+    of_sure, of_open = (verdict.judged[0].differences["top1"] for verdict in (sure, open_))
+    assert of_open.delta == of_sure.delta  # as the metrics have it
+    wider = (of_open.bounds[1] - of_open.bounds[0]) / (of_sure.bounds[1] - of_sure.bounds[0])
+    assert 1.1 < wider < 2
+    assert any("Of 80 of 400 photos raters gave several labels" in note for note in open_.notes)
+    assert not any("raters" in note for note in sure.notes)

@@ -13,7 +13,7 @@ PATIENTS = 60
 def run(value: float, moves: np.ndarray | None = None) -> Measured:
     moves = np.zeros((PATIENTS, 1)) if moves is None else moves
     moves = moves.astype(np.float32)
-    return Measured(np.array([value]), moves, moves)
+    return Measured(np.array([value]), moves, moves, np.zeros((0, 1)))
 
 
 def moves(seed: int, size: float) -> np.ndarray:

@@ -1,7 +1,7 @@
 """How much of the prior is taken out of the logits (scores/adjustment.py), and whether validation can tell that it helps."""
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from dermlab.data.folds import patient_folds
 from dermlab.run.errors import ContractError
@@ -46,4 +46,4 @@ def holds(labels: np.ndarray, probs: np.ndarray, prior: np.ndarray, temperature:
     plain, taken_out = (measure(count(labels[kept], predicted, other, people), aim) for predicted in calls)
     gain, added, left_out = (getattr(taken_out, part) - getattr(plain, part) for part in ("values", "added", "left_out"))
     error = np.sqrt((variance(added) + variance(left_out)) / 2)
-    return bool(gain[0] > error[0] * t.ppf(0.975, degrees(added)[0]))
+    return bool(gain[0] > error[0] * stdtrit(degrees(added)[0], 0.975))

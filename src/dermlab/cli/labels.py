@@ -1,47 +1,67 @@
 """Verbs of labels: what a person decides."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dermlab.cli.app import verbs_of
 from dermlab.cli.options import Merge, PageOut, Pixels, Reviewer
 from dermlab.run import paths
+from dermlab.run.errors import ContractError
 from dermlab.run.progress import say
+
+if TYPE_CHECKING:
+    from dermlab.review.record import Merged
 
 verb = verbs_of("Labels")
 
 
 @verb()
 def review(
-    merge: Merge = None,
+    merge: Annotated[
+        list[Path] | None, typer.Option("--merge", help="take over what is in this file, which a page exported; may be said again")
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="ask about so many photos at most; without it 2 % of the training rows, 50 to 300")
     ] = None,
     out: PageOut = paths.REVIEW,
     reviewer: Reviewer = "",
     pixels: Pixels = 480,
+    reader: Annotated[
+        list[str] | None, typer.Option("--reader", help="write a page for this reader, whose answers are one opinion; may be said again")
+    ] = None,
+    blind: Annotated[bool, typer.Option("--blind", help="of readers: show neither label nor suggestion")] = False,
+    overlap: Annotated[
+        float, typer.Option("--overlap", min=0, max=1, help="of several readers: share of each page that is put to all of them")
+    ] = 1.0,
+    adjudicate: Annotated[bool, typer.Option("--adjudicate", help="ask a reader about what others dispute; the answer decides")] = False,
+    conclude: Annotated[bool, typer.Option("--conclude", help="conclude data/relabels.csv anew from what readers said")] = False,
 ) -> None:
     """Write a page on which a person reviews doubtful labels.
 
-    Or merge the decisions that it exported into data/relabels.csv."""
+    With --reader a page for each of several readers, who answer cases without knowing of one another. Or merge what was exported: one
+    person's decisions into data/relabels.csv; readers' answers into data/reviews.csv, from which data/relabels.csv is concluded."""
     from dermlab.data.classes import read_classes
     from dermlab.data.lines import lines_only_in_commit
     from dermlab.data.rows import read_rows
     from dermlab.data.shards import Shards
-    from dermlab.review.merge import merge_decisions
     from dermlab.review.originals import originals
     from dermlab.review.page import write_page
     from dermlab.review.queue import read_queue
+    from dermlab.review.record import conclude_anew
 
-    if merge is not None:
-        merged = merge_decisions(merge, read_rows(), read_classes())
-        say(
-            f"review: {merged.added} decisions added to {paths.RELABELS} ({merged.confirmed} confirmed, {merged.relabelled} relabelled, "
-            f"{merged.dropped} dropped), {merged.already_there} already there"
-        )
-        say(f"Next: commit {paths.RELABELS}, then dvc exp run -S variant=relabeled; dermlab review asks what is left")
+    if merge:
+        _merge(merge)
         return
+    if conclude:
+        _conclude(conclude_anew(read_rows(), read_classes()))
+        return
+    if reader:
+        _ask(reader, limit, out, pixels, overlap, adjudicate, blind)
+        return
+    if blind or adjudicate:
+        raise typer.BadParameter(f"--{'blind' if blind else 'adjudicate'} is of readers: say whom to ask, --reader NAME")
     if missing := lines_only_in_commit(paths.RELABELS):
         say(f"review: {paths.RELABELS} lacks {missing} lines of the last commit; `git checkout {paths.RELABELS}` brings them back")
     queue = read_queue(limit)
@@ -55,6 +75,74 @@ def review(
     if larger.said:
         say(f"      {larger.said}")
     say(f"Page: {out.resolve()}")
+
+
+def _ask(readers: list[str], limit: int | None, out: Path, pixels: int, overlap: float, adjudicate: bool, blind: bool) -> None:
+    from dermlab.data.reviews import ADJUDICATION, BLIND, OPEN
+    from dermlab.review.readers import write_sheets
+
+    mode = ADJUDICATION if adjudicate else BLIND if blind else OPEN
+    for page in write_sheets(readers, mode, limit, overlap, out, pixels):
+        sheet = page.sheet
+        if page.path is None:
+            say(f"review: nothing to ask reader {sheet.reader}: all that is {'disputed' if adjudicate else 'doubtful'} was answered")
+            continue
+        again = len(sheet.cards) - len(set(sheet.cards))
+        later = f"; {sheet.later:,} more on later pages" if sheet.later else ""
+        say(f"review: reader {sheet.reader}: {len(sheet.cards)} cards, {again} of them shown twice, {page.photos} photos{later}")
+        if page.said:
+            say(f"      {page.said}")
+        say(f"Page: {page.path.resolve()}")
+    say(f"Next: send each page to its reader ({paths.READERS} says who that is), then dermlab review --merge FILE for what it exports")
+
+
+def _merge(files: list[Path]) -> None:
+    """One person's decisions, or the answers of readers; without a file, the answers as they stand are concluded anew."""
+    from dermlab.data.classes import read_classes
+    from dermlab.data.rows import read_rows
+    from dermlab.review.merge import merge_decisions
+    from dermlab.review.record import is_of_readers, merge_answers
+
+    of_readers = [is_of_readers(path) for path in files]
+    if all(of_readers):
+        _conclude(merge_answers(files, read_rows(), read_classes()))
+        return
+    if len(files) > 1:
+        raise ContractError(f"{files[of_readers.index(False)]} holds no readers' answers. One person's decisions are merged file by file.")
+    merged = merge_decisions(files[0], read_rows(), read_classes())
+    say(
+        f"review: {merged.added} decisions added to {paths.RELABELS} ({merged.confirmed} confirmed, {merged.relabelled} relabelled, "
+        f"{merged.dropped} dropped), {merged.already_there} already there"
+    )
+    say(f"Next: commit {paths.RELABELS}, then dvc exp run -S variant=relabeled; dermlab review asks what is left")
+
+
+def _conclude(merged: "Merged") -> None:
+    """Says what was merged and concluded, and writes the page of agreement."""
+    from dermlab.data.classes import read_classes
+    from dermlab.data.reviews import read_readers
+    from dermlab.data.rows import read_rows
+    from dermlab.review.agreement import agreement
+    from dermlab.review.agreement_page import write_agreement
+    from dermlab.review.record import flags_if_there
+
+    found, rule = merged.conclusion, merged.params
+    if merged.added or merged.already_there:
+        say(f"review: {merged.added} answers added to {paths.REVIEWS}, {merged.already_there} already there")
+    if merged.record.set_aside:
+        say(f"      {len(merged.record.set_aside)} lines say nothing of this catalog (first: {merged.record.set_aside[0]})")
+    relabelled, confirmed, dropped = found.counts()
+    say(
+        f"review: {paths.RELABELS} by {rule.rule} of {rule.readers} readers or more: {relabelled} relabelled, {confirmed} confirmed, "
+        f"{dropped} dropped; {len(found.disputed)} disputed, {len(found.waiting)} wait for another reader"
+    )
+    if found.by_hand:
+        say(f"      {found.by_hand} photos were settled by one person's line in {paths.RELABELS}, which stands")
+    agreed = agreement(merged.record.answers, read_rows(), flags_if_there(), read_classes(), read_readers())
+    write_agreement(paths.AGREEMENT, agreed, found, rule, len(merged.record.set_aside))
+    say(f"Page: {paths.AGREEMENT.resolve()}")
+    third = "dermlab review --adjudicate --reader NAME asks a third; " if found.disputed else ""
+    say(f"Next: {third}commit {paths.REVIEWS}, {paths.READERS} and {paths.RELABELS}, then dvc exp run -S variant=relabeled")
 
 
 @verb()

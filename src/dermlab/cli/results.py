@@ -23,6 +23,7 @@ class Page(StrEnum):
     report = "report"
     comparison = "comparison"
     review = "review"
+    agreement = "agreement"
     pairs = "pairs"
 
 
@@ -30,6 +31,7 @@ PAGES = {  # with what writes them
     Page.report: (paths.REPORT_HTML, "dvc exp run"),
     Page.comparison: (paths.COMPARISON, "dermlab compare BASELINE OTHER"),
     Page.review: (paths.REVIEW, "dermlab review"),
+    Page.agreement: (paths.AGREEMENT, "dermlab review --conclude"),
     Page.pairs: (paths.PAIRS, "dermlab pairs"),
 }
 

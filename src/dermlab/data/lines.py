@@ -5,7 +5,7 @@ import io
 import re
 import subprocess
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def read_lines(path: Path, header: Sequence[str]) -> list[tuple[int, dict[str, s
     reader = csv.reader(io.StringIO(text, newline=""))
     rows = _rows(reader, path)
     if (found := tuple(name.strip() for name in next(rows, ()))) != tuple(header):
-        raise ContractError(f"{path}, line 1: the header is {','.join(found)[:200]!r}. {expected}")
+        raise ContractError(f"{path}, line 1: the header is {','.join(found)[:200]!r}{_separator(found, header)}. {expected}")
     lines = []
     for values in rows:
         if not any(value.strip() for value in values):
@@ -69,6 +69,24 @@ def read_lines(path: Path, header: Sequence[str]) -> list[tuple[int, dict[str, s
     return lines
 
 
+def _separator(found: Sequence[str], header: Sequence[str]) -> str:
+    """Whether the header is the right one but for what stands between its names, as a spreadsheet of another language writes it."""
+    by_name = {";": "semicolons", "\t": "tabs", "|": "bars"}
+    between = next((sign for sign in by_name if len(found) == 1 and found[0].split(sign) == list(header)), None)
+    return f", parted by {by_name[between]}: save the file as CSV with commas, or merge it as the page exported it" if between else ""
+
+
+def mended_id(image_id: str, known: Iterable[str]) -> str:
+    """What to do about an id that is not known; where a spreadsheet took it for a number, which id that was."""
+    number = re.fullmatch(r"(\d+(?:[.,]\d+)?)(?:e\+?(\d+))?", image_id, re.IGNORECASE)
+    was = [name for name in known if name.isdecimal() and number and name.lstrip("0") == image_id] if number else []
+    if was:
+        return f"A spreadsheet dropped the zeros of {was[0]!r}: merge the file as the page exported it."
+    if number:
+        return "A spreadsheet may have taken it for a number: merge the file as the page exported it."
+    return "Correct the id or remove the line."
+
+
 def _rows(reader: Iterator[list[str]], path: Path) -> Iterator[list[str]]:
     try:
         yield from reader
@@ -85,11 +103,12 @@ def check_new(path: Path, rows: pd.DataFrame) -> None:
     file holds less is asked. `path`, and the index of `rows`: where they come from. Raises ContractError."""
     for column in set(FREE) & set(rows):
         for line, value in rows[column].items():
-            if why := _no_words(value):
+            if why := why_no_words(value):
                 raise ContractError(f"{path}, line {line}, column {column}: {why}. Nothing was merged.")
 
 
-def _no_words(value: str) -> str:
+def why_no_words(value: str) -> str:
+    """What is wrong with a person's words; empty where nothing is."""
     if len(value) > LONGEST:
         return f"has {len(value):,} characters, more than {LONGEST:,}. Shorten it"
     shown = _shown(value)

@@ -57,7 +57,8 @@ def held_out_fold_rows(catalog: pd.DataFrame, manifest: pd.DataFrame) -> pd.Data
 def predictions_table(rows: pd.DataFrame, probs: np.ndarray, classes: Classes) -> pd.DataFrame:
     """rows: of the catalog; probs: float [N, K+1]."""
     columns = pd.DataFrame(probs.astype(np.float32), columns=prob_columns(classes), index=rows.index)
-    return pd.concat([rows[["image_id", "patient_id", CASE, "diagnosis", "label"]], columns], axis=1)
+    opinions = [name for name in ("labels", "votes") if name in rows]
+    return pd.concat([rows[["image_id", "patient_id", CASE, "diagnosis", "label", *opinions]], columns], axis=1)
 
 
 def evaluate(test_labels: pd.Series, probs: np.ndarray, train_labels: pd.Series, classes: Classes, ece_bins: int) -> Evaluation:

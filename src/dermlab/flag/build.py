@@ -13,7 +13,7 @@ from dermlab.data.not_copies import NOTHING_SAID
 from dermlab.data.questionnaire import Questionnaire
 from dermlab.data.shares import matrix
 from dermlab.data.tables import ISSUES
-from dermlab.flag.duplicates import check_leaks, copies, differ, find_copies, known_labels, shared_between_splits
+from dermlab.flag.duplicates import check_leaks, conflicts, copies, differ, find_copies, known_labels, shared_between_splits
 from dermlab.flag.from_file import read_probabilities
 from dermlab.flag.neighbours import nearest, outlier_score, votes
 from dermlab.flag.noise import Noise
@@ -124,6 +124,7 @@ def build_flags(
         "small_classes": {name: int(n) for name, n in zip(classes.names, held, strict=True) if 0 < n < params.folds},
         "near_duplicate_pairs": len(pairs),
         "copies_between": shared_between_splits(catalog, group),
+        **({"conflicts": found} if (found := conflicts(catalog, group)) else {}),
         **summary(flags, classes),
     }
     within = pairs[train[pairs].all(axis=1)]

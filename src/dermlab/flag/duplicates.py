@@ -162,6 +162,17 @@ def shared_between_splits(catalog: pd.DataFrame, group: np.ndarray) -> dict[str,
     return {f"{a}-{b}": int(splits.map(lambda found, both={a, b}: both <= found).sum()) for a, b in itertools.combinations(SPLITS, 2)}
 
 
+def conflicts(catalog: pd.DataFrame, group: np.ndarray) -> list[dict[str, list[str]]]:
+    """The photos of val and test whose copies there bear different labels, as `splits`, `labels` and `images` (ids) of each: told, and
+    never changed. group: int [N], of `groups_of_copies`."""
+    asked = catalog.assign(group=group)[(catalog["split"] != "train").to_numpy()]
+    several = asked.groupby("group")["label"].transform("nunique") > 1
+    return [
+        {"splits": rows["split"].tolist(), "labels": rows["label"].tolist(), "images": rows["image_id"].tolist()}
+        for _, rows in asked[several].groupby("group")
+    ]
+
+
 def check_leaks(copied: pd.DataFrame, rows: int, max_leak: float) -> None:
     """copied: what `copies` gave. Raises ContractError naming the pairs where more than the share `max_leak` of the `rows` training
     rows are copies of val or test photos."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dermlab.data.ledger import DROP
+from dermlab.data.ledger import DROP, READERS
 from dermlab.data.shares import mixed, whole
 from dermlab.manifest.params import ManifestParams
 from dermlab.manifest.weights import row_weights
@@ -52,8 +52,11 @@ def relabeled(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) 
         origin=np.where(changed, RELABELED + ": " + reason.fillna("").astype(str), rows["origin"]),
         reviewed=rows["reviewed"] | reviewed,
     )[~dropped]
-    confirmed = int((reviewed & ~dropped & ~changed).sum())
-    return after, {"relabeled": int(changed.sum()), "reviewed_dropped": int(dropped.sum()), "confirmed": confirmed}
+    found = {"relabeled": changed, "reviewed_dropped": dropped, "confirmed": reviewed & ~dropped & ~changed}
+    readers = rows["image_id"].isin(ledger.loc[ledger["reviewer"] == READERS, "image_id"])
+    agreements = sorted(reason[readers].unique())  # such as `2 of 3 readers`
+    by_readers = {said: {name: int((of & readers & (reason == said)).sum()) for name, of in found.items()} for said in agreements}
+    return after, {name: int(of.sum()) for name, of in found.items()} | ({"by_readers": by_readers} if by_readers else {})
 
 
 def cleaned(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -71,6 +71,7 @@ def _description(model: TrainedModel) -> dict:
         "tiers": asdict(model.calibration.tiers),
         "sets": model.calibration.sets and {**asdict(model.calibration.sets), "how": SETS},
         "groups": [asdict(group) for group in model.calibration.groups],
+        "cases": {**asdict(model.calibration.pooling), "tiers": asdict(model.calibration.case_tiers or model.calibration.tiers)},
         "prior": model.prior.tolist(),
         "temperature": model.calibration.temperature,
         "tau": model.calibration.tau,

@@ -70,6 +70,7 @@ class Report:
     cases: dict[str, tuple[float, tuple[float, float] | None]]  # the headline by case; empty where each case is one photo
     cases_lead: str
     photos: list[dict[str, Any]]  # what each further photo of a case gains
+    raters_lead: str
     extras: list[str]
     balance: list[BalancePoint]
     balance_lead: str
@@ -179,7 +180,11 @@ def contents(inputs: Inputs) -> Report:
         cases=_cases(inputs, before),
         cases_lead=sentences.cases(metrics["evaluate"].get("cases", {})),
         photos=metrics["evaluate"].get("cases", {}).get("photos", []),
-        extras=sentences.extras(metrics["evaluate"], metrics["headline"], [row.name for row in classes if not row.support], len(scored)),
+        raters_lead=sentences.raters(metrics["evaluate"].get("raters", {})),
+        extras=[
+            *sentences.extras(metrics["evaluate"], metrics["headline"], [row.name for row in classes if not row.support], len(scored)),
+            *filter(None, [sentences.conflicts(metrics["flag"].get("conflicts", []))]),
+        ],
         balance=balance,
         balance_lead=sentences.balance(metrics["evaluate"].get("adjustment", {}), balance),
         selective=metrics["evaluate"].get("selective", {}),

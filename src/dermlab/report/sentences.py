@@ -24,11 +24,53 @@ def verdict(params: Params, top1: tuple[float, tuple[float, float] | None], imag
     )
 
 
+CONFLICTS = 10  # that the page lists
 CAUTION = (
     "This is one run. Its intervals say how far the scores would move with other patients, not how far they would move with another "
     "training of the same recipe. A difference between this page and another run's is no evidence by itself: "
     "`dermlab compare` gives its interval over both, from all seeds of the two recipes."
 )
+
+
+def raters(said: Mapping) -> str:
+    """What metrics/evaluate.json says of raters; empty where each photo has one label."""
+    if not said:
+        return ""
+    agree = ""
+    if found := said["alpha"]:
+        bounds = f" (95 % interval {found['interval'][0]:.2f} to {found['interval'][1]:.2f})" if found["interval"] else ""
+        agree = f" Krippendorff's alpha between them is {found['value']:.2f}{bounds}: 1 where all agree, 0 where chance alone would."
+    expected = ""
+    if "top1" in said:
+        each = [
+            f"{name} {score(said[key]['value'])}"
+            + ("" if not said[key]["interval"] else " [{:.3f}, {:.3f}]".format(*said[key]["interval"]))
+            for key, name in (("top1", "top-1"), ("top3", "top-3"))
+        ]
+        expected = (
+            f" Scored against all of them, each by its share of the opinions, the run has {' and '.join(each)}; the scores below are "
+            "against the label that most gave, which is too kind where raters guess as the network does."
+        )
+    return (
+        f"Raters disagree: of {said['cases']:,} test cases {said['several']:,} have several labels, and in {said['disputed']:,} "
+        f"({share(said['disputed'], said['cases'])}) no label has two thirds of the opinions.{agree}{expected}"
+    )
+
+
+def conflicts(found: Sequence[Mapping]) -> str:
+    """Of metrics/flag.json: copies in val or test that bear different labels; empty without any."""
+    if not found:
+        return ""
+    each = [
+        " and ".join(f"{image} ({label}, {split})" for image, label, split in zip(of["images"], of["labels"], of["splits"], strict=True))
+        for of in found[:CONFLICTS]
+    ]
+    more = f"; and {len(found) - CONFLICTS:,} more in metrics/flag.json" if len(found) > CONFLICTS else ""
+    what = "one photo is" if len(found) == 1 else f"{len(found):,} photos are"
+    return (
+        f"In val or test {what} there again under another label, so that no network can be right about both: {'; '.join(each)}{more}. "
+        "Nothing was changed: labels of val and test are the source's to correct."
+    )
 
 
 def extras(evaluation: Mapping, headline: Mapping, untested: list[str], images: int) -> list[str]:
@@ -198,12 +240,19 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
         saved = f"The guard saved {total('kept_flagged'):,} flagged rows, {total('kept_flagged', rare):,} of them of rare classes."
         said.append(saved if params.manifest.guard else "The guard was off.")
     if relabeled := int(manifest["origin"].str.startswith("relabeled").sum()):
-        said.append(f"{relabeled:,} rows carry the label that review gave them.")
+        said.append(f"{relabeled:,} rows carry the label that review gave them{at_which_agreement(manifest)}.")
     if {"softened", "distributed"} & set(params.variants):
         said.append(several_labels(params, manifest))
     if leaks := int(flags["leak"].sum()):
         said.append(f"{leaks:,} training photos that are also in validation or test were left out, as in every variant.")
     return " ".join(said)
+
+
+def at_which_agreement(manifest: pd.DataFrame) -> str:
+    """How many of the labels that review changed were concluded from readers, by how many of them had said so; empty where none was."""
+    changed = manifest["origin"].str.removeprefix("relabeled: ")
+    counts = changed[changed.str.fullmatch(r"\d+ of \d+ readers(, .+)?")].value_counts()
+    return ": " + "; ".join(f"{rows:,} by {said}" for said, rows in sorted(counts.items(), reverse=True)) if len(counts) else ""
 
 
 def noise(flag: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What a person decided, from the exported file into the ledger: all of it or nothing."""
+"""What one person decided, from the exported file into the ledger: all of it or nothing."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,7 @@ import pandas as pd
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import DROP, read_ledger
 from dermlab.data.lines import append_lines, check_new
+from dermlab.review.conclude import check_classes_remain
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
 
@@ -53,19 +54,8 @@ def merge_decisions(decisions: Path, catalog: pd.DataFrame, classes: Classes, le
         )
     added = new[known.isna()]
     check_new(decisions, added)
-    _check_classes_remain(decisions, catalog, classes, pd.concat([old, added]))
+    both = pd.concat([old, added])
+    check_classes_remain(str(decisions), catalog, classes, both["image_id"], both["to_label"])
     append_lines(Path(ledger), added)
     confirmed, dropped = added["to_label"] == added["from_label"], added["to_label"] == DROP
     return Merged(int(confirmed.sum()), int((~confirmed & ~dropped).sum()), int(dropped.sum()), already_there=len(new) - len(added))
-
-
-def _check_classes_remain(decisions: Path, catalog: pd.DataFrame, classes: Classes, ledger: pd.DataFrame) -> None:
-    """A class without a training row cannot be learnt; better said now than after the commit."""
-    train = catalog[catalog["split"] == "train"].set_index("image_id")["label"]
-    after = train.copy()
-    after.loc[ledger["image_id"]] = ledger["to_label"].to_numpy()
-    if emptied := [name for name in classes.targets if (train == name).any() and not (after == name).any()]:
-        raise ContractError(
-            f"{decisions} would take the last training row of: {', '.join(emptied)}. Nothing was merged. Leave one in, or lock the source "
-            "again so that the class joins `other` (--min-class-count)."
-        )

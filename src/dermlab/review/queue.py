@@ -66,11 +66,29 @@ FIRST, AT_LEAST, AT_MOST = 0.02, 50, 300
 def read_queue(limit: int | None = None) -> Queue:
     """The queue of the files in this repository; None: the first 2 % of the training rows, AT_LEAST to AT_MOST. Raises ContractError, also
     where the flags have not been raised yet."""
+    flags, rows, classes = read_flags(), read_rows(), read_classes()
+    limit = limit or size_of_a_page(len(flags))
+    return build_queue(flags, rows, read_ledger(paths.RELABELS, rows, classes), classes, read_questionnaire(), limit)
+
+
+def read_flags() -> pd.DataFrame:
+    """Raises ContractError where none have been raised yet."""
     if not paths.FLAGS.exists():
         raise ContractError(f"{paths.FLAGS} does not exist, so there is nothing to review yet. Run `dvc repro flag`.")
-    flags, rows, classes = read_table(paths.FLAGS, FLAGS), read_rows(), read_classes()
-    limit = limit or min(max(AT_LEAST, round(FIRST * len(flags))), AT_MOST)
-    return build_queue(flags, rows, read_ledger(paths.RELABELS, rows, classes), classes, read_questionnaire(), limit)
+    return read_table(paths.FLAGS, FLAGS)
+
+
+def check_fresh(flags: pd.DataFrame, rows: pd.DataFrame) -> None:
+    """That the flags are of these labels and this split. Raises ContractError."""
+    labels = rows.loc[rows["split"] == "train"].set_index("image_id")["label"]
+    other = flags.loc[labels.reindex(flags["image_id"]).to_numpy() != flags["given"].to_numpy(), "image_id"]
+    if len(other):
+        raise _stale(other.iloc[0])
+
+
+def size_of_a_page(rows: int) -> int:
+    """What a page asks where nobody says how much: the most valuable share of the training rows."""
+    return min(max(AT_LEAST, round(FIRST * rows)), AT_MOST)
 
 
 def build_queue(
@@ -98,7 +116,7 @@ def build_queue(
                 neighbours=row.neighbours[:NEIGHBOURS],
                 copies=tuple(image for image in copies[_original(row)] if image != row.image_id and image in labels),
                 copy_in_val_or_test=bool(row.leak),
-                answers=tuple(_answers(train.loc[row.image_id], questions)),
+                answers=tuple(answers_in_words(train.loc[row.image_id], questions)),
             )
         )
     shown = sorted({image for card in cards for image in (card.image_id, *card.neighbours, *card.copies)})
@@ -126,7 +144,8 @@ def _copies(flags: pd.DataFrame) -> dict[str, list[str]]:
     return groups
 
 
-def _answers(row: pd.Series, questions: Questionnaire) -> list[tuple[str, str]]:
+def answers_in_words(row: pd.Series, questions: Questionnaire) -> list[tuple[str, str]]:
+    """(question, answer) of what was answered."""
     said = ((question, row.get(question.column)) for question in questions)
     return [(_words(question.name), _answer(question, value)) for question, value in said if _is_answered(value)]
 

@@ -140,7 +140,7 @@ def rewritten(text: str, change: Callable[[Any], None]) -> str:
 
 def _check_all(raw: dict[str, Any], path: Path) -> None:
     known: set[str] = {"machine"}
-    for model in models().values():
+    for model in (*models().values(), import_module("dermlab.review.params").Params):
         validated(model, raw, path)
         known |= set(model.model_fields)
     if unknown := [key for key in raw if key not in known]:
@@ -191,7 +191,7 @@ def flat(params: Mapping) -> dict[str, Any]:
     values = {}
     for key, value in params.items():
         if isinstance(value, Mapping):
-            values |= {f"{key}.{name}": item for name, item in value.items()} if key not in ("report", "machine") else {}
+            values |= {f"{key}.{name}": item for name, item in value.items()} if key not in ("report", "review", "machine") else {}
         else:
             values[key] = value
     return values

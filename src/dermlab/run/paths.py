@@ -16,6 +16,8 @@ TRUTH = Path("data/truth.parquet")
 EMBEDDINGS = Path("data/embeddings")
 FLAGS = Path("data/flags.parquet")
 RELABELS = Path("data/relabels.csv")
+REVIEWS = Path("data/reviews.csv")  # what readers said, from which RELABELS is concluded; no stage reads it
+READERS = Path("data/readers.csv")
 NOT_COPIES = Path("data/not-copies.csv")
 GROUPS = Path("data/groups.csv")  # of classes, in git
 MANIFEST = Path("data/manifest.parquet")
@@ -31,6 +33,7 @@ REPORT_MD = Path("data/report.md")
 COMPARISON = Path("data/comparison.html")
 REVIEW = Path("data/review.html")
 PAIRS = Path("data/pairs.html")
+AGREEMENT = Path("data/agreement.html")
 
 METRICS = Path("metrics")
 HEADLINE = METRICS / "headline.json"

@@ -3,7 +3,7 @@
 P patients, R resamples. As every score is a function of sums over patients, R resamples are one matrix product.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import TypeVar
 
@@ -19,16 +19,20 @@ CHUNK = 256  # resamples weighted at once: bounds the memory to CHUNK x P number
 def resample(by_patient: Sequence[SomeCounts], resamples: int, seed: int) -> list[SomeCounts]:
     """Counts [R, ...] of each run from its counts by patient [P, ...]: the same draw of patients for every run, so that differences
     are paired."""
-    people = len(by_patient[0].rows)
-    rng = np.random.default_rng(seed)
     parts: list[list[SomeCounts]] = [[] for _ in by_patient]
-    for start in range(0, resamples, CHUNK):
-        size = min(CHUNK, resamples - start)
-        drawn = rng.integers(people, size=(size, people)) + np.arange(size)[:, None] * people
-        weights = np.bincount(drawn.ravel(), minlength=size * people).reshape(size, people).astype(np.float64)
+    for weights in drawn_weights(len(by_patient[0].rows), resamples, seed):
         for run, counts in zip(parts, by_patient, strict=True):
             run.append(counts.weighted(weights))
     return [type(run[0])(*(np.concatenate([getattr(part, of.name) for part in run]) for of in fields(run[0]))) for run in parts]
+
+
+def drawn_weights(people: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each of the P people is drawn, float64 [at most CHUNK, P] each, of R resamples in all."""
+    rng = np.random.default_rng(seed)
+    for start in range(0, resamples, CHUNK):
+        size = min(CHUNK, resamples - start)
+        drawn = rng.integers(people, size=(size, people)) + np.arange(size)[:, None] * people
+        yield np.bincount(drawn.ravel(), minlength=size * people).reshape(size, people).astype(np.float64)
 
 
 def interval(samples: np.ndarray, patients: int, point: float) -> tuple[float, float] | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtr, stdtrit
 
 from dermlab.scores.bootstrap import MIN_PATIENTS
 from dermlab.scores.influence import Measured, degrees, variance
@@ -78,12 +78,10 @@ def with_correction(differences: dict[str, Difference], moves: np.ndarray, alpha
 def patients_difference(metrics: Sequence[str], old: Measured, new: Measured, patients: Sequence[int]) -> dict[str, Difference]:
     """Of two ways to read one network, or of two checkpoints: other patients are all that could come out otherwise. `metrics`: names of the
     M scores; `patients` [M]: how many each rests on."""
-    from scipy.stats import t
-
     gap, added, left_out = new.values - old.values, new.added - old.added, new.left_out - old.left_out
     error, freedom = np.sqrt((variance(added) + variance(left_out)) / 2), degrees(added)
-    half = error * t.ppf(1 - ALPHA / 2, freedom)
-    p = 2 * t.sf(np.divide(np.abs(gap), error, out=np.zeros_like(gap), where=error > 0), freedom)
+    half = error * stdtrit(freedom, 1 - ALPHA / 2)
+    p = 2 * stdtr(freedom, -np.divide(np.abs(gap), error, out=np.zeros_like(gap), where=error > 0))
     found = {}
     for at, metric in enumerate(metrics):
         ends = (float(gap[at] - half[at]), float(gap[at] + half[at])) if patients[at] >= MIN_PATIENTS and np.isfinite(gap[at]) else None

@@ -78,4 +78,4 @@ def measure_groups(scored: pd.DataFrame, groups: Sequence[Group]) -> tuple[Measu
         left_out += [*(points.left_out.T if known else np.zeros((2, len(moves)))), moves]
         behind += [*told.patients, min(told.patients)]
     as_moves = (np.stack(parts, axis=1).astype(np.float32) for parts in (added, left_out))
-    return Measured(np.array(values), *as_moves), np.array(behind)
+    return Measured(np.array(values), *as_moves, np.zeros((0, len(values)), np.float32)), np.array(behind)

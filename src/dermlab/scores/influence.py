@@ -6,7 +6,7 @@ moves of a difference are differences of moves. Of a class of n patients the fir
 n is 1; the second too much, n / (n - 1). Their mean is about right.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -23,10 +23,12 @@ class Measured:
     # `added`, `left_out`: float32 [P, M], each column sums to zero, and its squares to the variance over patients
     added: np.ndarray
     left_out: np.ndarray
+    # float32 [Q, M], as `reference.moves`: what the score moves by with what the truth may be; without a row where labels are certain
+    truths: np.ndarray
 
 
-def measure(by_patient: Counts, scores: Callable[[Any], np.ndarray]) -> Measured:
-    """by_patient: counts or tallies [P, ...], P > 1; scores: from those of a whole split [...] to [..., M]."""
+def measure(by_patient: Counts, scores: Callable[[Any], np.ndarray], truths: np.ndarray | None = None) -> Measured:
+    """by_patient: counts or tallies [P, ...], P > 1; scores: from those of a whole split [...] to [..., M]; truths: as of `Measured`."""
     whole = by_patient.total()
     values, patients = scores(whole), len(by_patient.rows)
     moves = []
@@ -34,7 +36,15 @@ def measure(by_patient: Counts, scores: Callable[[Any], np.ndarray]) -> Measured
         other = type(whole)(*(getattr(whole, part.name) + sign * getattr(by_patient, part.name) for part in fields(whole)))
         move = sign * np.nan_to_num(scores(other) - values)  # NaN where a class is gone
         moves.append(((move - move.mean(0)) * (patients / max(patients - 1, 1)) ** 0.5).astype(np.float32))
-    return Measured(values, *moves)
+    return Measured(values, *moves, np.zeros((0, len(values)), np.float32) if truths is None else truths)
+
+
+def beside(parts: Sequence[Measured]) -> Measured:
+    """The scores of one run one after another; what has no row of `truths` does not move with them."""
+    draws = max(len(part.truths) for part in parts)
+    truths = [part.truths if len(part.truths) else np.zeros((draws, len(part.values)), np.float32) for part in parts]
+    values, added, left_out = (np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in ("values", "added", "left_out"))
+    return Measured(values, added, left_out, np.concatenate(truths, axis=-1))
 
 
 def variance(moves: np.ndarray) -> np.ndarray:

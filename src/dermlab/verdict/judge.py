@@ -23,7 +23,7 @@ from dermlab.scores.gaps import Gaps, gaps
 from dermlab.scores.group_scores import SCORES, measure_groups
 from dermlab.scores.groups import Group
 from dermlab.scores.headline import HEADLINE, Tally, headline, patients_behind
-from dermlab.scores.influence import Measured, measure
+from dermlab.scores.influence import Measured, beside, measure
 from dermlab.scores.predictions import (
     UNKNOWN_PATIENTS,
     case_predictions,
@@ -34,6 +34,7 @@ from dermlab.scores.predictions import (
     target_names,
 )
 from dermlab.scores.rare import commonest, rarest_third
+from dermlab.scores.reference import Reference, moves, reference_of
 from dermlab.verdict.advice import Advice, Facts, advise, told_by_case, told_gaps
 from dermlab.verdict.apart import HEAD_PLACES, gaps_apart, groups_apart, told_apart
 from dermlab.verdict.looks import chance_of_both, level_at, looks_of
@@ -164,7 +165,7 @@ def judge(runs: Sequence[Run], question: Question, others: Sequence[Run] = ()) -
         sink=test.sink,
         flagged=baseline.flagged,
         noise=noises[0].source,
-        notes=_notes(test.patients, noises, [recipes[0], *judged], question),
+        notes=_notes(test, noises, [recipes[0], *judged], question),
         by_case=by_case,
         warning=" ".join(filter(None, ["" if knows_patients(test.rows) else UNKNOWN_PATIENTS, _asked_otherwise(runs, question)])),
     )
@@ -179,6 +180,7 @@ class TestSet:
     baseline: Run
     rows: pd.DataFrame  # of target classes, by image
     scores: Callable[[Tally], np.ndarray]  # from a tally [...] to its M scores [..., M]
+    reference: Reference | None  # where raters disagree about rows
     behind: np.ndarray  # int [M]: the patients that each score rests on
     tested: dict[str, int]  # each class with a test row -> its place among the M
     groups: dict[str, int]  # likewise each group of classes, the first of its SCORES, for which it stands
@@ -211,6 +213,7 @@ class TestSet:
             baseline=baseline,
             rows=rows,
             scores=all_scores(rare, sink),
+            reference=reference_of(rows, targets),
             behind=np.array([*(of_head[name] for name in HEADLINE), *patients_of, *of_groups, *_gaps(rows, inside).patients]),
             tested={name: len(HEADLINE) + c for c, name in enumerate(targets) if patients_of[c]},
             groups={group.name: first + len(SCORES) * at for at, group in enumerate(baseline.groups)},
@@ -229,19 +232,24 @@ class TestSet:
         _check_same_test(self.baseline.name, self.rows, run.name, theirs)
         probs = [name for name in self.rows.columns if name.startswith(PROB_PREFIX)]  # in the order of the baseline's
         theirs = theirs[[*(name for name in theirs.columns if name not in probs), *probs]]
-        measured = [measure(tally_by_patient(theirs), self.scores)]
+        truths = moves(*labels_and_probs(theirs), self.reference, self.scores) if self.reference else None
+        measured = [measure(tally_by_patient(theirs), self.scores, truths)]
         if self.baseline.groups:
             measured.append(measure_groups(theirs, [_point_of(run, group) for group in self.baseline.groups])[0])
         if self.gaps:
-            gap = _gaps(theirs, self.inside)
-            measured.append(Measured(gap.values, gap.moves.astype(np.float32), gap.moves.astype(np.float32)))
-        parts = ("values", "added", "left_out")
-        return Measured(*(np.concatenate([getattr(each, part) for each in measured], axis=-1) for part in parts))
+            measured.append(_gaps_measured(theirs, self.inside))
+        return beside(measured)
 
 
 def _gaps(rows: pd.DataFrame, inside: np.ndarray) -> Gaps:
     labels, probs = labels_and_probs(rows)
     return gaps(inside, labels, probs.argmax(axis=1) == labels, pd.factorize(rows["patient_id"], sort=True)[0], probs.shape[1])
+
+
+def _gaps_measured(rows: pd.DataFrame, inside: np.ndarray) -> Measured:
+    found = _gaps(rows, inside)
+    moved = found.moves.astype(np.float32)
+    return Measured(found.values, moved, moved, np.zeros((0, len(found.values)), np.float32))
 
 
 def _point_of(run: Run, group: Group) -> Group:
@@ -354,11 +362,11 @@ def _changed(baseline: Run, run: Run) -> dict[str, tuple[Any, Any]]:
     return changed
 
 
-def _notes(patients: int, noises: Sequence[Noise], recipes: Sequence[Recipe], question: Question) -> tuple[str, ...]:
+def _notes(test: TestSet, noises: Sequence[Noise], recipes: Sequence[Recipe], question: Question) -> tuple[str, ...]:
     seeds = ", ".join(f"{recipe.name} {len(recipe.runs)}" for recipe in recipes)
     notes = [
-        f"Intervals: {100 * (1 - question.alpha):g} %, over patients ({patients:,}, the same for all) and over trainings (runs: {seeds}). "
-        f"How far two runs of one recipe lie apart: from {noises[0].source}."
+        f"Intervals: {100 * (1 - question.alpha):g} %, over patients ({test.patients:,}, the same for all) and over trainings "
+        f"(runs: {seeds}). How far two runs of one recipe lie apart: from {noises[0].source}."
     ]
     wide = [recipe.name for recipe, noise in zip(recipes, noises, strict=True) if _lies_apart(noise, noises)]
     if wide:
@@ -369,8 +377,13 @@ def _notes(patients: int, noises: Sequence[Noise], recipes: Sequence[Recipe], qu
             f"The study may be looked at before its end (`report.looks`), and each look is paid for: the intervals are wider "
             f"({', '.join(early)}), so that all looks together keep to {100 * (1 - question.alpha):g} %."
         )
-    if patients < 30:
-        notes.append(f"Only {patients} patients were tested: intervals from so few are too narrow.")
+    if test.reference:
+        notes.append(
+            f"Of {len(test.reference.rows):,} of {len(test.rows):,} photos raters gave several labels: intervals are also over which "
+            "of these is the truth, the same for all recipes."
+        )
+    if test.patients < 30:
+        notes.append(f"Only {test.patients} patients were tested: intervals from so few are too narrow.")
     return tuple(notes)
 
 

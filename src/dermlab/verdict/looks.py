@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 from dermlab.run.errors import ParamsError
@@ -49,6 +48,8 @@ def level_at(looks: Sequence[int], seeds: int, plan: Plan, alpha: float) -> floa
 
 def level(fractions: Sequence[float], alpha: float) -> float:
     """Two-sided level of the last of some looks. fractions: of the information of the end, rising to at most 1."""
+    from scipy.optimize import brentq
+
     t = np.maximum.accumulate(np.asarray(fractions, float))
     spent = 4 * ndtr(ndtri(alpha / 4) / np.sqrt(t))  # both sides, each as one that has half of it
     bound = -ndtri(spent[0] / 2)

@@ -37,14 +37,14 @@ class Plan:
 
     def tells(self, seeds: int, patients: float) -> float:
         """The smallest difference that is told apart four times in five."""
-        from scipy.stats import t
+        from scipy.special import stdtrit
 
         scale = self.patients / patients
         shared, between = self.shared * scale, self.error(seeds, patients) ** 2 - self.shared * scale
         trained = max(self.pool, self.recipes * (seeds - 1), 1)
         below = shared**2 / max(patients - 1, 1) + between**2 / trained
         freedom = (shared + between) ** 2 / below if below > 0 else math.inf
-        return self.error(seeds, patients) * float(t.ppf(1 - self.alpha / 2, freedom) + t.ppf(POWER, freedom))
+        return self.error(seeds, patients) * float(stdtrit(freedom, 1 - self.alpha / 2) + stdtrit(freedom, POWER))
 
     def needed(self, size: float) -> "Need":
         for seeds in range(self.seeds + 1, MOST_SEEDS + 1):

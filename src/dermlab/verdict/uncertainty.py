@@ -5,12 +5,13 @@ the two has right counts), and because another seed would have trained another n
 in machine learning benchmarks). Both recipes are scored on all patients, so that runs x patients are crossed, and the variance of the
 difference of the means of n and of m runs is the sum of two parts:
 
-    what recipes share over their runs, over patients             max(0, V - I / n - J / m)
+    what recipes share over their runs, over patients             max(0, V - I / n - J / m) + W
     what runs of one recipe do not share, patients included       S / n + T / m
 
 V: the variance over patients of the difference of means, from each patient's moves; S, T: the variance of a score between runs of the one
 recipe and of the other on these patients, each its own, shrunk towards that of all recipes, since a few runs tell little of it; I, J: the
-parts of S and T that these patients explain, which V holds too. The interval is Student's, with Satterthwaite's degrees of freedom (1946).
+parts of S and T that these patients explain, which V holds too; W: the variance over what the truth of photos may be whose raters disagree
+(`scores.reference`), the same draws for both recipes. The interval is Student's, with Satterthwaite's degrees of freedom (1946).
 `benchmarks/verdict.py` simulates how often it holds.
 
 M scores, P patients.
@@ -20,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtr, stdtrit
 
 from dermlab.scores.influence import Measured, degrees, variance
 
@@ -46,7 +48,7 @@ class Estimate:
     """A recipe's mean minus the baseline's, of each score: float [M] each, but for the moves."""
 
     delta: np.ndarray
-    shared: np.ndarray  # the variance that only other patients can lower
+    shared: np.ndarray  # the variance that only more patients, or raters who agree, can lower
     between: np.ndarray  # the variance that more seeds lower
     moves: np.ndarray  # [P, M], of the difference
     error: np.ndarray  # the standard error
@@ -65,16 +67,12 @@ class Estimate:
     @property
     def p(self) -> np.ndarray:
         """[M]: two-sided, of no difference."""
-        from scipy.stats import t
-
         size = np.divide(np.abs(self.delta), self.error, out=np.zeros_like(self.delta), where=self.error > 0)
-        return 2 * t.sf(size, self.degrees)
+        return 2 * stdtr(self.degrees, -size)
 
 
 def _half(error: np.ndarray, freedom: np.ndarray, alpha: float) -> np.ndarray:
-    from scipy.stats import t
-
-    return error * t.ppf(1 - alpha / 2, freedom)
+    return error * stdtrit(freedom, 1 - alpha / 2)
 
 
 def noise_of(recipes: Sequence[Runs], others: Sequence[Runs] = (), top1: int = 0) -> list[Noise]:
@@ -140,8 +138,9 @@ def estimate(new: Runs, old: Runs, of_new: Noise, of_old: Noise) -> Estimate:
     patients, freedom = variance(moves), degrees(moves)
     if not (of_new.of_patients.any() or of_old.of_patients.any()):  # no spread between runs has seen what a class of one patient hides
         patients = (patients + variance(change("left_out"))) / 2
+    truths = variance(change("truths"))
     explained = of_new.of_patients / len(new) + of_old.of_patients / len(old)
-    shared, ours, theirs = np.maximum(0, patients - explained), of_new.total / len(new), of_old.total / len(old)
+    shared, ours, theirs = np.maximum(0, patients - explained) + truths, of_new.total / len(new), of_old.total / len(old)
     between, total = ours + theirs, shared + ours + theirs
     trained = _ratio(between**2, ours**2 / of_new.degrees + theirs**2 / of_old.degrees, of_new.pool)
     below = shared**2 / freedom + between**2 / np.minimum(trained, of_new.pool)

@@ -1,0 +1,189 @@
+"""data/reviews.csv, the record of what readers said of photos, which only grows; and data/readers.csv, the numbers by which pages and
+reports call them.
+
+A page numbers its reader and exports lines of the record's columns, `reader 2` in place of a name. What is concluded from the record
+stands in data/relabels.csv.
+"""
+
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from dermlab.data.classes import Classes
+from dermlab.data.ledger import DROP, READERS
+from dermlab.data.lines import LAST, as_table, mended_id, read_lines, why_no_words
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
+from dermlab.run.files import write_text
+
+HEADER = ("image_id", "answer", "confidence", "seconds", "mode", "page", "place", "reason", *LAST)
+QUESTION = ["page", "place", "image_id"]  # names one question put to one reader: on a page a photo may be asked about twice
+NUMBERS = ("reader", "name")  # columns of data/readers.csv
+CANNOT_TELL = "cannot tell"
+THEN = " > "  # between the classes of an answer that names several, the likeliest first
+CONFIDENCE = ("sure", "likely", "unsure")
+# How a photo was shown: without its label; with label and suggestion; with what the readers who differ had said.
+BLIND, OPEN, ADJUDICATION = MODES = ("blind", "open", "adjudication")
+MOST_SECONDS = 86_400
+CALLED = re.compile(r"reader ([1-9]\d{0,5})")  # what pages and reports call a reader
+
+
+@dataclass(frozen=True)
+class Record:
+    answers: pd.DataFrame  # columns HEADER, `seconds` and `place` as numbers; the index is the line in the file
+    # Lines of another catalog, with what is wrong: the record only grows, so a photo or a class that is gone leaves them in it
+    set_aside: tuple[str, ...] = ()
+
+
+def page_name(classes: Classes, asked: str) -> str:
+    """By which answers name their page: a digest of the classes it offers, and one of what it asks. A letter first, or a spreadsheet would
+    take it for a number."""
+    return f"p{_digest(','.join(classes.names))}-{_digest(asked)}"
+
+
+def is_of(page: str, classes: Classes) -> bool:
+    """Whether a page offered these classes."""
+    return page.startswith(f"p{_digest(','.join(classes.names))}-")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def first_answer(answer: pd.Series) -> pd.Series:
+    """The class that counts of an answer that may name several; `drop` and `cannot tell` as they are."""
+    return answer.str.split(THEN).str[0]
+
+
+def read_answers(path: Path) -> pd.DataFrame:
+    """Columns HEADER, `seconds` and `place` as numbers, in the file's order; the index is the line. Raises ContractError naming the line:
+    what `read_lines` refuses, a confidence, a mode, seconds, a page or a place that no page writes, and a question that is answered twice
+    in two ways. A question answered twice in one way is there once, its first line."""
+    lines = read_lines(Path(path), HEADER)
+    for number, line in lines:
+        if why := _broken(line):
+            raise ContractError(f"{path}, line {number}, image {line['image_id']!r}: {why}")
+    answers = as_table(lines, HEADER).astype({"seconds": float, "place": int})
+    check_no_contradiction([(Path(path), answers)])
+    return answers[~answers.duplicated(QUESTION)]
+
+
+def _broken(line: dict[str, str]) -> str:
+    valid = ("", *CONFIDENCE) if line["answer"] in (CANNOT_TELL, DROP) else CONFIDENCE
+    if line["confidence"] not in valid:
+        return f"confidence {line['confidence']!r} is not one of {', '.join(CONFIDENCE)}."
+    if line["mode"] not in MODES:
+        return f"mode {line['mode']!r} is not one of {', '.join(MODES)}."
+    if not re.fullmatch(r"\d{1,5}(\.\d+)?", line["seconds"]) or float(line["seconds"]) > MOST_SECONDS:
+        return f"seconds {line['seconds']!r} is no number such as 12.5, up to {MOST_SECONDS:,}. A spreadsheet may have rewritten it."
+    if not re.fullmatch(r"p[0-9a-f]{8}-[0-9a-f]{8}", line["page"]):
+        return f"page {line['page']!r} is no name of a page. A spreadsheet may have rewritten it; export the answers again."
+    if not re.fullmatch(r"[1-9]\d{0,5}", line["place"]):
+        return f"place {line['place']!r} is no whole number such as 12. A spreadsheet may have rewritten it."
+    return ""
+
+
+def check_no_contradiction(files: Sequence[tuple[Path, pd.DataFrame]]) -> None:
+    """That no question is answered in two ways, in one file or in several. Raises ContractError with both lines of the first that is."""
+    first: dict[tuple, tuple[str, str, str]] = {}
+    for path, answers in files:
+        for line, row in zip(answers.index, answers[[*QUESTION, "answer", "reviewer"]].itertuples(index=False), strict=True):
+            *question, answer, reader = row
+            where, answer_before, reader_before = first.setdefault(tuple(question), (f"{path}, line {line}", answer, reader))
+            if (answer_before, reader_before) == (answer, reader):
+                continue
+            differs = f"{answer!r}, but {where}, says {answer_before!r} to the same question"
+            if reader_before != reader:
+                differs = f"it was answered by another reader than {where}, says of the same page"
+            raise ContractError(
+                f"{path}, line {line}, image {row.image_id!r}: says {differs}. Nothing was merged. Remove the line that does not hold."
+            )
+
+
+def unfit(answers: pd.DataFrame, catalog: pd.DataFrame, classes: Classes) -> dict[int, str]:
+    """Line -> why it says nothing of this catalog: an image that is not in it, or of val or test; a page of other classes, or a class that
+    is none."""
+    splits = catalog.set_index("image_id")["split"].to_dict()
+    valid = {*classes.names, DROP, CANNOT_TELL}
+    found = {}
+    for line, row in zip(answers.index, answers.itertuples(index=False), strict=True):
+        unknown = [] if row.answer in valid else [part for part in row.answer.split(THEN) if part not in classes.names]
+        if row.image_id not in splits:
+            found[line] = f"is not in the catalog. {mended_id(row.image_id, splits)}"
+        elif splits[row.image_id] != "train":
+            found[line] = f"is a {splits[row.image_id]} image. Only training labels may change; remove the line."
+        elif unknown:
+            found[line] = f"the answer {unknown[0]!r} is not one of {', '.join((*classes.names, CANNOT_TELL, DROP))}."
+        elif not is_of(row.page, classes):
+            found[line] = "was answered on an older page, which offered other classes. Ask again on a new one (`dermlab review --reader`)."
+    return found
+
+
+def read_record(catalog: pd.DataFrame, classes: Classes, path: Path = paths.REVIEWS) -> Record:
+    """What was said of the training rows of this catalog; nothing where there is no record yet. Raises ContractError as `read_answers`."""
+    answers = read_answers(path) if path.exists() else as_table([], HEADER).astype({"seconds": float, "place": int})
+    aside = unfit(answers, catalog, classes)
+    said = tuple(f"{path}, line {line}, image {answers.at[line, 'image_id']!r}: {why}" for line, why in aside.items())
+    return Record(answers.drop(index=list(aside)), said)
+
+
+def read_readers(path: Path = paths.READERS) -> dict[str, int]:
+    """Name -> number, in the order of the file. Raises ContractError naming the line: a name or a number that stands twice (two branches
+    may each have given it), or is none."""
+    if not path.exists():
+        return {}
+    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
+    if not rows or tuple(rows[0]) != NUMBERS:
+        raise ContractError(f"{path}, line 1: the header is not {','.join(NUMBERS)}. Restore the file: `git checkout {path}`.")
+    found: dict[str, int] = {}
+    for line, row in enumerate(rows[1:], start=2):
+        if not any(row):
+            continue
+        if len(row) != len(NUMBERS) or not re.fullmatch(r"[1-9]\d{0,5}", row[0]):
+            raise ContractError(f"{path}, line {line}: must be a number and a name, as in 3,Anna.")
+        check_name(row[1], f"{path}, line {line}")
+        number, name = int(row[0]), row[1]
+        if found.get(name, number) != number or number in [of for who, of in found.items() if who != name]:
+            raise ContractError(f"{path}, line {line}: this name or number stands there already. Keep one name a number.")
+        found[name] = number
+    return found
+
+
+def check_name(name: str, where: str) -> None:
+    """Of a reader. Raises ContractError, without the name where it might be shown to others."""
+    why = why_no_words(name) if name.strip() else "is empty"
+    if "," in name or "=" in name:
+        why = "holds a comma or `=`, which tables and commands take for their own"
+    elif name != name.strip() or CALLED.fullmatch(name.lower()) or name.lower() == READERS:
+        why = f"has blanks around it, or is `{READERS}` or a number of one, by which nobody is told from others"
+    if why:
+        raise ContractError(f"{where}: the name of a reader {why}. Write it otherwise, such as Anna or A.B.")
+
+
+def number_of(names: Sequence[str], path: Path = paths.READERS) -> dict[str, int]:
+    """The numbers of these readers; new ones get the next and are added to the file. Raises ContractError."""
+    for name in names:
+        check_name(name, "--reader")
+    readers = read_readers(path)
+    for name in names:
+        readers.setdefault(name, 1 + max(readers.values(), default=0))
+    write_readers(readers, path)
+    return {name: readers[name] for name in names}
+
+
+def write_readers(readers: dict[str, int], path: Path = paths.READERS) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([NUMBERS, *((number, name) for name, number in readers.items())])
+    if not path.exists() or path.read_text(encoding="utf-8-sig") != text.getvalue():
+        write_text(path, text.getvalue())
+
+
+def called(number: int) -> str:
+    return f"reader {number}"

@@ -1,0 +1,142 @@
+"""What is concluded from readers' answers: lines of the ledger data/relabels.csv, by the rule that params.yaml states."""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dermlab.data.classes import Classes
+from dermlab.data.ledger import DROP, HEADER, READERS
+from dermlab.data.lines import read_lines
+from dermlab.data.reviews import CANNOT_TELL
+from dermlab.review.opinions import adjudicated, encoded, opinions_of, probabilities_of_flags, said_drop
+from dermlab.review.params import ReviewParams
+from dermlab.review.posterior import posterior
+from dermlab.run.errors import ContractError
+from dermlab.run.files import write_text
+
+UNDECIDED = ""
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    ledger: pd.DataFrame  # columns of the ledger, a row a photo that is decided, sorted by image_id
+    disputed: tuple[str, ...]  # image ids: enough readers, and the rule decides nothing
+    waiting: tuple[str, ...]  # image ids: fewer readers than `review.readers`
+    by_hand: int  # photos that one person settled in the ledger, whose line stands whatever readers say
+
+    def counts(self) -> tuple[int, int, int]:
+        """(relabelled, confirmed, dropped)."""
+        dropped = int((self.ledger["to_label"] == DROP).sum())
+        confirmed = int((self.ledger["to_label"] == self.ledger["from_label"]).sum())
+        return len(self.ledger) - dropped - confirmed, confirmed, dropped
+
+
+def conclude(
+    answers: pd.DataFrame, catalog: pd.DataFrame, flags: pd.DataFrame | None, classes: Classes, by_hand: set[str], params: ReviewParams
+) -> Conclusion:
+    """answers: of `Record`. flags: for the rule `model` alone. by_hand: images that a person's own line of the ledger settles."""
+    opinions, words = opinions_of(answers), adjudicated(answers)
+    asked = opinions.notna().sum(axis=1)
+    enough = opinions[((asked >= params.readers) | opinions.index.isin(words.index)) & ~opinions.index.isin(by_hand)]
+    decided = RULES[params.rule](enough, opinions, flags, classes)
+    decided.update(words[words.index.isin(enough.index)])
+    labels = catalog.set_index("image_id")["label"]
+    lines = decided[decided != UNDECIDED].sort_index()
+    dates = answers.groupby("image_id")["date"].max()
+    reasons = [_reason(opinions.loc[image], to, image in words.index) for image, to in lines.items()]
+    ledger = pd.DataFrame(
+        {
+            "image_id": lines.index, "from_label": labels.reindex(lines.index).to_numpy(), "to_label": lines.to_numpy(), "reason": reasons,
+            "reviewer": READERS, "date": dates.reindex(lines.index).to_numpy(),
+        },
+        columns=list(HEADER),
+    )  # fmt: skip
+    waiting = opinions.index[~opinions.index.isin([*enough.index, *by_hand])]
+    return Conclusion(
+        ledger, tuple(decided.index[decided == UNDECIDED].sort_values()), tuple(waiting), int(opinions.index.isin(by_hand).sum())
+    )
+
+
+def _reason(votes: pd.Series, to: str, adjudicated: bool) -> str:
+    """In the words that the report counts: how many of how many readers had said it."""
+    votes = votes.dropna()
+    said = f"{(votes == to).sum()} of {len(votes)} readers"
+    if adjudicated:
+        return f"{said}, adjudicated"
+    return said if (votes == to).sum() * 2 > len(votes) else f"{said}, with the flags"
+
+
+def _of_votes(share: Callable[[int], float]) -> Callable[..., pd.Series]:
+    def rule(enough: pd.DataFrame, opinions: pd.DataFrame, flags: pd.DataFrame | None, classes: Classes) -> pd.Series:
+        def decide(votes: pd.Series) -> str:
+            counts = votes.value_counts()
+            counts = counts[counts.index != CANNOT_TELL]  # says nothing for a class, and counts among the readers
+            return counts.index[0] if len(counts) and counts.iloc[0] > share(int(votes.notna().sum())) else UNDECIDED
+
+        return pd.Series({image: decide(votes) for image, votes in enough.iterrows()}, dtype=object)
+
+    return rule
+
+
+majority = _of_votes(lambda readers: readers / 2)
+unanimous = _of_votes(lambda readers: readers - 0.5)
+
+
+def model(enough: pd.DataFrame, opinions: pd.DataFrame, flags: pd.DataFrame | None, classes: Classes) -> pd.Series:
+    """The class that the flags and the readers together hold for more likely than not (`posterior`). It knows classes alone: a photo that
+    somebody would drop, or of which nobody names a class, is decided by the majority."""
+    decided = majority(enough, opinions, flags, classes)
+    named = opinions[~said_drop(opinions)]
+    labels = encoded(named, classes)
+    known = np.isfinite(labels).any(axis=1)
+    if not len(enough) or not known.any():
+        return decided
+    if flags is None:
+        raise ContractError("The rule `model` needs data/flags.parquet. Run `dvc repro flag`, or set `review.rule` to majority.")
+    images = named.index[known]
+    together, _ = posterior(labels[known], probabilities_of_flags(flags, images, classes))
+    likeliest = pd.Series(np.array(classes.names, dtype=object)[together.argmax(axis=1)], index=images)
+    likeliest[together.max(axis=1) <= 0.5] = UNDECIDED
+    decided.update(likeliest[likeliest.index.isin(enough.index)])
+    return decided
+
+
+RULES: dict[str, Callable[..., pd.Series]] = {"majority": majority, "unanimous": unanimous, "model": model}
+
+
+def check_classes_remain(where: str, catalog: pd.DataFrame, classes: Classes, images: pd.Series, labels: pd.Series) -> None:
+    """That a class keeps a training row once these images bear these labels: better said now than after the commit. Raises
+    ContractError."""
+    train = catalog[catalog["split"] == "train"].set_index("image_id")["label"]
+    after = train.copy()
+    after.loc[images.to_numpy()] = labels.to_numpy()
+    if emptied := [name for name in classes.targets if (train == name).any() and not (after == name).any()]:
+        raise ContractError(
+            f"{where} would take the last training row of: {', '.join(emptied)}. Nothing was merged. Leave one in, or lock the source "
+            "again so that the class joins `other` (--min-class-count)."
+        )
+
+
+def write_conclusion(conclusion: Conclusion, ledger: Path) -> bool:
+    """Puts the concluded lines in place of those that were concluded before; a person's own lines keep their bytes and their order.
+    Whether anything changed."""
+    before = ledger.read_bytes().decode("utf-8")
+    raw = list(io.StringIO(before, newline=""))
+    kept, done = [raw[0]], 1
+    for number, line in read_lines(ledger, HEADER):
+        if line["reviewer"] != READERS:
+            kept += raw[done:number]
+        done = number
+    text = "".join(kept).rstrip("\r\n") + "\n"
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\n").writerows(conclusion.ledger[list(HEADER)].itertuples(index=False))
+    after = text + lines.getvalue()
+    if after == before or (conclusion.ledger.empty and all(line["reviewer"] != READERS for _, line in read_lines(ledger, HEADER))):
+        return False
+    write_text(ledger, after)
+    return True

@@ -1,0 +1,126 @@
+"""Readers' answers, from the files that their pages exported into the record data/reviews.csv, and what is concluded: all or nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from dermlab.data.classes import Classes
+from dermlab.data.ledger import read_ledger
+from dermlab.data.lines import append_lines, check_new
+from dermlab.data.reviews import (
+    CALLED,
+    HEADER,
+    QUESTION,
+    Record,
+    called,
+    check_name,
+    check_no_contradiction,
+    read_answers,
+    read_readers,
+    read_record,
+    unfit,
+    write_readers,
+)
+from dermlab.data.tables import FLAGS, read_table
+from dermlab.review.conclude import Conclusion, check_classes_remain, conclude, write_conclusion
+from dermlab.review.params import ReviewParams, read_review
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
+from dermlab.run.files import write_text
+
+NAMED = 5  # wrong lines an error names
+
+
+@dataclass(frozen=True)
+class Merged:
+    added: int  # answers
+    already_there: int
+    record: Record
+    conclusion: Conclusion
+    params: ReviewParams  # by which it was concluded
+
+
+def is_of_readers(path: Path) -> bool:
+    """Whether a file holds readers' answers, and not one person's decisions. Whatever is neither is for the reader of decisions to
+    refuse, who names what belongs there."""
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            return "answer" in file.readline()
+    except OSError:
+        return False
+
+
+def merge_answers(files: Sequence[Path], catalog: pd.DataFrame, classes: Classes) -> Merged:
+    """Appends the new answers to the record in their order, and concludes the ledger anew. An answer that is there already is passed over,
+    so merging twice is merging once.
+
+    Raises ContractError, with nothing written, where a line breaks a rule (`read_answers`), says nothing of this catalog (`unfit`), holds
+    what is no plain text (`check_new`), is of a reader who has no number, or answers a question otherwise than another file or the record.
+    """
+    readers = read_readers()
+    found = [(path, _named(path, read_answers(path), readers)) for path in files]
+    for path, answers in found:
+        if wrong := unfit(answers, catalog, classes):
+            lines = [f"line {line}, image {answers.at[line, 'image_id']!r}: {why}" for line, why in list(wrong.items())[:NAMED]]
+            more = f" And {len(wrong) - NAMED} more lines." if len(wrong) > NAMED else ""
+            raise ContractError(f"{path}, {' '.join(lines)}{more} Nothing was merged.")
+        check_new(path, answers)
+    record = read_record(catalog, classes)
+    check_no_contradiction([(paths.REVIEWS, record.answers), *found])
+    new = pd.concat([answers for _, answers in found])
+    new = new[~new.duplicated(QUESTION)]
+    there = pd.MultiIndex.from_frame(new[QUESTION]).isin(pd.MultiIndex.from_frame(record.answers[QUESTION]))
+    added = new[~there]
+    known = Record(pd.concat([record.answers, added]), record.set_aside)
+    params = read_review()
+    conclusion = concluded(known, catalog, classes, params)
+    for name in added["reviewer"].unique():
+        readers.setdefault(name, 1 + max(readers.values(), default=0))
+    write_readers(readers)
+    if not paths.REVIEWS.exists():
+        write_text(paths.REVIEWS, ",".join(HEADER) + "\n")
+    append_lines(paths.REVIEWS, added.assign(seconds=added["seconds"].map("{:g}".format))[list(HEADER)])
+    write_conclusion(conclusion, paths.RELABELS)
+    return Merged(len(added), int(there.sum()), known, conclusion, params)
+
+
+def _named(path: Path, answers: pd.DataFrame, readers: dict[str, int]) -> pd.DataFrame:
+    """`reader 2` as the person's name. A record of another clone has names already."""
+    name_of = {called(number): name for name, number in readers.items()}
+    names = {}
+    for line, said in answers["reviewer"].drop_duplicates().items():
+        if said in name_of:
+            names[said] = name_of[said]
+        elif CALLED.fullmatch(said):
+            raise ContractError(
+                f"{path}, line {line}: {said} has no name in {paths.READERS}. Merge where the page was made, or bring that file here "
+                "(`git pull`). Nothing was merged."
+            )
+        else:
+            check_name(said, f"{path}, line {line}")
+            names[said] = said
+    return answers.assign(reviewer=answers["reviewer"].map(names))
+
+
+def concluded(record: Record, catalog: pd.DataFrame, classes: Classes, params: ReviewParams) -> Conclusion:
+    """What the record says, and that the ledger may say it. Raises ContractError where it would leave a class without a training row."""
+    own = read_ledger(paths.RELABELS, catalog, classes, by_hand=True)
+    conclusion = conclude(record.answers, catalog, flags_if_there(), classes, set(own["image_id"]), params)
+    both = pd.concat([own, conclusion.ledger])
+    check_classes_remain(str(paths.REVIEWS), catalog, classes, both["image_id"], both["to_label"])
+    return conclusion
+
+
+def conclude_anew(catalog: pd.DataFrame, classes: Classes) -> Merged:
+    """As after a merge, without one: where the rule, the record or the catalog changed. Raises ContractError."""
+    record, params = read_record(catalog, classes), read_review()
+    conclusion = concluded(record, catalog, classes, params)
+    write_conclusion(conclusion, paths.RELABELS)
+    return Merged(0, 0, record, conclusion, params)
+
+
+def flags_if_there() -> pd.DataFrame | None:
+    """What readers say can be merged where no stage was run."""
+    return read_table(paths.FLAGS, FLAGS) if paths.FLAGS.exists() else None

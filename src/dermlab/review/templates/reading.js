@@ -1,0 +1,401 @@
+// The card on the screen, keys, touches and dialogs. Nothing here knows the label of a blind page: it is not in the page.
+
+let chosen = []; // classes, the likeliest first
+let useless = new Set(); // photos of this card that say nothing
+let marked = -1; // place in the list of classes, -1 for none
+let spent = 0; // milliseconds at this card
+let seenAt = Date.now();
+let ahead; // the next card's first photo, decoded
+
+function tick() {
+  const now = Date.now();
+  if (!document.hidden) spent += Math.min(now - seenAt, IDLE);
+  seenAt = now;
+}
+
+function render() {
+  const card = current();
+  $("card").hidden = document.querySelector("nav").hidden = !card;
+  $("done").hidden = Boolean(card);
+  $("unstored").hidden = stored;
+  const later = entries.length - answered().length;
+  $("count").textContent = `${Math.min(entries.length + 1, content.cards.length)} of ${content.cards.length}${later ? ` · ${later} put off` : ""}`;
+  $("progress").max = content.cards.length;
+  $("progress").value = entries.length;
+  if (!card) return renderDone(later);
+  const next = following(card);
+  ahead = new Image();
+  if (next) ahead.src = photoOf(next.images[0]);
+  [chosen, useless, spent, seenAt] = [[], new Set(), 0, Date.now()];
+  light(100);
+  renderPhotos(card);
+  renderHints(card.hints ?? []);
+  renderPatient(card.answers);
+  $("reason").value = $("search").value = "";
+  $("image-id").textContent = card.images.join(" ");
+  renderChosen();
+  listClasses();
+  $("card").scrollTop = $("facts").scrollTop = $("photos").scrollLeft = 0;
+}
+
+function renderPhotos(card) {
+  $("photos").className = card.images.length > 1 ? "several" : "";
+  const figures = card.images.map((id, index) => {
+    const [box, button, photo] = ["figure", "button", "img"].map((tag) => document.createElement(tag));
+    photo.src = photoOf(id);
+    photo.alt = `Photo ${index + 1} of ${card.images.length}`;
+    button.type = "button";
+    button.className = "open";
+    button.setAttribute("aria-label", `Enlarge photo ${index + 1} of ${card.images.length}`);
+    button.addEventListener("click", () => enlarge(index));
+    button.append(photo);
+    box.append(button);
+    if (card.images.length > 1) box.append(uselessButton(id, index));
+    return box;
+  });
+  $("photos").replaceChildren(...figures);
+}
+
+function uselessButton(id, index) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "useless";
+  button.setAttribute("aria-pressed", "false");
+  button.textContent = `Leave photo ${index + 1} out`;
+  button.addEventListener("click", () => toggleUseless(index));
+  return button;
+}
+
+function toggleUseless(index) {
+  const id = current().images[index];
+  if (id === undefined || current().images.length === 1) return;
+  if (!useless.delete(id)) useless.add(id);
+  const button = document.querySelectorAll(".useless")[index];
+  button.setAttribute("aria-pressed", useless.has(id));
+  button.textContent = useless.has(id) ? `Photo ${index + 1} is left out` : `Leave photo ${index + 1} out`;
+  say(useless.has(id) ? `Photo ${index + 1} is dropped, whatever the others show.` : `Photo ${index + 1} counts again.`);
+}
+
+function renderHints(hints) {
+  const buttons = hints.map(([what, answer]) => {
+    const button = document.createElement("button");
+    const words = document.createElement("span");
+    const name = document.createElement("b");
+    [words.textContent, name.textContent] = [what, answer];
+    button.type = "button";
+    button.append(words, name);
+    button.addEventListener("click", () => take(answer));
+    return button;
+  });
+  $("hints").hidden = !hints.length;
+  $("hints").replaceChildren(...buttons);
+}
+
+function take(answer) {
+  if (answer === CANNOT_TELL || answer === DROP) return settle(answer, "");
+  chosen = content.classes.includes(answer) ? [answer] : answer.split(THEN);
+  renderChosen();
+  listClasses();
+}
+
+function renderPatient(answers) {
+  const rows = answers.map(([question, answer]) => {
+    const row = document.createElement("div");
+    const [term, value] = [document.createElement("dt"), document.createElement("dd")];
+    [term.textContent, value.textContent] = [question, answer];
+    row.append(term, value);
+    return row;
+  });
+  $("answers").replaceChildren(...(rows.length ? rows : ["none given"]));
+}
+
+function renderChosen() {
+  const chips = chosen.map((name, place) => {
+    const chip = document.createElement("button");
+    chip.type = "button";
+    chip.textContent = `${place + 1}. ${name} ×`;
+    chip.setAttribute("aria-label", `Take back ${name}, the answer number ${place + 1}`);
+    chip.addEventListener("click", () => drop(name));
+    return chip;
+  });
+  $("chosen").replaceChildren(...(chips.length ? chips : ["Choose a class; a second and a third one if you hesitate."]));
+  for (const button of document.querySelectorAll("nav [data-confidence]")) button.disabled = !chosen.length;
+}
+
+function drop(name) {
+  chosen = chosen.filter((other) => other !== name);
+  renderChosen();
+  listClasses();
+}
+
+// Names that begin with what was typed, then those that contain it, then those with a synonym that does. `other` stands last in a list
+// that nothing narrows.
+function matches(typed) {
+  const names = content.classes.filter((name) => name !== "other").sort().concat("other");
+  const asked = typed.trim().toLowerCase();
+  if (!asked) return names.map((name) => [name, ""]);
+  const rank = (name) => {
+    if (name.toLowerCase().startsWith(asked)) return [0, ""];
+    if (name.toLowerCase().includes(asked)) return [1, ""];
+    const synonyms = content.synonyms[name] ?? [];
+    const other = synonyms.find((word) => word.toLowerCase().startsWith(asked)) ?? synonyms.find((word) => word.toLowerCase().includes(asked));
+    return other ? [2, other] : [3, ""];
+  };
+  const found = names.map((name) => [name, ...rank(name)]).filter(([, place]) => place < 3);
+  return found.sort((one, other) => one[1] - other[1]).map(([name, , synonym]) => [name, synonym]);
+}
+
+function listClasses() {
+  const typed = $("search").value;
+  const options = matches(typed).map(([name, synonym], place) => {
+    const option = document.createElement("div");
+    option.id = `option-${place}`;
+    option.role = "option";
+    option.dataset.name = name;
+    option.textContent = name;
+    option.className = chosen.includes(name) ? "chosen" : "";
+    if (synonym) {
+      const note = document.createElement("span");
+      note.textContent = synonym;
+      option.append(note);
+    }
+    option.addEventListener("click", () => choose(name));
+    return option;
+  });
+  $("options").replaceChildren(...(options.length ? options : ["no class of this name"]));
+  mark(typed.trim() && options.length ? 0 : -1);
+}
+
+function mark(place) {
+  marked = place;
+  const options = [...$("options").children];
+  options.forEach((option, index) => option.setAttribute("aria-selected", index === marked));
+  options[marked]?.scrollIntoView({ block: "nearest" });
+  $("search").setAttribute("aria-activedescendant", options[marked]?.id ?? "");
+}
+
+function choose(name) {
+  if (chosen.includes(name)) return drop(name);
+  chosen.push(name);
+  $("search").value = "";
+  renderChosen();
+  listClasses();
+  say(`${chosen.length}. ${name}. 1 sure, 2 likely, 3 unsure.`);
+  if (!matchMedia("(pointer: coarse)").matches) $("search").focus({ preventScroll: true });
+}
+
+function settle(answer, confidence) {
+  const card = current();
+  if (!card) return;
+  if (Array.isArray(answer) && !answer.length) return say("Choose a class first, or say that you cannot tell.");
+  tick();
+  // photos that say nothing are dropped whatever is said of the others; of all of them nothing is left to say it of
+  if (Array.isArray(answer) && useless.size === card.images.length) answer = DROP;
+  const left = Array.isArray(answer) ? [...useless] : [];
+  decide(card, answer, left, Array.isArray(answer) ? confidence : "", Math.round(spent / 100) / 10, $("reason").value);
+  const told = answer === null ? "Put off" : Array.isArray(answer) ? `${answer.join(", then ")}, ${confidence}` : answer === DROP ? "Dropped" : "Cannot tell";
+  goOn(`${told}. ← takes it back.`);
+}
+
+function takeBack() {
+  const last = undo();
+  goOn(last ? "Taken back." : "Nothing to take back.");
+}
+
+// Focus leaves the button that was pressed, or the next space would press it again.
+function goOn(text) {
+  render();
+  const card = current();
+  say(card ? `${text} Card ${entries.length + 1} of ${content.cards.length}.` : `${text} That was the last card.`);
+  $(card ? "card" : "done").focus({ preventScroll: true });
+  scrollTo(0, 0);
+}
+
+function renderDone(later) {
+  const told = answered();
+  const cannot = told.filter((entry) => entry.answer === CANNOT_TELL).length;
+  $("summary").textContent = `${told.length} answered (of ${cannot} you could not tell), ${later} put off.`;
+  $("again").hidden = !later;
+  $("again").textContent = `Ask the ${later} put off again`;
+}
+
+function exportCsv() {
+  const count = answered().length;
+  if (!count) return say("Nothing to export yet.");
+  download(asCsv(), `answers-${content.reviewer.replace(" ", "-")}.csv`);
+  unexported = false;
+  say(`${count} answers exported. Send the file back, or go on from it on another device (Import).`);
+}
+
+async function importCsv() {
+  const [file] = $("file").files;
+  if (!file) return;
+  const told = takeOver(await file.text());
+  $("file").value = "";
+  goOn(told);
+}
+
+// Photos are dark or glaring; the pixels stay as they are.
+function light(share) {
+  const bright = Math.min(300, Math.max(40, share));
+  $("light").value = bright;
+  for (const photo of document.querySelectorAll("#photos img, #zoom img")) photo.style.filter = `brightness(${bright}%)`;
+}
+
+let zoomedAt = 0; // place of the photo that is enlarged
+let two = false; // whether the next one stands beside it
+
+function enlarge(index) {
+  zoomedAt = index;
+  two = false;
+  renderZoom();
+  $("zoom").showModal();
+}
+
+function renderZoom() {
+  const { images } = current();
+  const places = two ? [zoomedAt, (zoomedAt + 1) % images.length] : [zoomedAt];
+  const bright = $("light").value;
+  const shown = places.map((place) => {
+    const [box, photo] = ["div", "img"].map((tag) => document.createElement(tag));
+    photo.src = photoOf(images[place]);
+    photo.alt = `Photo ${place + 1} of ${images.length}, enlarged`;
+    photo.draggable = false;
+    photo.style.filter = `brightness(${bright}%)`;
+    box.addEventListener("click", (event) => magnify(box, event));
+    box.addEventListener("pointermove", (event) => box.classList.contains("larger") && aim(box, event));
+    box.append(photo);
+    return box;
+  });
+  $("zoomed").replaceChildren(...shown);
+  $("zoom-said").textContent = images.length > 1 ? `${places.map((place) => place + 1).join(" and ")} of ${images.length}` : "";
+  for (const button of document.querySelectorAll("#zoom .of-several")) button.hidden = images.length < 2;
+}
+
+function magnify(box, event) {
+  box.classList.toggle("larger");
+  aim(box, event);
+}
+
+function aim(box, event) {
+  const { left, top, width, height } = box.getBoundingClientRect();
+  box.firstChild.style.transformOrigin = `${(100 * (event.clientX - left)) / width}% ${(100 * (event.clientY - top)) / height}%`;
+}
+
+function turn(step) {
+  const { images } = current();
+  zoomedAt = (zoomedAt + step + images.length) % images.length;
+  renderZoom();
+}
+
+const ACTS = {
+  cannot: () => settle(CANNOT_TELL, ""),
+  drop: () => settle(DROP, ""),
+  later: () => settle(null, ""),
+  undo: takeBack,
+  export: exportCsv,
+  import: () => $("file").click(),
+  help: () => $("help").showModal(),
+  again: () => {
+    askAgain();
+    goOn("Those that were put off, again.");
+  },
+  close: () => $("zoom").close(),
+  previous: () => turn(-1),
+  next: () => turn(1),
+  two: () => {
+    two = current().images.length > 1 && !two;
+    renderZoom();
+  },
+};
+// While nothing is typed; letters go to the search.
+const KEYS = {
+  1: () => settle(chosen, CONFIDENCE[0]),
+  2: () => settle(chosen, CONFIDENCE[1]),
+  3: () => settle(chosen, CONFIDENCE[2]),
+  0: ACTS.cannot,
+  9: ACTS.drop,
+  ArrowRight: ACTS.later,
+  ArrowLeft: takeBack,
+  " ": () => enlarge(0),
+  Backspace: () => chosen.length && drop(chosen.at(-1)),
+  "+": () => light(Number($("light").value) + 20),
+  "-": () => light(Number($("light").value) - 20),
+  "/": () => $("reason").focus(),
+  "?": ACTS.help,
+};
+const IN_ZOOM = { " ": ACTS.close, ArrowLeft: ACTS.previous, ArrowRight: ACTS.next, b: ACTS.two, "+": KEYS["+"], "-": KEYS["-"] };
+
+function onKey(event) {
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (event.ctrlKey || event.metaKey || event.altKey) {
+    if (!["s", "o"].includes(key) || event.altKey) return;
+    event.preventDefault();
+    return key === "s" ? exportCsv() : ACTS.import();
+  }
+  const open = document.querySelector("dialog[open]");
+  if (open) {
+    if (open.id !== "zoom" || !(key in IN_ZOOM)) return;
+    event.preventDefault();
+    return IN_ZOOM[key]();
+  }
+  const { target } = event;
+  if (target === $("reason")) {
+    if (["Enter", "Escape"].includes(key)) $("card").focus({ preventScroll: true });
+    return;
+  }
+  if (target === $("light") && key.startsWith("Arrow")) return;
+  if (["Enter", " "].includes(key) && target.closest("button")) return; // presses what has the focus
+  if (!current()) return key === "ArrowLeft" ? takeBack() : undefined;
+  const typed = $("search").value;
+  if (event.shiftKey && /^Digit[1-9]$/.test(event.code) && !typed) {
+    event.preventDefault();
+    return toggleUseless(Number(event.code.at(-1)) - 1);
+  }
+  if (["ArrowDown", "ArrowUp", "Enter"].includes(key)) return inList(event, key);
+  if (key === "Escape") $("search").value = "";
+  else if (!typed && key in KEYS) {
+    event.preventDefault();
+    if (!event.repeat || ["+", "-"].includes(key)) KEYS[key](); // a key held down must not run through the cards
+    return;
+  } else if (key.length === 1 && target !== $("search")) $("search").focus({ preventScroll: true }); // and is typed there
+  else return;
+  if (key === "Escape") listClasses();
+}
+
+function inList(event, key) {
+  const options = [...$("options").children];
+  event.preventDefault();
+  if (key === "Enter") return marked >= 0 && options[marked] ? choose(options[marked].dataset.name) : undefined;
+  if (options.length) mark((marked + (key === "ArrowDown" ? 1 : options.length - 1 + (marked < 0))) % options.length);
+}
+
+document.addEventListener("keydown", (event) => {
+  tick();
+  onKey(event);
+});
+document.addEventListener("pointerdown", tick);
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) spent += Math.min(Date.now() - seenAt, IDLE);
+  seenAt = Date.now();
+});
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-act], [data-confidence]");
+  if (!button) return;
+  if (button.dataset.confidence) settle(chosen, button.dataset.confidence);
+  else ACTS[button.dataset.act]();
+});
+$("light").addEventListener("input", () => light(Number($("light").value)));
+$("search").addEventListener("input", listClasses);
+$("file").addEventListener("change", importCsv);
+addEventListener("storage", (event) => {
+  if (event.key !== STORE) return;
+  load(); // answered in another tab
+  render();
+});
+addEventListener("beforeunload", (event) => {
+  if (!stored && unexported) event.preventDefault();
+});
+
+load();
+render();

@@ -1,0 +1,125 @@
+// What a reader answered, kept in this browser, and how it leaves the page and comes back as CSV. Knows nothing of the page's elements.
+
+const STORE = `dermlab-reading:${content.page}`;
+const { cannotTell: CANNOT_TELL, drop: DROP, then: THEN, confidence: CONFIDENCE } = content;
+const IDLE = 120_000; // milliseconds without a touch or a key, after which nobody is taken to be reading
+
+// An entry is {place, answer, useless, confidence, seconds, reason, date}: `place` counts cards from 1; `answer` is a list of classes, one of
+// CANNOT_TELL and DROP, or null where the card was put off; `useless` are photos of the card that say nothing.
+const entryOf = (place) => entries.find((entry) => entry.place === place);
+const placeOf = (card) => content.cards.indexOf(card) + 1;
+
+function isEntry(entry) {
+  const card = content.cards[entry.place - 1];
+  if (!card || !Array.isArray(entry.useless) || !entry.useless.every((id) => card.images.includes(id))) return false;
+  if (entry.answer === null || entry.answer === CANNOT_TELL || entry.answer === DROP) return true;
+  return (
+    Array.isArray(entry.answer) && entry.answer.length > 0 && entry.answer.every((name) => content.classes.includes(name)) &&
+    CONFIDENCE.includes(entry.confidence)
+  );
+}
+
+function load() {
+  try {
+    entries = JSON.parse(localStorage.getItem(STORE) ?? "[]").filter(isEntry);
+  } catch (error) {
+    entries = [];
+    stored = !(error instanceof DOMException); // anything else is a text that is not ours: start anew
+  }
+}
+
+function save() {
+  try {
+    localStorage.setItem(STORE, JSON.stringify(entries));
+  } catch {
+    stored = false;
+  }
+}
+
+// The first card without an entry; undefined at the end.
+const current = () => content.cards.find((card, index) => !entryOf(index + 1));
+const following = (card) => content.cards.find((other, index) => other !== card && !entryOf(index + 1));
+const answered = () => entries.filter((entry) => entry.answer !== null);
+
+function decide(card, answer, useless, confidence, seconds, reason) {
+  entries.push({ place: placeOf(card), answer, useless, confidence, seconds, reason: oneLine(reason), date: today() });
+  unexported = true;
+  save();
+}
+
+function undo() {
+  const last = entries.pop();
+  unexported = entries.length > 0;
+  save();
+  return last;
+}
+
+function askAgain() {
+  entries = answered();
+  save();
+}
+
+// A line a photo; the seconds of a card are shared among its photos.
+function asCsv() {
+  const lines = answered().flatMap(({ place, answer, useless, confidence, seconds, reason, date }) => {
+    const { images } = content.cards[place - 1];
+    const told = Array.isArray(answer) ? answer.join(THEN) : answer;
+    const each = (seconds / images.length).toFixed(1);
+    return images.map((id) => {
+      const said = useless.includes(id) ? DROP : told;
+      const sure = said === told && Array.isArray(answer) ? confidence : "";
+      return [id, said, sure, each, content.mode, content.page, String(place), asText(reason), content.reviewer, date];
+    });
+  });
+  return csvOf(lines);
+}
+
+// Values of CSV as `csvOf` writes it; whatever a spreadsheet made of it is not taken back.
+function parseCsv(text) {
+  const rows = [];
+  let row = [];
+  const value = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/y;
+  while (value.lastIndex < text.length) {
+    const found = value.exec(text);
+    if (!found) return null;
+    row.push(found[1] === undefined ? found[2] : found[1].replaceAll('""', '"'));
+    if (found[3] === ",") continue;
+    rows.push(row);
+    row = [];
+  }
+  return rows;
+}
+
+// Takes over the answers of a file that this page exported, here or on another device. Returns what to say of it. What was answered here
+// already stays.
+function takeOver(text) {
+  const rows = parseCsv(text.replace(/^\ufeff/, ""));
+  if (!rows || String(rows[0]) !== String(content.header)) return "This is no file that a page like this exported. Nothing was taken over.";
+  const lines = rows.slice(1).map((row) => Object.fromEntries(content.header.map((name, place) => [name, row[place]])));
+  if (lines.some((line) => line.page !== content.page)) return "These answers are of another page. Nothing was taken over.";
+  const byPlace = new Map();
+  for (const line of lines) byPlace.set(Number(line.place), [...(byPlace.get(Number(line.place)) ?? []), line]);
+  const found = [...byPlace].map(([place, of]) => entryFrom(place, of));
+  if (!found.every((entry) => entry && isEntry(entry))) return "Some of its lines are not as they were exported. Nothing was taken over.";
+  const here = new Map(answered().map((entry) => [entry.place, String(entry.answer)]));
+  const fresh = found.filter((entry) => !here.has(entry.place));
+  const differ = found.filter((entry) => here.has(entry.place) && here.get(entry.place) !== String(entry.answer)).length;
+  entries = [...entries.filter((entry) => !fresh.some((other) => other.place === entry.place)), ...fresh];
+  save();
+  const stays = differ ? `; ${differ} were answered otherwise here, which stays` : "";
+  return `${fresh.length} answers taken over, ${found.length - fresh.length} were here already${stays}.`;
+}
+
+function entryFrom(place, lines) {
+  const told = lines.find((line) => line.answer !== DROP) ?? lines[0];
+  const one = told.answer === DROP || told.answer === CANNOT_TELL;
+  return {
+    place,
+    answer: one ? told.answer : content.classes.includes(told.answer) ? [told.answer] : told.answer.split(THEN),
+    useless: told.answer === DROP ? [] : lines.filter((line) => line.answer === DROP).map((line) => line.image_id),
+    confidence: told.confidence,
+    seconds: lines.reduce((sum, line) => sum + Number(line.seconds), 0),
+    reason: told.reason.replace(/^'(?=[=+\-@])/, ""),
+    date: told.date,
+  };
+}

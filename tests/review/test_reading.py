@@ -1,0 +1,280 @@
+"""A reader at the page, in a real Chromium: by keyboard and by touch, over a pause and another device, and into the record."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from dermlab.cli import app
+from dermlab.data.classes import Classes
+from dermlab.data.reviews import HEADER
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
+
+CARD = ("t0000", "t0010", "t0020")  # the photos of the first case
+
+
+@pytest.fixture
+def cases(make):
+    """Ten cases of three photos, t0000, t0010 and t0020 and so on, of which the first five are doubtful."""
+    world = make(train=30, ranked=5)
+    world.catalog["case_id"] = [f"case {n % 10}" for n in range(30)] + ["x", "y"]
+    world.write()
+    return world
+
+
+def page_of(*options: str, reader: int = 1) -> str:
+    """Runs `dermlab review` for readers and returns the address of the page of one."""
+    app(["review", "--reader", "Anna", *options], standalone_mode=False)
+    return Path(f"data/review-reader-{reader}.html").resolve().as_uri()
+
+
+def content_of(reader: int = 1) -> dict:
+    text = Path(f"data/review-reader-{reader}.html").read_text()
+    return json.loads(re.search(r'<script type="application/json" id="content">(.*?)</script>', text, re.S)[1])
+
+
+def press(tab, *keys: str) -> None:
+    for key in keys:
+        tab.keyboard.press(key)
+
+
+def export(tab, name: str = "answers-reader-1.csv", keys: str = "Control+s") -> list[dict[str, str]]:
+    with tab.expect_download() as download:
+        tab.keyboard.press(keys)
+    assert download.value.suggested_filename == name
+    download.value.save_as(name)
+    return list(csv.DictReader(Path(name).read_text().splitlines()))
+
+
+def test_a_blind_page_holds_no_label_no_suggestion_and_no_name(cases):
+    cases.catalog["label"] = cases.catalog["label"].replace("tinea", "eczema")  # so that no case is named by its class alone
+    page_of("--blind")
+    content = content_of()
+    assert {key for card in content["cards"] for key in card} == {"images", "answers"}
+    text = json.dumps(content["cards"])
+    assert not any(name in text for name in (*cases.classes.names, "0.83", "mislabeled", "Anna", "secret"))
+    assert "Anna" not in Path("data/review-reader-1.html").read_text()
+
+
+def test_a_page_fetches_nothing_and_may_fetch_nothing(cases):
+    page_of("--blind")
+    page = Path("data/review-reader-1.html").read_text()
+    assert not re.search(r"https?:|[\"'(]//|<link|@import|url\(|<script [^>]*src", page)
+    assert re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1].startswith("default-src 'none'; img-src data:; ")
+
+
+def test_an_open_page_shows_label_and_suggestion_and_one_press_takes_it(cases, tab):
+    tab.goto(page_of())
+    assert tab.locator("#hints button").all_text_contents() == ["Label giveneczema", "Suggestion, 83 %psoriasis"]
+    tab.click("#hints button >> nth=1")
+    press(tab, "2")
+    assert [(line["answer"], line["mode"]) for line in export(tab)] == [("psoriasis", "open")] * 3
+
+
+def test_a_session_by_keyboard(cases, tab, capsys):
+    tab.goto(page_of())
+    assert tab.text_content("#image-id") == " ".join(CARD)
+    press(tab, *"tin", "Enter", *"ecz", "Enter")
+    assert tab.locator("#chosen button").all_text_contents() == ["1. tinea ×", "2. eczema ×"]
+    press(tab, "Backspace", *"acn", "ArrowDown", "ArrowUp", "Enter", "/", *"=odd, light", "Enter", "1")  # tinea, then acne
+    press(tab, "1")  # nothing is chosen
+    assert tab.text_content("#said") == "Choose a class first, or say that you cannot tell."
+    press(tab, "0", "9", "ArrowRight", "ArrowLeft", "ArrowLeft", "0")  # cannot tell; dropped, taken back, cannot tell
+    lines = export(tab)
+    assert list(lines[0]) == list(HEADER)
+    first = [line for line in lines if line["place"] == "1"]
+    assert tuple(line["image_id"] for line in first) == CARD
+    assert {(line["answer"], line["confidence"], line["reason"], line["reviewer"]) for line in first} == {
+        ("tinea > acne", "sure", "'=odd, light", "reader 1")
+    }
+    assert {line["answer"] for line in lines if line["place"] != "1"} == {"cannot tell"}
+    assert 0 < sum(float(line["seconds"]) for line in first) < 60
+    app(["review", "--merge", "answers-reader-1.csv"], standalone_mode=False)
+    assert f"{len(lines)} answers added to data/reviews.csv" in capsys.readouterr().out
+    assert paths.REVIEWS.read_text().count(",Anna,") == len(lines)
+
+
+def test_a_class_is_found_by_its_other_names(cases, tab):
+    cases.catalog.loc[0, ["diagnosis", "label"]] = ["lichen nitidus", "other"]
+    cases.flags.loc[0, "given"] = "other"
+    cases.write()
+    tab.goto(page_of())
+    for typed, found in {"ringw": "tinearingworm", "pih": "post-inflammatory hyperpigmentationpih", "nitid": "otherlichen nitidus"}.items():
+        tab.fill("#search", typed)
+        assert tab.locator("#options [role=option]").all_text_contents() == [found]
+    tab.fill("#search", "zzz")
+    assert tab.text_content("#options") == "no class of this name"
+
+
+def test_photos_of_a_case_get_one_answer_and_one_of_no_use_is_dropped(cases, tab):
+    tab.goto(page_of())
+    press(tab, "Shift+Digit2", *"acn", "Enter", "3")
+    lines = export(tab)
+    assert {line["image_id"]: line["answer"] for line in lines} == {"t0000": "acne", "t0010": "drop", "t0020": "acne"}
+    assert {line["confidence"] for line in lines if line["answer"] == "drop"} == {""}
+
+
+def test_a_pause_goes_on_where_it_stopped_and_on_another_device(cases, tab, chromium):
+    address = page_of()
+    tab.goto(address)
+    press(tab, *"acn", "Enter", "1", "ArrowRight", "0")
+    tab.reload()
+    assert tab.text_content("#count") == "4 of 5 · 1 put off"
+    exported = export(tab)
+    elsewhere = chromium.new_context().new_page()
+    elsewhere.goto(address)
+    press(elsewhere, "9")  # another answer to the first card, given there
+    elsewhere.set_input_files("#file", "answers-reader-1.csv")
+    said = elsewhere.locator("#said")
+    expect(said).to_contain_text("1 answers taken over, 1 were here already; 1 were answered otherwise here, which stays.")
+    press(elsewhere, "ArrowLeft", "ArrowLeft")
+    elsewhere.set_input_files("#file", "answers-reader-1.csv")
+    expect(said).to_contain_text("2 answers taken over, 0 were here already.")
+    assert sorted(map(str, export(elsewhere))) == sorted(map(str, exported))
+    elsewhere.context.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a,b\n1,2\n", "This is no file that a page like this exported"),
+        ('"', "This is no file that a page like this exported"),
+        (",".join(HEADER) + "\nt0000,acne,sure,1,open,p00000000-00000000,1,,reader 1,2026-01-01\n", "These answers are of another page"),
+    ],
+)
+def test_what_is_not_of_this_page_is_not_taken_over(cases, tab, text, says):
+    tab.goto(page_of())
+    Path("other.csv").write_text(text)
+    tab.set_input_files("#file", "other.csv")
+    expect(tab.locator("#said")).to_contain_text(f"{says}. Nothing was taken over.")
+    assert tab.evaluate("entries.length") == 0
+
+
+def test_a_line_that_was_changed_is_not_taken_over(cases, tab):
+    tab.goto(page_of())
+    press(tab, *"acn", "Enter", "1")
+    export(tab)
+    path = Path("answers-reader-1.csv")
+    path.write_text(path.read_text().replace("acne", "warts"))
+    press(tab, "ArrowLeft")
+    tab.set_input_files("#file", path)
+    expect(tab.locator("#said")).to_contain_text("Some of its lines are not as they were exported. Nothing was taken over.")
+
+
+def test_the_photo_is_enlarged_magnified_and_set_beside_another(cases, tab):
+    tab.goto(page_of())
+    press(tab, "Space", "b")
+    assert tab.locator("#zoomed img").count() == 2
+    assert tab.text_content("#zoom-said") == "1 and 2 of 3"
+    press(tab, "ArrowRight")
+    assert tab.text_content("#zoom-said") == "2 and 3 of 3"
+    tab.click("#zoomed div >> nth=0")
+    assert tab.locator("#zoomed .larger img").evaluate("photo => photo.getBoundingClientRect().width") > 1500
+    press(tab, "Space", "+", "+")
+    assert tab.locator("#photos img >> nth=0").evaluate("photo => photo.style.filter") == "brightness(140%)"
+
+
+def test_keys_in_a_field_or_meant_for_the_browser_answer_nothing(cases, tab):
+    tab.goto(page_of())
+    press(tab, "/", *"0 9 1", "Enter", "Alt+ArrowRight", "?", "0", "Escape", *"a0", "Escape", "Space", "0", "Space")
+    tab.keyboard.down("0")
+    tab.keyboard.down("0")  # the repeat of a key held down
+    assert tab.evaluate("entries.length") == 1
+
+
+def test_time_away_is_not_counted(cases, tab):
+    tab.clock.install()
+    tab.goto(page_of())
+    tab.clock.run_for(5_000)
+    press(tab, "a")
+    tab.clock.run_for(3_600_000)  # lunch
+    press(tab, "Escape")
+    tab.clock.run_for(10_000)
+    press(tab, "0")
+    assert tab.evaluate("entries[0].seconds") == pytest.approx(5 + 120 + 10, abs=1)
+
+
+@pytest.mark.parametrize("size", [(390, 844), (320, 568), (768, 1024)])
+def test_a_small_screen_has_large_buttons_and_no_sideways_scrolling(cases, chromium, size):
+    context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, has_touch=True, is_mobile=True, accept_downloads=True)
+    tab = context.new_page()
+    tab.goto(page_of())
+    for name in ("eczema", "tinea", "acne"):
+        assert tab.evaluate("document.documentElement.scrollWidth") == size[0]
+        for button in tab.locator("header button, nav button").all():
+            box = button.bounding_box()
+            assert min(box["height"], box["width"]) >= 44
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= size[0]
+            assert box["y"] + box["height"] <= size[1]
+        tab.tap(f"#options [data-name={name}]")
+        tab.tap("nav [data-confidence=likely]")
+    tab.tap("nav [data-act=cannot]")
+    tab.tap("nav [data-act=drop]")
+    assert tab.text_content("#summary") == "5 answered (of 1 you could not tell), 0 put off."
+    context.close()
+
+
+def test_a_hostile_class_is_text_and_comes_back_as_it_was(cases, tab):
+    hostile = '</script><b id="broken">bold</b> > =1'
+    cases.classes = Classes((*cases.classes.targets, hostile))
+    cases.flags.loc[0, "suggested"] = hostile
+    cases.write()
+    tab.goto(page_of())
+    tab.click("#hints button >> nth=1")
+    press(tab, "1")
+    assert tab.locator("#broken").count() == 0
+    assert {line["answer"] for line in export(tab)} == {hostile}
+    app(["review", "--merge", "answers-reader-1.csv"], standalone_mode=False)
+
+
+def test_several_readers_have_a_page_each_and_who_answered_is_not_asked_again(cases, tab, capsys):
+    tab.goto(page_of("--reader", "Ben", "--overlap", "0", "--limit", "2"))
+    said = capsys.readouterr().out
+    assert "reader 1: 2 cards, 0 of them shown twice, 6 photos; 3 more on later pages" in said
+    assert "reader 2: 2 cards" in said
+    assert "Anna" not in said.replace(str(Path.cwd()), "")
+    images = [{image for card in content_of(reader)["cards"] for image in card["images"]} for reader in (1, 2)]
+    assert not images[0] & images[1]
+    press(tab, "0", "0")
+    export(tab)
+    app(["review", "--merge", "answers-reader-1.csv"], standalone_mode=False)
+    page_of()
+    assert not images[0] & {image for card in content_of()["cards"] for image in card["images"]}
+
+
+def test_a_disputed_case_goes_to_a_third_who_sees_both_answers_and_no_name(cases, tab, capsys):
+    for reader, name in enumerate(("Anna", "Ben"), start=1):
+        app(["review", "--reader", name, "--limit", "2"], standalone_mode=False)
+        tab.goto(Path(f"data/review-reader-{reader}.html").resolve().as_uri())
+        press(tab, *("acn" if reader == 1 else "tin"), "Enter", "1", *"psor", "Enter", "2")
+        export(tab, f"answers-reader-{reader}.csv")
+    app(["review", "--merge", "answers-reader-1.csv", "--merge", "answers-reader-2.csv"], standalone_mode=False)
+    assert "3 disputed" in capsys.readouterr().out
+    app(["review", "--adjudicate", "--reader", "Anna"], standalone_mode=False)
+    assert "nothing to ask reader 1: all that is disputed was answered" in capsys.readouterr().out
+    app(["review", "--adjudicate", "--reader", "Cleo"], standalone_mode=False)
+    tab.goto(Path("data/review-reader-3.html").resolve().as_uri())
+    assert tab.text_content("#count") == "1 of 1"
+    assert sorted(tab.locator("#hints button").all_text_contents()) == ["A reader said, sureacne", "A reader said, suretinea"]
+    tab.click("#hints button:has-text('tinea')")
+    press(tab, "1")
+    export(tab, "answers-reader-3.csv")
+    app(["review", "--merge", "answers-reader-3.csv"], standalone_mode=False)
+    assert "0 disputed" in capsys.readouterr().out
+    ledger = list(csv.DictReader(paths.RELABELS.read_text().splitlines()))
+    assert {(line["image_id"], line["to_label"], line["reason"]) for line in ledger if line["to_label"] == "tinea"} == {
+        (image, "tinea", "1 of 2 readers, adjudicated") for image in CARD
+    }
+
+
+def test_what_is_of_readers_asks_for_one(cases, capsys):
+    assert app(["review", "--blind"], standalone_mode=False) == 2
+    assert "--blind is of readers: say whom to ask, --reader NAME" in capsys.readouterr().err
+    with pytest.raises(ContractError, match="--reader: the name of a reader holds a comma"):
+        app(["review", "--reader", "Smith, Anna"], standalone_mode=False)
+    assert not paths.READERS.exists()

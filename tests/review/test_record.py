@@ -1,0 +1,231 @@
+"""Readers' answers reach the record whole or not at all, once, and the ledger says what they conclude."""
+
+import re
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from readers import answer, write_answers
+
+from dermlab.cli import app
+from dermlab.data.classes import Classes
+from dermlab.data.ledger import HEADER, read_ledger
+from dermlab.data.reviews import HEADER as OF_RECORD
+from dermlab.data.reviews import number_of, read_readers
+from dermlab.review.record import conclude_anew, merge_answers
+from dermlab.run import paths
+from dermlab.run.errors import ContractError
+
+
+@pytest.fixture
+def said(world):
+    """`said(image, answer, reader, place)`: a line of the world's classes."""
+    number_of(["Anna", "Ben", "Cleo"])
+    return partial(answer, world.classes)
+
+
+@pytest.fixture
+def merge(world):
+    return lambda *files: merge_answers(files, world.catalog, world.classes)
+
+
+def lines_of(path: Path) -> list[str]:
+    return path.read_text().splitlines()
+
+
+def unchanged(*files: Path):
+    return [path.read_bytes() if path.exists() else None for path in files]
+
+
+def test_two_readers_who_agree_change_a_label_and_one_alone_does_not(said, merge):
+    first = merge(write_answers("a.csv", said("t0001", "tinea")))
+    assert (first.added, len(first.conclusion.ledger), first.conclusion.waiting) == (1, 0, ("t0001",))
+    second = merge(write_answers("b.csv", said("t0001", "tinea > eczema", 2)))
+    assert second.conclusion.counts() == (1, 0, 0)
+    assert lines_of(paths.RELABELS)[1:] == ["t0001,psoriasis,tinea,2 of 2 readers,readers,2026-03-01"]
+    assert [line.rsplit(",", 2)[1] for line in lines_of(paths.REVIEWS)[1:]] == ["Anna", "Ben"]
+
+
+def test_the_record_keeps_all_that_was_said(said, merge):
+    merge(write_answers("a.csv", said("t0001", "tinea > eczema", reason="blurred, dark", confidence="unsure", seconds=3.5)))
+    assert lines_of(paths.REVIEWS)[0] == ",".join(OF_RECORD)
+    assert re.fullmatch(r't0001,tinea > eczema,unsure,3.5,blind,p\w{8}-\w{8},1,"blurred, dark",Anna,2026-03-01', lines_of(paths.REVIEWS)[1])
+
+
+def test_the_same_file_twice_doubles_nothing_and_is_said(said, merge, world, capsys):
+    path = write_answers("a.csv", said("t0001", "tinea"), said("t0002", "cannot tell", place=2, confidence=""))
+    merge(path)
+    before = unchanged(paths.REVIEWS, paths.READERS, paths.RELABELS)
+    app(["review", "--merge", "a.csv", "--merge", "a.csv"], standalone_mode=False)
+    assert "0 answers added to data/reviews.csv, 2 already there" in capsys.readouterr().out
+    assert unchanged(paths.REVIEWS, paths.READERS, paths.RELABELS) == before
+
+
+def test_lines_that_stand_in_the_record_keep_their_bytes(said, merge):
+    merge(write_answers("a.csv", said("t0001", "tinea")))
+    old = paths.REVIEWS.read_text().replace("12.5", "12.50").replace("\n", "\r\n")
+    paths.REVIEWS.write_bytes(old.encode())
+    merge(write_answers("b.csv", said("t0002", "tinea", 2)))
+    assert paths.REVIEWS.read_bytes().startswith(old.encode())
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ({"said": "acne"}, "b.csv, line 2, image 't0001': says 'acne', but a.csv, line 2, says 'tinea' to the same question"),
+        ({"said": "tinea", "reader": 2}, "b.csv, line 2, image 't0001': says it was answered by another reader than a.csv, line 2"),
+    ],
+)
+def test_two_files_that_contradict_are_refused_with_both_lines(said, merge, other, says):
+    one = write_answers("a.csv", said("t0001", "tinea", asked="one page"))
+    two = write_answers("b.csv", said("t0001", **other, asked="one page"))
+    before = unchanged(paths.REVIEWS, paths.READERS, paths.RELABELS)
+    with pytest.raises(ContractError, match=f"{says}.*Nothing was merged"):
+        merge(one, two)
+    assert unchanged(paths.REVIEWS, paths.READERS, paths.RELABELS) == before
+
+
+def test_an_answer_that_contradicts_the_record_is_refused(said, merge):
+    merge(write_answers("a.csv", said("t0002", "tinea"), said("t0001", "tinea", place=2)))
+    with pytest.raises(ContractError, match=r"a.csv, line 2, image 't0001': says 'acne', but data/reviews.csv, line 3, says 'tinea'"):
+        merge(write_answers("a.csv", said("t0001", "acne", place=2)))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"date": "3/1/26"}, "date '3/1/26' is not YYYY-MM-DD, from 1970 on. A spreadsheet may have rewritten it"),
+        ({"seconds": "12. Mai"}, "seconds '12. Mai' is no number such as 12.5, up to 86,400. A spreadsheet may have rewritten it"),
+        ({"place": "1.5"}, "place '1.5' is no whole number such as 12. A spreadsheet"),
+        ({"page": "1E+16"}, "page '1E.16' is no name of a page. A spreadsheet"),
+        ({"confidence": "certain"}, "confidence 'certain' is not one of sure, likely, unsure"),
+        ({"mode": "secret"}, "mode 'secret' is not one of blind, open, adjudication"),
+        ({"image_id": "4E+15"}, "is not in the catalog. A spreadsheet may have taken it for a number"),
+        ({"image_id": "gone"}, "is not in the catalog. Correct the id or remove the line"),
+        ({"image_id": "x-test-1"}, "is a test image. Only training labels may change"),
+        ({"answer": "warts"}, "the answer 'warts' is not one of eczema, "),
+        ({"answer": "eczema > warts"}, "the answer 'warts' is not one of"),
+        ({"answer": "eczema > drop"}, "the answer 'drop' is not one of"),
+        ({"answer": ""}, "the answer '' is not one of"),
+        ({"reason": "=1+1"}, "column reason: begins with '='"),
+        ({"reviewer": "reader 9"}, "reader 9 has no name in data/readers.csv. Merge where the page was made"),
+        ({"reviewer": "Smith, Anna"}, "the name of a reader holds a comma or `=`"),
+        ({"reviewer": "a=b"}, "the name of a reader holds a comma or `=`"),
+        ({"reviewer": "=Anna"}, "the name of a reader holds a comma or `=`"),
+        ({"reviewer": "readers"}, "the name of a reader has blanks around it, or is `readers`"),
+        ({"reviewer": ""}, "has no reviewer"),
+    ],
+)
+def test_a_line_that_breaks_a_rule_is_named_and_nothing_is_merged(said, merge, change, says):
+    path = write_answers("a.csv", said("t0000", "eczema"), said("t0001", "tinea", place=2) | change)
+    before = unchanged(paths.REVIEWS, paths.READERS, paths.RELABELS)
+    with pytest.raises(ContractError, match=f"a.csv, line 3.*{says}"):
+        merge(path)
+    assert unchanged(paths.REVIEWS, paths.READERS, paths.RELABELS) == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda text: text.replace(",", ";"), "line 1: the header .* parted by semicolons: save the file as CSV with commas"),
+        (lambda text: text.replace(",", "\t"), "line 1: the header .* parted by tabs"),
+        (lambda text: text.replace("2026-03-01\n", "2026-03-01,,\n"), "line 2: has 12 values, must have 10"),
+        (lambda text: text.split("\n", 1)[1], "line 1: the header is"),
+    ],
+)
+def test_what_a_spreadsheet_did_to_the_whole_file_is_named(said, merge, damage, says):
+    with pytest.raises(ContractError, match=f"a.csv, {says}"):
+        merge(write_answers("a.csv", said("t0001", "tinea > answer"), text=damage))
+
+
+def test_zeros_that_a_spreadsheet_dropped_are_named_with_the_id_that_was(said, world, merge):
+    world.catalog.loc[0, "image_id"] = "0000000000000042"
+    with pytest.raises(ContractError, match="A spreadsheet dropped the zeros of '0000000000000042'"):
+        merge(write_answers("a.csv", said("42", "tinea")))
+
+
+def test_a_byte_order_mark_does_no_harm(said, merge):
+    assert merge(write_answers("a.csv", said("t0001", "tinea"), text=lambda text: "\ufeff" + text)).added == 1
+
+
+def test_answers_of_a_page_that_offered_other_classes_are_refused(said, merge, world):
+    old = answer(Classes((*world.classes.targets, "warts")), "t0001", "tinea")
+    with pytest.raises(ContractError, match=r"a.csv, line 2, image 't0001': was answered on an older page, which offered other classes"):
+        merge(write_answers("a.csv", old))
+
+
+def test_a_record_of_photos_and_classes_that_are_gone_is_kept_and_said(said, merge, world, capsys):
+    merge(write_answers("a.csv", said("t0001", "tinea"), said("t0002", "acne", place=2)))
+    before = paths.REVIEWS.read_bytes()
+    world.catalog = world.catalog[world.catalog["image_id"] != "t0001"]
+    world.flags = world.flags[world.flags["image_id"] != "t0001"].assign(neighbours=[()] * 11)
+    world.write()
+    app(["review", "--conclude"], standalone_mode=False)
+    assert "1 lines say nothing of this catalog (first: data/reviews.csv, line 2, image 't0001': is not in" in capsys.readouterr().out
+    assert paths.REVIEWS.read_bytes() == before
+
+
+def test_one_persons_lines_in_the_ledger_stand_as_they_are_and_what_was_concluded_is_replaced(said, merge, world):
+    own = f'\ufeff{",".join(HEADER)}\r\nt0001,psoriasis,drop,"odd ""quotes"",\nin two lines",bob,2026-01-01\n'
+    paths.RELABELS.write_bytes((own + "t0005,eczema,acne,2 of 2 readers,readers,2026-01-01\n").encode())
+    found = merge(write_answers("a.csv", *(said(image, "acne", reader) for image in ("t0001", "t0002") for reader in (1, 2))))
+    assert found.conclusion.by_hand == 1
+    assert paths.RELABELS.read_bytes() == f"{own}t0002,tinea,acne,2 of 2 readers,readers,2026-03-01\n".encode()
+    assert len(read_ledger(paths.RELABELS, world.catalog, world.classes)) == 2
+
+
+def test_two_branches_merged_by_union_are_concluded_anew(said, merge, world):
+    merge(write_answers("a.csv", said("t0001", "tinea", 1), said("t0001", "tinea", 2)))
+    twice = paths.RELABELS.read_text() + "t0001,psoriasis,acne,2 of 2 readers,readers,2026-03-01\n"
+    paths.RELABELS.write_text(twice)
+    paths.REVIEWS.write_text(paths.REVIEWS.read_text() + lines_of(paths.REVIEWS)[1] + "\n")  # both had merged the same file
+    with pytest.raises(ContractError, match="line 3.*stands already on line 2. Conclude it anew: `dermlab review --conclude`"):
+        read_ledger(paths.RELABELS, world.catalog, world.classes)
+    conclude_anew(world.catalog, world.classes)
+    assert lines_of(paths.RELABELS)[1:] == ["t0001,psoriasis,tinea,2 of 2 readers,readers,2026-03-01"]
+
+
+def test_what_readers_say_may_not_take_the_last_row_of_a_class(said, merge, world):
+    acne = world.catalog.loc[world.catalog["label"] == "acne", "image_id"]
+    lines = [said(image, "drop", reader, place, confidence="") for place, image in enumerate(acne, start=1) for reader in (1, 2)]
+    with pytest.raises(ContractError, match="data/reviews.csv would take the last training row of: acne. Nothing was merged"):
+        merge(write_answers("a.csv", *lines))
+    assert not paths.REVIEWS.exists()
+
+
+def test_one_persons_decisions_are_merged_as_ever_and_not_beside_answers(said, world, capsys):
+    Path("decisions.csv").write_text(",".join(HEADER) + "\nt0001,psoriasis,tinea,why,ada,2026-03-01\n")
+    write_answers("a.csv", said("t0001", "tinea"))
+    with pytest.raises(ContractError, match=r"decisions.csv holds no readers' answers. One person's decisions are merged file by file"):
+        app(["review", "--merge", "a.csv", "--merge", "decisions.csv"], standalone_mode=False)
+    app(["review", "--merge", "decisions.csv"], standalone_mode=False)
+    assert "1 decisions added to data/relabels.csv" in capsys.readouterr().out
+    assert not paths.REVIEWS.exists()
+
+
+def test_readers_have_numbers_that_stay(world):
+    assert number_of(["Anna", "Ben"]) == {"Anna": 1, "Ben": 2}
+    assert number_of(["Cleo", "Anna"]) == {"Cleo": 3, "Anna": 1}
+    assert read_readers() == {"Anna": 1, "Ben": 2, "Cleo": 3}
+    paths.READERS.write_text("reader,name\n1,Anna\n1,Ben\n")
+    with pytest.raises(ContractError, match=r"readers.csv, line 3: this name or number stands there already"):
+        read_readers()
+
+
+def test_a_record_of_another_clone_brings_its_readers_along(said, merge):
+    merge(write_answers("a.csv", said("t0001", "tinea", "Dora")))
+    assert read_readers() == {"Anna": 1, "Ben": 2, "Cleo": 3, "Dora": 4}
+
+
+def test_the_pages_and_what_is_said_name_no_reader(said, merge, capsys):
+    write_answers("a.csv", *(said(f"t000{n}", "acne", reader, n + 1) for n in range(3) for reader in (1, 2)))
+    app(["review", "--merge", "a.csv"], standalone_mode=False)
+    for text in (capsys.readouterr().out, paths.AGREEMENT.read_text()):
+        assert not re.search("Anna|Ben", text)
+    assert "1 and 2" in paths.AGREEMENT.read_text()
+
+
+def test_the_frame_of_the_ledger_has_its_columns_where_nothing_is_concluded(said, merge):
+    assert merge(write_answers("a.csv", said("t0001", "tinea"))).conclusion.ledger.columns.tolist() == list(HEADER)
+    assert isinstance(merge(Path("a.csv")).conclusion.ledger, pd.DataFrame)
