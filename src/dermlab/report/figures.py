@@ -193,11 +193,11 @@ class _Plane:
 
 def glance(rows: Sequence[tuple[str, float, Sequence[float] | None]]) -> Markup:
     """Shares with their intervals, a line each, on one scale of 0 to 100 %: (name, value, interval)."""
-    left, top, width, line = 30 + 7.2 * max(len(name) for name, _, _ in rows), 8, 420, 26
+    left, top, width, line = 18 + 7.2 * max(len(name) for name, _, _ in rows), 8, 270, 26
     height = line * len(rows)
     told = "; ".join(f"{name} {100 * value:.0f} %" for name, value, _ in rows)
     out = [_open(left + width + 70, top + height + 26, f"At a glance: {told}", least=0.55)]
-    for tick in np.linspace(0, 1, 6):
+    for tick in np.linspace(0, 1, 5):
         x = left + width * tick
         out.append(f'<line class="grid" x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{top + height}"/>')
         out.append(f'<text class="axis" x="{x:.1f}" y="{top + height + 16}" text-anchor="middle">{100 * tick:.0f} %</text>')
