@@ -1,11 +1,11 @@
 """Whether a learnt pooling of the photos of a case is worth having: gated attention over their features, against the mean of the photos'
 log-probabilities that dermlab takes.
 
-Both are one network on the frozen features of the phantom clinic: a hidden layer of 128, to which the questionnaire joins, and the classes.
-Ours is trained on photos, and its answers are put together as `calibrate.pool=logmean` does; the peer is trained on cases, whose hidden
-vectors gated attention sums (Ilse, Tomczak & Welling 2018, Attention-based Deep Multiple Instance Learning, eq. 9), the questionnaire once
-a case. Five seeds each; the difference of top-1 by case is judged as any two recipes are. Goal: attention is not better, for else it is to
-be offered. Also the time of its epoch of 100,000 cases of four photos, 1,152 features each.
+Both are one network on the frozen features of the phantom clinic: a hidden layer of 128, to which the questionnaire joins, and the classes;
+both take as many steps of as many rows. Ours is trained on photos, and its answers are put together as `calibrate.pool=logmean` does; the
+peer is trained on cases, whose hidden vectors gated attention sums (Ilse, Tomczak & Welling 2018, Attention-based Deep Multiple Instance
+Learning, eq. 9), the questionnaire once a case. Five seeds each; the difference of top-1 by case is judged as any two recipes are. Goal:
+attention is not better, for else it is to be offered. Also the time of its epoch of 100,000 cases of four photos, 1,152 features each.
 """
 
 import tempfile
@@ -21,6 +21,7 @@ from torch import nn
 
 from dermlab.calibrate.cases import fit_independence
 from dermlab.catalog.build import build_catalog
+from dermlab.data.classes import Classes
 from dermlab.data.tables import CASE
 from dermlab.evaluate.build import predictions_table
 from dermlab.flag.probabilities import power_normalised
@@ -30,7 +31,7 @@ from dermlab.scores.predictions import case_predictions
 from dermlab.verdict.judge import Run, judge
 from dermlab.verdict.question import Question
 
-HIDDEN, EPOCHS, BATCH = 128, 30, 256
+HIDDEN, STEPS, BATCH = 128, 600, 256
 SEEDS = (17, 18, 19, 20, 21)
 LARGE = 100_000, 4, 1_152  # cases, photos, features
 
@@ -75,20 +76,18 @@ def bags_of(features: np.ndarray, answers: np.ndarray, labels: np.ndarray, names
     return Bags(*as_tensors)
 
 
-def trained(bags: Bags, classes: int, seed: int, epochs: int) -> Pooled:
+def trained(bags: Bags, classes: int, seed: int, steps: int) -> Pooled:
     torch.manual_seed(seed)
-    network = Pooled(bags.photos.shape[1], bags.answers.shape[1], classes)
-    batch = min(BATCH, len(bags.first) // 4)
-    steps = epochs * (len(bags.first) // batch)
+    network, batch = Pooled(bags.photos.shape[1], bags.answers.shape[1], classes), min(BATCH, len(bags.first) // 4)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    for _ in range(epochs):
-        for chosen in torch.randperm(len(bags.first)).split(batch)[: len(bags.first) // batch]:
-            loss = nn.functional.cross_entropy(network(*bags.batch(chosen)), bags.labels[chosen], label_smoothing=0.1)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
+    order = torch.cat([torch.randperm(len(bags.first)) for _ in range(1 + steps * batch // len(bags.first))])
+    for chosen in order[: steps * batch].split(batch):
+        loss = nn.functional.cross_entropy(network(*bags.batch(chosen)), bags.labels[chosen], label_smoothing=0.1)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
     return network.eval()
 
 
@@ -98,7 +97,7 @@ def probabilities_of(network: Pooled, bags: Bags) -> np.ndarray:
     return torch.cat([torch.softmax(network(*bags.batch(part)), dim=1) for part in parts]).double().numpy()
 
 
-def runs_of(seed: int, rows: pd.DataFrame, features: np.ndarray, answers: np.ndarray, classes, epochs: int) -> tuple[Run, Run]:
+def runs_of(seed: int, rows: pd.DataFrame, features: np.ndarray, answers: np.ndarray, classes: Classes, steps: int) -> tuple[Run, Run]:
     """Ours and the peer, a row a case of the test split. rows: sorted by case."""
     labels, splits = classes.encode(rows["label"]), rows["split"].to_numpy()
     inside = {split: np.flatnonzero(splits == split) for split in ("train", "val", "test")}
@@ -109,12 +108,12 @@ def runs_of(seed: int, rows: pd.DataFrame, features: np.ndarray, answers: np.nda
         return bags_of(features[order], answers[order], labels[order], names[order])
 
     by_photo = {split: rows.iloc[inside[split]].sort_values("image_id") for split in inside}
-    network = trained(of("train", photo), len(classes.names), seed, epochs)
+    network = trained(of("train", photo), len(classes.names), seed, steps)
     probs = {split: probabilities_of(network, of(split, photo)) for split in ("val", "test")}
     validation = classes.encode(by_photo["val"]["label"]), probs["val"], by_photo["val"][CASE].to_numpy(str)
     pooling = Pooling(LOGMEAN, fit_independence(*validation))
     ours = case_predictions(predictions_table(by_photo["test"], probs["test"], classes), pooling)
-    attention = trained(of("train", case), len(classes.names), seed, epochs)
+    attention = trained(of("train", case), len(classes.names), seed, steps)
     first = rows.iloc[inside["test"]].sort_values([CASE, "image_id"]).drop_duplicates(CASE)
     theirs = predictions_table(first, probabilities_of(attention, of("test", case)), classes)
     counts = rows.loc[splits == "train", "label"].value_counts().to_dict()
@@ -128,13 +127,13 @@ def an_epoch(quick: bool) -> float:
     cases, photos, width = (1_000, *LARGE[1:]) if quick else LARGE
     features = torch.randn(cases * photos, width, dtype=torch.float16).float() if quick else torch.randn(cases * photos, width)
     bags = Bags(features, torch.arange(cases) * photos, torch.full((cases,), photos), torch.zeros(cases, 40), torch.randint(26, (cases,)))
-    return seconds(lambda: trained(bags, 26, 0, 1))
+    return seconds(lambda: trained(bags, 26, 0, cases // BATCH))
 
 
 def main() -> None:
     options = parser_of(__doc__).parse_args()
     options.source, options.noise, options.pixels, options.input = "phantom", None, None, None
-    epochs, seeds = (6, SEEDS[:2]) if options.quick else (EPOCHS, SEEDS)
+    steps, seeds = (20, SEEDS[:2]) if options.quick else (STEPS, SEEDS)
     with tempfile.TemporaryDirectory() as folder:
         source = Source(options, SEEDS[0], Path(folder))
         catalog = build_catalog(source.pin, _catalog(options, SEEDS[0])).catalog.merge(source.images[["image_id"]], on="image_id")
@@ -142,7 +141,7 @@ def main() -> None:
         rows = rows.sort_values([CASE, "image_id"], ignore_index=True)
         features = power_normalised(source.embeddings.of(rows["image_id"])).astype(np.float32)
         answers = encode(rows, source.pin.questions).astype(np.float32)
-        runs = [runs_of(seed, rows, features, answers, source.pin.classes, epochs) for seed in seeds]
+        runs = [runs_of(seed, rows, features, answers, source.pin.classes, steps) for seed in seeds]
     verdict = judge([run for run, _ in runs] + [run for _, run in runs], Question())
     recipe, means = (
         verdict.judged[0],
