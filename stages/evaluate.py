@@ -3,7 +3,8 @@
 Reads   models/model/, data/catalog.parquet, data/images.parquet, data/manifest.parquet, data/shards/
 Writes  data/outputs.safetensors, data/predictions.parquet, data/held-out.parquet (without rows, unless manifest.held_out names a fold),
         metrics/headline.json, metrics/case.json, metrics/f1.json, metrics/evaluate.json, metrics/evaluate/ (plots)
-Run     dvc repro evaluate        (dvc exp run -S evaluate.tta=flip: with mirrored images, crops: ten views; on all GPUs, or machine.gpus)
+Run     dvc repro evaluate        (with mirrored images: dvc exp run -S evaluate.tta=flip, ten views: crops; on every GPU there is, or on
+        machine.gpus of them)
 """
 
 from dermlab.data.json_files import write_json
@@ -17,8 +18,7 @@ from dermlab.evaluate.outputs import made_by, outputs_of, write_outputs
 from dermlab.evaluate.params import Params
 from dermlab.evaluate.photo_alone import photo_alone
 from dermlab.evaluate.raters import by_raters
-from dermlab.evaluate.subgroups import subgroups
-from dermlab.evaluate.tiers import tiers_on_test, unfamiliar_on_test
+from dermlab.evaluate.tiers import tiers_on_test
 from dermlab.model.runtime import processes
 from dermlab.model.saved import load_model
 from dermlab.run import paths
@@ -54,22 +54,20 @@ def main() -> None:
     write_json(paths.HEADLINE, result.headline)
     write_json(paths.CASE, case_headline)
     write_json(paths.F1, result.f1)
-    settings = for_whom(rows, predictions, probs, outputs.similarity, chosen, train_labels, classes)
-    settings |= {"temperature": chosen.temperature, "tta": params.tta, "photo_alone": answers}
-    settings["adjustment"] = {"tau": chosen.tau, "chosen": chosen.chosen_tau, "holds": chosen.chosen_tau_holds}
-    settings["adjustment"] |= {"prior": model.prior.tolist(), "curve": curve(rows["label"], plain, model)}
+    settings = {"temperature": chosen.temperature, "tta": params.tta, "photo_alone": answers}
+    taus = {"tau": chosen.tau, "chosen": chosen.chosen_tau, "holds": chosen.chosen_tau_holds}
+    settings["adjustment"] = {**taus, "prior": model.prior.tolist(), "curve": curve(rows["label"], plain, model)}
     settings["selective"] = tiers_on_test(rows, probs, chosen.tiers, classes, bootstrap)
-    settings["unfamiliar"] = unfamiliar_on_test(rows, probs, outputs.similarity, chosen.familiarity, classes)
-    settings["subgroups"], raters = subgroups(rows, probs, classes, bootstrap), by_raters(predictions, rows, classes, bootstrap)
-    of_cases = numbers(predictions, classes, chosen, bootstrap)
-    settings |= {name: found for name, found in (("raters", raters), ("cases", of_cases)) if found}
-    write_json(paths.metrics_of("evaluate"), settings | result.details)
+    settings |= for_whom(rows, predictions, probs, outputs.similarity, chosen, train_labels, classes, bootstrap)
+    further = {"raters": by_raters(predictions, rows, classes, bootstrap), "cases": numbers(predictions, classes, chosen, bootstrap)}
+    settings |= {name: found for name, found in further.items() if found}
+    write_json(paths.metrics_of("evaluate"), {**settings, **result.details})
     write_plots(result.details, paths.METRICS / "evaluate")
     say("evaluate: " + ", ".join(f"{name} {value:.4f}" for name, value in result.headline.items()))
     if case_headline:
         say("          by case: " + ", ".join(f"{name.removeprefix('case_')} {value:.4f}" for name, value in case_headline.items()))
-    if "top1" in raters:
-        say(f"          by all raters: top1 {raters['top1']['value']:.4f}, top3 {raters['top3']['value']:.4f}")
+    if "top1" in further["raters"]:
+        say("          by all raters: " + ", ".join(f"{name} {further['raters'][name]['value']:.4f}" for name in ("top1", "top3")))
     if reused:
         say("      no network ran: what it says of these photos was there from the last run")
     if answers:

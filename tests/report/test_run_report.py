@@ -348,6 +348,20 @@ def test_a_model_card_invents_no_origin_of_weights_that_it_does_not_know(world):
     assert "**Initial weights:** timm:resnet18. Not recorded." in text
 
 
+def test_a_picture_of_the_findings_stands_before_everything_else_and_classes_begin_with_theirs(world):
+    found = report()
+    page = as_html(found)
+    first = page.index('aria-label="At a glance: likeliest is right')
+    assert page.index("One run of variant") < first < page.index("is no evidence by itself") < page.index("<h2>Headline")
+    assert [name for name, _, _ in found.glance] == ["likeliest is right", "right among three", "rare classes found"]
+    assert found.glance[0][1:] == found.headline["top1"]
+    known = [row for row in found.classes if row.f1_bounds]
+    best, worst = max(known, key=lambda row: row.f1), min(known, key=lambda row: row.f1)
+    assert found.classes_lead.startswith(f"Told best is {best.name} (F1 {best.f1:.3f}, 95 % interval ")
+    assert f", worst {worst.name} (F1 {worst.f1:.3f}" in found.classes_lead
+    assert page.index(f"Told best is {best.name}") < page.index("The commonest class of the test split first")
+
+
 def test_where_raters_disagree_the_page_says_so_first_and_copies_of_two_labels_in_test_are_named(world):
     assert "Raters disagree" not in as_markdown(report())
     said = read_json(paths.metrics_of("evaluate"))

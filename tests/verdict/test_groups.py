@@ -13,7 +13,8 @@ from dermlab.scores.groups import Group
 from dermlab.scores.predictions import scored_rows
 from dermlab.verdict.advice import LEAVE
 from dermlab.verdict.groups import answers
-from dermlab.verdict.judge import Run
+from dermlab.verdict.judge import Run, judge
+from dermlab.verdict.question import Question
 from dermlab.verdict.views import as_markdown, as_text, write_html, write_json
 
 DANGEROUS = Group("dangerous", ("psoriasis", "wart"), 0.9)
@@ -100,3 +101,18 @@ def test_what_validation_could_not_choose_is_not_known_and_never_taken(base):
 def test_a_group_that_nobody_ran_with_cannot_be_guarded():
     with pytest.raises(ContractError, match=r"report.guarded is malignant, no group of classes that base was run with"):
         judged(BASE, run("other", 1.5, 2, loss="focal"), guarded="malignant")
+
+
+def test_runs_that_know_no_point_take_it_from_no_others(base):
+    """Neither a third recipe nor older runs that only tell how far runs lie apart."""
+    other = with_point(run("other", 1.8, 2, rows=1500, loss="focal"))
+    again = with_point(run("again", 1.8, 3, rows=1500, loss="focal", seed=18))
+    pointless = [replace(with_point(run(f"old{seed}", 1.5, seed, rows=1500, loss="bce", seed=seed)), groups=()) for seed in (5, 6)]
+    alone = judged(base, other, again).judged[0].group_differences["dangerous"]["sensitivity"]
+    beside = judge([base, other, again, *pointless], Question())
+    told = beside.judged[0].group_differences["dangerous"]["sensitivity"]
+    assert (told.bounds is None, told.delta) == (False, alone.delta)
+    assert beside.judged[1].group_differences["dangerous"]["sensitivity"].bounds is None
+    with_others = judge([base, other, again], Question(), pointless).judged[0].group_differences["dangerous"]["sensitivity"]
+    assert with_others.bounds is not None
+    assert np.isfinite(with_others.bounds).all()

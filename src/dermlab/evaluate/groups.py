@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from dermlab.data.tables import CASE
 from dermlab.scores.bootstrap import MIN_PATIENTS
@@ -63,6 +63,6 @@ def _on_logits(area: float, moves: np.ndarray) -> tuple[float, float] | None:
     if not 0 < area < 1:
         return None
     slope = 1 / (area * (1 - area))
-    half = float(np.sqrt(variance(moves[:, None])[0]) * slope * t.ppf(0.975, degrees(moves[:, None])[0]))
+    half = float(np.sqrt(variance(moves[:, None])[0]) * slope * stdtrit(degrees(moves[:, None])[0], 0.975))
     low, high = (1 / (1 + np.exp(-(np.log(area / (1 - area)) + end))) for end in (-half, half))
     return float(low), float(high)

@@ -82,6 +82,7 @@ class Report:
     groups_found: list[str]  # what is found of each group of classes; empty without any
     groups: list[dict[str, Any]]  # as `groups.rows`
     classes: list[ClassRow]
+    classes_lead: str
     sink: str
     confusion: tuple[list[str], list[list[int]]]  # classes by support, and the counts in that order
     confusion_lead: str
@@ -100,6 +101,20 @@ class Report:
     noise_lead: str
     truth: dict[str, Any]
     examples: list[Example]
+
+    @property
+    def glance(self) -> list[tuple[str, float, Any]]:
+        """What the first figure shows: shares of the headline, of groups of classes and of sets, with their intervals."""
+        shown = {"top1": "likeliest is right", "top3": "right among three", "rare_recall": "rare classes found"}
+        found = [(name, *self.headline[score]) for score, name in shown.items() if math.isfinite(self.headline[score][0])]
+        found += [
+            (f"{row['group']} found", row["sensitivity"], row["sensitivity_interval"])
+            for row in self.groups
+            if row["by"] == "photo" and row.get("sensitivity_interval")
+        ]
+        if self.sets and self.sets["all"]["interval"]:
+            found.append(("in its set", self.sets["all"]["coverage"], self.sets["all"]["interval"]))
+        return found
 
     @property
     def worst_gaps(self) -> list[dict[str, Any]]:
@@ -180,6 +195,7 @@ def contents(inputs: Inputs) -> Report:
         sets=metrics["evaluate"].get("sets", {}),
         sets_lead=sets.lead(metrics["evaluate"].get("sets", {})),
         classes=classes,
+        classes_lead=sentences.classes(classes),
         sink=sink,
         confusion=(names, counts.tolist()),
         confusion_lead=sentences.sink(sink, names, counts),

@@ -191,6 +191,27 @@ class _Plane:
         self.out.append(f'<circle class="{kind}" cx="{across:.1f}" cy="{down:.1f}" r="{radius}"><title>{told}</title></circle>')
 
 
+def glance(rows: Sequence[tuple[str, float, Sequence[float] | None]]) -> Markup:
+    """Shares with their intervals, a line each, on one scale of 0 to 100 %: (name, value, interval)."""
+    left, top, width, line = 18 + 7.2 * max(len(name) for name, _, _ in rows), 8, 270, 26
+    height = line * len(rows)
+    told = "; ".join(f"{name} {100 * value:.0f} %" for name, value, _ in rows)
+    out = [_open(left + width + 70, top + height + 26, f"At a glance: {told}", least=0.55)]
+    for tick in np.linspace(0, 1, 5):
+        x = left + width * tick
+        out.append(f'<line class="grid" x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{top + height}"/>')
+        out.append(f'<text class="axis" x="{x:.1f}" y="{top + height + 16}" text-anchor="middle">{100 * tick:.0f} %</text>')
+    for place, (name, value, bounds) in enumerate(rows):
+        y = top + line * (place + 0.5)
+        out.append(f'<text class="name" x="{left - 12:.0f}" y="{y + 4:.1f}" text-anchor="end">{escape(name)}</text>')
+        if bounds is not None:
+            west, east = (left + width * end for end in bounds)
+            out.append(f'<line class="hit whisker" x1="{west:.1f}" y1="{y:.1f}" x2="{east:.1f}" y2="{y:.1f}"/>')
+        out.append(f'<circle class="hit" cx="{left + width * value:.1f}" cy="{y:.1f}" r="5"/>')
+        out.append(f'<text class="name" x="{left + width + 14:.0f}" y="{y + 4:.1f}">{100 * value:.1f} %</text>')
+    return _close(out)
+
+
 def interval(value: float, bounds: Sequence[float] | None) -> Markup:
     """A score on a scale of 0 to 1 with its interval, for a table's cell."""
     return _strip(0, 1, value, bounds, "hit", (0, 0.5, 1))

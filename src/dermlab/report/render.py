@@ -151,7 +151,8 @@ def _environment(html: bool, room: str) -> Environment:
         "min_patients": MIN_PATIENTS, "absent": ABSENT, "confusion_figure": figures.confusion,
         "calibration_figure": figures.calibration, "interval_figure": figures.interval, "difference_figure": figures.difference,
         "balance_figure": figures.balance, "coverage_figure": figures.coverage, "tier_labels": TIER_LABELS,
-        "precision_recall_figure": figures.precision_recall, "decision_figure": figures.decision, "no_shares": NO_SHARES,
+        "precision_recall_figure": figures.precision_recall, "no_shares": NO_SHARES,
+        "decision_figure": figures.decision, "glance_figure": figures.glance,
     }  # fmt: skip
     return environment
 

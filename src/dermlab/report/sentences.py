@@ -180,6 +180,18 @@ def unfamiliar(found: Mapping) -> str:
     )
 
 
+def classes(rows: Sequence[Any]) -> str:
+    """rows: as contents.ClassRow. Best and worst of those whose patients allow an interval."""
+    known = [row for row in rows if row.f1_bounds]
+    if len(known) < 2:
+        return f"None of {len(rows)} classes but {len(known)} has test patients enough for an interval." if rows else ""
+    best, worst = (choose(known, key=lambda row: row.f1) for choose in (max, min))
+    told = (f"{row.name} (F1 {score(row.f1)}, 95 % interval {row.f1_bounds[0]:.2f} to {row.f1_bounds[1]:.2f})" for row in (best, worst))
+    few = len(rows) - len(known)
+    rest = f" Of {few} more there are too few test patients to say." if few else ""
+    return f"Told best is {next(told)}, worst {next(told)}.{rest}"
+
+
 def sink(name: str, names: list[str], counts: np.ndarray) -> str:
     """counts [K, K]: rows true, columns predicted."""
     errors, at = int(counts.sum() - np.trace(counts)), names.index(name)
@@ -281,7 +293,7 @@ def several_labels(params: Params, manifest: pd.DataFrame) -> str:
 
 ISSUE_WORDS = {
     "conflict": "one photo with two labels",
-    "garbage": "probably no photo of skin",
+    "garbage": "probably garbage: unlike what the source shows",
     "mislabeled": "more likely mislabeled than not",
     "hard": "hard, without evidence enough against the label",
 }

@@ -11,8 +11,7 @@ Positive: the group is served worse. Rows of a diagnosis of which the others hav
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
-from scipy.stats import t
+from scipy.special import ndtr, stdtrit
 
 from dermlab.scores.bootstrap import MIN_PATIENTS
 from dermlab.scores.differences import ALPHA, DRAWS
@@ -58,7 +57,7 @@ def gap_intervals(found: Gaps, alpha: float = ALPHA) -> list[tuple[float, float]
     it."""
     told = (found.patients >= MIN_PATIENTS) & np.isfinite(found.values) & found.moves.any(0)
     level = common_level(found.moves[:, told], alpha)
-    half = np.sqrt(variance(found.moves)) * t.ppf(1 - level / 2, degrees(found.moves))
+    half = np.sqrt(variance(found.moves)) * stdtrit(degrees(found.moves), 1 - level / 2)
     ends = np.clip((found.values - half, found.values + half), -1, 1).T
     return [(float(low), float(high)) if ok else None for (low, high), ok in zip(ends, told, strict=True)]
 

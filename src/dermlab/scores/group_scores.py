@@ -12,7 +12,7 @@ import pandas as pd
 from dermlab.data.tables import PROB_PREFIX
 from dermlab.scores.counts import Counts, recall, sum_by
 from dermlab.scores.groups import Group
-from dermlab.scores.influence import Measured, measure, none_asked
+from dermlab.scores.influence import Measured, measure
 from dermlab.scores.one_vs_rest import auroc
 
 SCORES = ("sensitivity", "specificity", "AUROC")
@@ -78,4 +78,4 @@ def measure_groups(scored: pd.DataFrame, groups: Sequence[Group]) -> tuple[Measu
         left_out += [*(points.left_out.T if known else np.zeros((2, len(moves)))), moves]
         behind += [*told.patients, min(told.patients)]
     as_moves = (np.stack(parts, axis=1).astype(np.float32) for parts in (added, left_out))
-    return Measured(np.array(values), *as_moves, none_asked(np.array(values))), np.array(behind)
+    return Measured(np.array(values), *as_moves, np.zeros((0, len(values)), np.float32)), np.array(behind)

@@ -36,20 +36,15 @@ def measure(by_patient: Counts, scores: Callable[[Any], np.ndarray], truths: np.
         other = type(whole)(*(getattr(whole, part.name) + sign * getattr(by_patient, part.name) for part in fields(whole)))
         move = sign * np.nan_to_num(scores(other) - values)  # NaN where a class is gone
         moves.append(((move - move.mean(0)) * (patients / max(patients - 1, 1)) ** 0.5).astype(np.float32))
-    return Measured(values, *moves, none_asked(values) if truths is None else truths)
+    return Measured(values, *moves, np.zeros((0, len(values)), np.float32) if truths is None else truths)
 
 
-def none_asked(values: np.ndarray) -> np.ndarray:
-    """The truths of M scores that move with none: [0, M]."""
-    return np.zeros((0, len(values)), np.float32)
-
-
-def side_by_side(parts: Sequence[Measured]) -> Measured:
-    """The scores of all parts, of one run on one test set. A part that knows no truths moves with none of those of another."""
-    truths = max((len(part.truths) for part in parts), default=0)
-    padded = [part.truths if len(part.truths) == truths else np.zeros((truths, len(part.values)), np.float32) for part in parts]
-    rest = (np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in ("values", "added", "left_out"))
-    return Measured(*rest, np.concatenate(padded, axis=-1))
+def beside(parts: Sequence[Measured]) -> Measured:
+    """The scores of one run one after another; what has no row of `truths` does not move with them."""
+    draws = max(len(part.truths) for part in parts)
+    truths = [part.truths if len(part.truths) else np.zeros((draws, len(part.values)), np.float32) for part in parts]
+    values, added, left_out = (np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in ("values", "added", "left_out"))
+    return Measured(values, added, left_out, np.concatenate(truths, axis=-1))
 
 
 def variance(moves: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A share of rows and its interval, where rows come in patients. P patients."""
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from dermlab.scores.bootstrap import MIN_PATIENTS
 
@@ -19,7 +19,7 @@ def share_interval(hits: np.ndarray, rows: np.ndarray) -> tuple[float, float] | 
     apart = share * (1 - share) / total  # its variance if rows were independent
     clustered = np.square(hits - share * rows).sum() / total**2 * patients / (patients - 1)
     worth = total / max(1.0, clustered / apart) if apart > 0 else float(patients)
-    z2 = t.ppf(0.975, patients - 1) ** 2
+    z2 = stdtrit(patients - 1, 0.975) ** 2
     middle = (share + z2 / (2 * worth)) / (1 + z2 / worth)
     half = np.sqrt(z2) * np.sqrt(share * (1 - share) / worth + z2 / (4 * worth**2)) / (1 + z2 / worth)
     return float(max(0.0, middle - half)), float(min(1.0, middle + half))
@@ -33,5 +33,5 @@ def mean_interval(sums: np.ndarray, rows: np.ndarray) -> tuple[float, float] | N
         return None
     mean = sums.sum() / rows.sum()
     error = np.sqrt(np.square(sums - mean * rows).sum() * patients / (patients - 1)) / rows.sum()
-    half = error * t.ppf(0.975, patients - 1)
+    half = error * stdtrit(patients - 1, 0.975)
     return float(mean - half), float(mean + half)

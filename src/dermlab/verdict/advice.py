@@ -92,7 +92,7 @@ def advise(
     if word == LEAVE and "cleaned" in str(changed.get("variant", ("", ""))[1]):
         reasons.append(
             "Dropping flagged rows took good examples with the bad: have the doubtful ones looked at (`dermlab review`), drop what is no "
-            "photo of skin; for rare classes try more photos, `variant=rebalanced` or a loss for the long tail."
+            "photo of the kind; for rare classes try more photos, `variant=rebalanced` or a loss for the long tail."
         )
     if word in (TAKE, LEAVE) and not facts.is_file and 1 in (facts.runs, facts.baseline_runs):
         who = "One run each" if facts.runs == facts.baseline_runs else f"One run of {name if facts.runs == 1 else 'the baseline'}"

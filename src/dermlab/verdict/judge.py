@@ -6,7 +6,6 @@ Runs whose params differ in nothing but the seed are one recipe. M scores: the h
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -17,15 +16,14 @@ from dermlab.run import paths
 from dermlab.run.errors import ContractError
 from dermlab.run.params import changed_params, flat
 from dermlab.scores.attributes import attributes
-from dermlab.scores.bootstrap import MIN_PATIENTS
 from dermlab.scores.cases import Pooling
 from dermlab.scores.counts import f1
-from dermlab.scores.differences import ALPHA, BETTER, NOT_APART, WORSE, Difference, better_sign, holm, verdict_of, with_correction
+from dermlab.scores.differences import ALPHA, Difference
 from dermlab.scores.gaps import Gaps, gaps
 from dermlab.scores.group_scores import SCORES, measure_groups
 from dermlab.scores.groups import Group
 from dermlab.scores.headline import HEADLINE, Tally, headline, patients_behind
-from dermlab.scores.influence import Measured, measure, none_asked, side_by_side
+from dermlab.scores.influence import Measured, beside, measure
 from dermlab.scores.predictions import (
     UNKNOWN_PATIENTS,
     case_predictions,
@@ -38,14 +36,12 @@ from dermlab.scores.predictions import (
 from dermlab.scores.rare import commonest, rarest_third
 from dermlab.scores.reference import Reference, moves, reference_of
 from dermlab.verdict.advice import Advice, Facts, advise, told_by_case, told_gaps
+from dermlab.verdict.apart import HEAD_PLACES, gaps_apart, groups_apart, told_apart
 from dermlab.verdict.looks import chance_of_both, level_at, looks_of
 from dermlab.verdict.power import Plan
 from dermlab.verdict.question import Question
 from dermlab.verdict.uncertainty import Estimate, Noise, Runs, estimate, noise_of
 
-UNBOUNDED = ("sink_ratio", "brier", "nll")
-NEVER_TOLD = ("sink_ratio",)  # better nearer to 1, from either side: its difference has no direction
-HEAD_PLACES = MappingProxyType({name: at for at, name in enumerate(HEADLINE)})  # among the M scores
 FILE = "predictions"  # the one param of a run that somebody's file of predictions is
 
 
@@ -187,7 +183,7 @@ class TestSet:
     reference: Reference | None  # where raters disagree about rows
     behind: np.ndarray  # int [M]: the patients that each score rests on
     tested: dict[str, int]  # each class with a test row -> its place among the M
-    judged: dict[str, int]  # likewise each headline score, and each group of classes, which stands for its sensitivity
+    groups: dict[str, int]  # likewise each group of classes, the first of its SCORES, for which it stands
     gaps: dict[str, int]  # likewise the gap of each group of patients, `attribute: group`
     inside: np.ndarray  # bool [N, G]: the rows of these groups
     patients: int
@@ -196,6 +192,11 @@ class TestSet:
     patients_of: dict[str, int]
     rare: tuple[str, ...]
     sink: str
+
+    @property
+    def judged(self) -> dict[str, int]:
+        """The places of what may be asked for: each headline score, and the sensitivity of each group of classes."""
+        return {**HEAD_PLACES, **self.groups}
 
     @classmethod
     def of(cls, baseline: Run) -> Self:
@@ -215,8 +216,7 @@ class TestSet:
             reference=reference_of(rows, targets),
             behind=np.array([*(of_head[name] for name in HEADLINE), *patients_of, *of_groups, *_gaps(rows, inside).patients]),
             tested={name: len(HEADLINE) + c for c, name in enumerate(targets) if patients_of[c]},
-            judged={name: at for at, name in enumerate(HEADLINE)}
-            | {group.name: first + len(SCORES) * at for at, group in enumerate(baseline.groups)},
+            groups={group.name: first + len(SCORES) * at for at, group in enumerate(baseline.groups)},
             gaps={f"{by}: {group}": first + len(of_groups) + at for at, (by, group) in enumerate(members)},
             inside=inside,
             patients=len(by_patient.rows),
@@ -237,15 +237,19 @@ class TestSet:
         if self.baseline.groups:
             measured.append(measure_groups(theirs, [_point_of(run, group) for group in self.baseline.groups])[0])
         if self.gaps:
-            gap = _gaps(theirs, self.inside)
-            moved = gap.moves.astype(np.float32)
-            measured.append(Measured(gap.values, moved, moved, none_asked(gap.values)))
-        return side_by_side(measured)
+            measured.append(_gaps_measured(theirs, self.inside))
+        return beside(measured)
 
 
 def _gaps(rows: pd.DataFrame, inside: np.ndarray) -> Gaps:
     labels, probs = labels_and_probs(rows)
     return gaps(inside, labels, probs.argmax(axis=1) == labels, pd.factorize(rows["patient_id"], sort=True)[0], probs.shape[1])
+
+
+def _gaps_measured(rows: pd.DataFrame, inside: np.ndarray) -> Measured:
+    found = _gaps(rows, inside)
+    moved = found.moves.astype(np.float32)
+    return Measured(found.values, moved, moved, np.zeros((0, len(found.values)), np.float32))
 
 
 def _point_of(run: Run, group: Group) -> Group:
@@ -295,8 +299,8 @@ def _against(
         recipe,
         differences=differences,
         class_differences=classes,
-        group_differences=groups_apart(found, baseline, test, differences, paid),
-        gap_differences=gaps_apart(found, baseline, test, paid),
+        group_differences=groups_apart(found, baseline, test.behind, test.groups, differences, paid),
+        gap_differences=gaps_apart(found, baseline, test.behind, test.gaps, paid),
         advice=advise(recipe.name, recipe.changed, recipe.trained, differences, classes, question, facts, plans),
         alpha=paid.alpha,
         chance=chance_of_both(differences, plans, looks, question) if looks else None,
@@ -338,84 +342,6 @@ def plans_of(
     total, of_patients = (noise.total + of_baseline.total) / 2, (noise.of_patients + of_baseline.of_patients) / 2
     parts = (found.shared, total, of_patients)
     return {name: Plan(*(float(part[at]) for part in parts), patients, seeds, recipes, noise.pool, alpha) for name, at in places.items()}
-
-
-def told_apart(
-    found: Estimate,
-    baseline: Runs,
-    behind: np.ndarray,
-    tested: Mapping[str, int],
-    question: Question,
-    places: Mapping[str, int] = HEAD_PLACES,
-) -> tuple[dict[str, Difference], dict[str, Difference]]:
-    """Of the headline, and what is guarded beside it, and of the F1 of each class in `tested`, name -> its place among the M scores, as
-    `places` for the others. `behind`: int [M], the patients that a score rests on."""
-    difference = _differences(found, baseline, behind, question)
-    heads = {name: difference(name, places[name]) for name in dict.fromkeys((*HEADLINE, question.guarded))}
-    judged = {name: heads.pop(name) for name in dict.fromkeys((question.primary, question.guarded))}
-    described = heads | {f"class {name}": difference(name, at) for name, at in tested.items()}
-    unjudged = {name: described.pop(name) for name in NEVER_TOLD if name in described}  # and so nothing to correct the others for
-    places = [HEADLINE.index(name) for name in heads if name in described] + list(tested.values())
-    described = with_correction(described, found.moves[:, places], question.alpha)  # one family, in which one false arrow is rare
-    found_heads = described | unjudged | _decided(judged, question.alpha)
-    in_order = dict.fromkeys((*HEADLINE, question.guarded))
-    return {name: found_heads[name] for name in in_order}, {name: described[f"class {name}"] for name in tested}
-
-
-def groups_apart(
-    found: Estimate, baseline: Runs, test: TestSet, differences: Mapping[str, Difference], question: Question
-) -> dict[str, dict[str, Difference]]:
-    """Of each group of classes its sensitivity, specificity and AUROC, called better or worse where that holds among all of them. What is
-    guarded is as it was judged, in `differences`."""
-    difference = _differences(found, baseline, test.behind, question)
-    places = {(group.name, score): test.judged[group.name] + at for group in test.baseline.groups for at, score in enumerate(SCORES)}
-    if not places:
-        return {}
-    described = {" ".join(key): difference(" ".join(key), at) for key, at in places.items()}
-    described = with_correction(described, found.moves[:, list(places.values())], question.alpha)
-    of_groups = {group.name: {score: described[f"{group.name} {score}"] for score in SCORES} for group in test.baseline.groups}
-    if question.guarded in of_groups:
-        of_groups[question.guarded]["sensitivity"] = differences[question.guarded]
-    return of_groups
-
-
-def gaps_apart(found: Estimate, baseline: Runs, test: TestSet, question: Question) -> dict[str, Difference]:
-    """Of the gap of each group of patients: worse where it is wider. A word holds among all gaps."""
-    difference = _differences(found, baseline, test.behind, question, least=-1.0)
-    flipped = {BETTER: WORSE, WORSE: BETTER}
-    told = {group: difference(group, at) for group, at in test.gaps.items()}
-    turned = {group: replace(d, verdict=flipped.get(d.verdict, d.verdict)) for group, d in told.items()}
-    return with_correction(turned, found.moves[:, list(test.gaps.values())], question.alpha) if turned else {}
-
-
-def _differences(
-    found: Estimate, baseline: Runs, behind: np.ndarray, question: Question, least: float = 0.0
-) -> Callable[[str, int], Difference]:
-    """From a score's name and place to its difference, by its own interval. `least`: what the score can be; at most it is 1."""
-    half, of_patients, p = found.half(question.alpha), found.patients_half(question.alpha), found.p
-    old = np.stack([run.values for run in baseline.values()]).mean(0)
-
-    def difference(name: str, at: int) -> Difference:
-        before, delta = float(old[at]), float(found.delta[at])
-        if behind[at] < MIN_PATIENTS or not np.isfinite(delta):
-            return Difference(before, before + delta, None, verdict_of(None))
-        lowest, highest = (least - before, 1 - before) if name not in UNBOUNDED else (-np.inf, np.inf)
-        ends = max(delta - float(half[at]), lowest), min(delta + float(half[at]), highest)
-        within = max(delta - float(of_patients[at]), ends[0]), min(delta + float(of_patients[at]), ends[1])
-        word = NOT_APART if name in NEVER_TOLD else verdict_of(ends, better_sign(name, before, before + delta))
-        return Difference(before, before + delta, ends, word, float(p[at]), within)
-
-    return difference
-
-
-def _decided(judged: dict[str, Difference], alpha: float) -> dict[str, Difference]:
-    """What was asked: better by its own interval; worse where the chance that any of both is called so is still alpha / 2 (Holm), since
-    one that is worse is enough to leave a recipe."""
-    one_sided = holm(np.array([d.p / 2 if d.delta < 0 else 1.0 if np.isfinite(d.p) else np.nan for d in judged.values()]))
-    return {
-        name: replace(d, verdict=NOT_APART) if d.verdict == WORSE and not p <= alpha / 2 else d
-        for (name, d), p in zip(judged.items(), one_sided, strict=True)
-    }
 
 
 def _by_recipe(runs: Sequence[Run]) -> list[dict[Any, Run]]:

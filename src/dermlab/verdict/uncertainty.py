@@ -78,22 +78,18 @@ def _half(error: np.ndarray, freedom: np.ndarray, alpha: float) -> np.ndarray:
 def noise_of(recipes: Sequence[Runs], others: Sequence[Runs] = (), top1: int = 0) -> list[Noise]:
     """Of each of the recipes that are judged, the baseline's first. `others`: the user's own runs of this source and backbone. `top1`:
     which of the M scores the field's figure is of; that of another score is in proportion to its error over patients."""
-    own = _own(recipes)
-    pooled, of_patients, freedom = (sum(part) for part in zip(*own, strict=True))
+    own, more = _own(recipes), _own([group for group in others if len(group) > 1])
+    counts = [count for _, _, count in (*own, *more)]
+    freedom = sum(counts)
     runs = sum(len(runs) for runs in recipes)
-    source = f"{runs} runs of {len(recipes)} recipes"
-    for group in others:
-        if len(group) > 1:
-            ((more, explained, count),) = _own([group])
-            pooled, of_patients, freedom = pooled + more, of_patients + explained, freedom + count
-            source = "these and the other runs of this source and backbone"
+    source = "these and the other runs of this source and backbone" if more else f"{runs} runs of {len(recipes)} recipes"
     first = next(iter(recipes[0].values()))
     level = variance(first.added)
     field = FIELD_SIGMA**2 * np.divide(level, level[top1], out=np.ones_like(level), where=level[top1] > 0)
     if freedom == 0:
         alone = Noise(field, np.zeros_like(field), np.inf, np.inf, "the field, where top-1 moved by 0.6 points from run to run")
         return [alone] * len(recipes)
-    pooled, of_patients = pooled / freedom, of_patients / freedom
+    pooled, of_patients = (_pooled([of[part] for of in (*own, *more)], counts) for part in (0, 1))
     if freedom < 2:
         weight = FIELD_DEGREES / (FIELD_DEGREES + freedom)
         pooled = weight * (field + of_patients) + (1 - weight) * pooled
@@ -105,6 +101,13 @@ def noise_of(recipes: Sequence[Runs], others: Sequence[Runs] = (), top1: int = 0
         own_degrees = min(SHRINKAGE, freedom) + count if count else freedom
         found.append(Noise(np.maximum(total, LEAST_SHARE * mine), mine, own_degrees, freedom, source))
     return found
+
+
+def _pooled(squares: Sequence[np.ndarray], counts: Sequence[float]) -> np.ndarray:
+    """[M]: of sums of squares [M] with their degrees of freedom, over those that have a score; 0 where none has."""
+    known = np.isfinite(np.stack(squares))
+    total, freedom = np.where(known, squares, 0).sum(0), (known * np.array(counts)[:, None]).sum(0)
+    return np.divide(total, freedom, out=np.zeros_like(total), where=freedom > 0)
 
 
 def _own(recipes: Sequence[Runs]) -> list[tuple[np.ndarray, np.ndarray, float]]:
