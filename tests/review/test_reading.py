@@ -69,9 +69,8 @@ def test_a_page_fetches_nothing_and_may_fetch_nothing(cases):
 
 def test_an_open_page_shows_label_and_suggestion_and_one_press_takes_it(cases, tab):
     tab.goto(page_of())
-    assert tab.locator("#hints button").all_text_contents() == ["Label giveneczema", "Suggestion, 83 %psoriasis"]
-    tab.click("#hints button >> nth=1")
-    press(tab, "2")
+    assert tab.locator("#hints button").all_text_contents() == ["5Label giveneczema", "6Suggestion, 83 %psoriasis"]
+    press(tab, "6", "2")
     assert [(line["answer"], line["mode"]) for line in export(tab)] == [("psoriasis", "open")] * 3
 
 
@@ -260,7 +259,10 @@ def test_a_disputed_case_goes_to_a_third_who_sees_both_answers_and_no_name(cases
     app(["review", "--adjudicate", "--reader", "Cleo"], standalone_mode=False)
     tab.goto(Path("data/review-reader-3.html").resolve().as_uri())
     assert tab.text_content("#count") == "1 of 1"
-    assert sorted(tab.locator("#hints button").all_text_contents()) == ["A reader said, sureacne", "A reader said, suretinea"]
+    assert {text[1:] for text in tab.locator("#hints button").all_text_contents()} == {
+        "A reader said, sureacne",
+        "A reader said, suretinea",
+    }
     tab.click("#hints button:has-text('tinea')")
     press(tab, "1")
     export(tab, "answers-reader-3.csv")

@@ -77,13 +77,11 @@ function toggleUseless(index) {
 }
 
 function renderHints(hints) {
-  const buttons = hints.map(([what, answer]) => {
-    const button = document.createElement("button");
-    const words = document.createElement("span");
-    const name = document.createElement("b");
-    [words.textContent, name.textContent] = [what, answer];
+  const buttons = hints.map(([what, answer], place) => {
+    const [button, words, name, key] = ["button", "span", "b", "kbd"].map((tag) => document.createElement(tag));
+    [words.textContent, name.textContent, key.textContent] = [what, answer, HINT_KEYS[place] ?? ""];
     button.type = "button";
-    button.append(words, name);
+    button.append(...(place < HINT_KEYS.length ? [key] : []), words, name);
     button.addEventListener("click", () => take(answer));
     return button;
   });
@@ -311,8 +309,10 @@ const ACTS = {
     renderZoom();
   },
 };
+const HINT_KEYS = ["5", "6", "7", "8"]; // each takes what a hint says
 // While nothing is typed; letters go to the search.
 const KEYS = {
+  ...Object.fromEntries(HINT_KEYS.map((key, place) => [key, () => $("hints").children[place]?.click()])),
   1: () => settle(chosen, CONFIDENCE[0]),
   2: () => settle(chosen, CONFIDENCE[1]),
   3: () => settle(chosen, CONFIDENCE[2]),
