@@ -59,7 +59,7 @@ def main() -> None:
     settings["adjustment"] = {**taus, "prior": model.prior.tolist(), "curve": curve(rows["label"], plain, model)}
     settings["selective"] = tiers_on_test(rows, probs, chosen.tiers, classes, bootstrap)
     settings |= for_whom(rows, predictions, probs, outputs.similarity, chosen, train_labels, classes, bootstrap)
-    further = {"raters": by_raters(predictions, rows, classes, bootstrap), "cases": numbers(predictions, classes, chosen, bootstrap)}
+    further = {"raters": by_raters(predictions, rows, bootstrap), "cases": numbers(predictions, classes, chosen, bootstrap)}
     settings |= {name: found for name, found in further.items() if found}
     write_json(paths.metrics_of("evaluate"), {**settings, **result.details})
     write_plots(result.details, paths.METRICS / "evaluate")

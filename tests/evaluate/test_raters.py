@@ -21,7 +21,10 @@ def rows(cases: int = 60) -> pd.DataFrame:
     several = [ALL_DIFFER if of % 10 == 0 else TWO_OF_THREE if of % 5 == 0 else None for of in case]
     labels = ["acne" if of % 10 == 0 else label for of, label in zip(case, labels, strict=True)]
     frame = pd.DataFrame({"image_id": [f"{i:04d}" for i in range(len(case))], "patient_id": [f"p{of}" for of in case]})
-    return frame.assign(case_id=frame["patient_id"], diagnosis=labels, label=labels, labels=several, votes=3.0)
+    said = [of or ((label, 1.0),) for of, label in zip(several, labels, strict=True)]
+    names = [[name for name, share in of for _ in range(round(3 * share))] for of in said]
+    raters = [tuple((str(number), name) for number, name in enumerate(of, 1)) for of in names]
+    return frame.assign(case_id=frame["patient_id"], diagnosis=labels, label=labels, labels=several, votes=3.0, raters=raters)
 
 
 def right(frame: pd.DataFrame) -> np.ndarray:
@@ -33,7 +36,7 @@ def right(frame: pd.DataFrame) -> np.ndarray:
 def test_disputed_cases_are_counted_and_each_label_counts_by_its_share(tmp_path):
     frame = rows()
     predictions = predictions_table(frame, right(frame), CLASSES)
-    found = by_raters(predictions, frame, CLASSES, 500)
+    found = by_raters(predictions, frame, 500)
     assert (found["cases"], found["several"], found["disputed"]) == (60, 12, 6)
     assert found["top1"]["value"] == pytest.approx((48 + 6 * 2 / 3 + 6 / 3) / 60)
     assert found["top3"]["value"] == pytest.approx(1)
@@ -46,13 +49,21 @@ def test_disputed_cases_are_counted_and_each_label_counts_by_its_share(tmp_path)
 
 def test_of_one_label_a_photo_nothing_is_said():
     frame = rows().assign(labels=None)
-    assert by_raters(predictions_table(frame, right(frame), CLASSES), frame, CLASSES, 100) == {}
-    frame = frame.drop(columns=["labels", "votes"])
+    assert by_raters(predictions_table(frame, right(frame), CLASSES), frame, 100) == {}
+    frame = frame.drop(columns=["labels", "votes", "raters"])
     predictions = predictions_table(frame, right(frame), CLASSES)
-    assert by_raters(predictions, frame, CLASSES, 100) == {}
+    assert by_raters(predictions, frame, 100) == {}
     assert "labels" not in predictions
 
 
-def test_where_nobody_says_how_many_raters_there_were_there_is_no_alpha():
-    frame = rows().assign(votes=np.nan)
-    assert by_raters(predictions_table(frame, right(frame), CLASSES), frame, CLASSES, 100)["alpha"] is None
+def test_a_dispute_about_any_photo_of_a_case_counts():
+    frame = rows()
+    second = frame["image_id"].str[-1].isin(list("13579"))
+    frame.loc[second, ["labels", "raters"]] = None
+    frame["labels"], frame["raters"] = frame["labels"][::-1].to_numpy(), frame["raters"][::-1].to_numpy()
+    assert by_raters(predictions_table(frame, right(frame), CLASSES), frame, 100)["several"] == 12
+
+
+def test_where_nobody_says_what_each_rater_gave_there_is_no_alpha():
+    frame = rows().drop(columns="raters")
+    assert by_raters(predictions_table(frame, right(frame), CLASSES), frame, 100)["alpha"] is None

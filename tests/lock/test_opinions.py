@@ -23,12 +23,12 @@ PLAIN = [("nevus", "1", "", "")] * 4 + [("eczema", "1", "", "")] * 3
             None,
         ),
         ("image,dx1,votes1,dx2,votes2,patient_id", ("eczema", "1", "nevus", "3"), (("nevus", 0.75), ("eczema", 0.25)), 4),
-        ("image,Label 1,Weight 1,Label 2,Weight 2,patient_id", ("eczema", "2", "nevus", "0"), None, 2),
-        ("image,label_1,weight_1,label_2,weight_2,patient_id", ("Eczema", "1", "eczema", "1"), None, 2),
+        ("image,Label 1,Votes 1,Label 2,Votes 2,patient_id", ("eczema", "2", "nevus", "0"), None, 2),
+        ("image,label_1,weight_1,label_2,weight_2,patient_id", ("Eczema", "1", "eczema", "1"), None, None),
         ("image,label_1,weight_1,label_2,weight_2,patient_id", ("nevus", "0.5", "eczema", "0.5"), (("eczema", 0.5), ("nevus", 0.5)), None),
     ],
 )
-def test_labels_with_weights_beside_them_are_shares_and_whole_numbers_are_votes(tmp_path, header, row, shares, votes):
+def test_labels_with_weights_beside_them_are_shares_and_votes_are_counted(tmp_path, header, row, shares, votes):
     manifest = scan(source(tmp_path, weighted([*PLAIN, row], header))).manifest.set_index("key")
     assert manifest.loc["07.jpg", "diagnoses"] == shares
     assert manifest.loc["07.jpg", "diagnosis"] == (shares[0][0] if shares else "eczema")
@@ -37,14 +37,14 @@ def test_labels_with_weights_beside_them_are_shares_and_whole_numbers_are_votes(
 
 
 @pytest.mark.parametrize("cell", ['{"nevus": 3, "eczema": 1}', "{'nevus': 3, 'eczema': 1}"])
-def test_a_cell_of_weights_is_read_and_a_label_alone_is_one_vote(tmp_path, cell, capsys):
+def test_a_cell_of_weights_is_read_and_a_label_alone_is_all_of_it(tmp_path, cell, capsys):
     rows = [(image, cell if image == "01.jpg" else label, patient) for image, label, patient in ROWS]
     manifest = scan(source(tmp_path, table_of("image;label;patient_id", [(";".join(row),) for row in rows]))).manifest.set_index("key")
     assert manifest.loc["01.jpg", "diagnoses"] == (("nevus", 0.75), ("eczema", 0.25))
-    assert manifest["votes"].tolist() == [1, 4, 1, 1, 1, 1, 1, 1]
+    assert manifest["votes"].isna().all()
     assert manifest["diagnosis"].value_counts().to_dict() == {"nevus": 5, "eczema": 3}
     assert (
-        "the table gives 9 labels of 8 photos: 1 has several, and all are kept; the label is the one of most weight"
+        "the table gives 9 labels of 8 photos (weights are shares): 1 has several, which are all kept; the label is the one of most weight"
         in capsys.readouterr().out
     )
 
@@ -63,7 +63,7 @@ def test_a_row_a_rater_is_one_photo_and_nobody_is_named(tmp_path, capsys):
     assert manifest.loc["01.jpg", "raters"] == (("1", "nevus"), ("2", "nevus"), ("3", "eczema"))  # Ann, Bob, Zoe
     assert manifest["votes"].tolist() == [2, 3, 2, 2, 2, 2, 2, 2]
     assert not any(name in str(manifest.to_dict()) for name in ("Zoe", "Ann", "Bob"))
-    assert "3 raters gave 17 labels of 8 photos: 1 has several" in capsys.readouterr().out
+    assert "3 raters gave 17 labels of 8 photos (each label is one opinion): 1 has several" in capsys.readouterr().out
 
 
 def test_raters_who_speak_of_different_photos_are_no_reason_to_ask(tmp_path, capsys):
@@ -77,7 +77,7 @@ def test_a_tie_is_said_and_a_label_that_is_nobodys_first_joins_other(tmp_path, c
     rows = [*PLAIN, ("nevus", "1", "wart", "0.5")]
     scan(source(tmp_path, weighted([*rows[:6], ("nevus", "0.5", "eczema", "0.5"), rows[7]])))
     said = capsys.readouterr().out
-    assert "in 1 photo two labels have the same weight: the label is the first of them by its name" in said
+    assert "in 1 photo labels have the same weight: the label is the first of them by its name" in said
     assert "joins `other`, since no photo has it for its label: wart 1" in said
 
 
@@ -113,7 +113,7 @@ def test_a_cell_that_is_no_weights_is_refused_with_its_line(tmp_path, cell):
     ("rows", "says"),
     [
         ([*RATED, ("07.jpg", "nevus", "P3", "Ann")], "lines 17, 18: one rater speaks 2 times of one photo"),
-        ([*RATED, ("07.jpg", "nevus", "P3", "")], "line 18, column rater: is empty"),
+        ([*RATED, ("07.jpg", "nevus", "P3", "")], "line 18, column rater: names nobody"),
         ([*RATED, ("07.jpg", "nevus", "P2", "Bob")], "lines 16, 17, 18, column patient_id: differs between the rows of one photo"),
         ([(i, "" if i == "07.jpg" else label, p, r) for i, label, p, r in RATED], "lines 16, 17, column label: is empty in every row"),
     ],
@@ -150,4 +150,67 @@ def test_a_case_of_two_patients_or_of_two_splits_is_refused_and_names_nobody(tmp
 def test_where_patients_are_not_known_the_photos_of_a_case_are_one_persons(tmp_path, capsys):
     manifest = scan(source(tmp_path, table_of("image,label,case_id", ROWS)), no_patients=True).manifest
     assert (manifest["patient_id"] == manifest["case_id"]).all()
-    assert "photos of one case are of one person, and stay in one split" in capsys.readouterr().out
+    assert "cases are taken for them, and photos of one person in two cases may lie on both sides" in capsys.readouterr().out
+
+
+def test_weights_of_0_and_1_are_no_classes(tmp_path):
+    header = "image,dx_1,weight_1,dx_2,weight_2,male,female,patient_id"
+    rows = [(image, label, "1", "wart", "0", "0", "1", patient) for image, label, patient in ROWS]
+    assert scan(source(tmp_path, table_of(header, rows))).manifest["diagnosis"].value_counts().to_dict() == {"nevus": 4, "eczema": 4}
+
+
+@pytest.mark.parametrize("weights", [("60", "40"), ("60%", "40%"), ("5", "3"), ("0,60", "0,40")])
+def test_weights_are_shares_whatever_they_sum_to(tmp_path, weights):
+    rows = [f"{image};nevus;{weights[0]};eczema;{weights[1]};{patient}" for image, _, patient in ROWS[:4]]
+    rows += [f"{image};eczema;1;;;{patient}" for image, _, patient in ROWS[4:]]
+    table = "\n".join(["image;label_1;weight_1;label_2;weight_2;patient_id", *rows])
+    manifest = scan(source(tmp_path, table)).manifest
+    first, second = (float(of.strip("%").replace(",", ".")) for of in weights)
+    assert dict(manifest["diagnoses"].iloc[0]) == pytest.approx({"nevus": first / (first + second), "eczema": second / (first + second)})
+    assert manifest["votes"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "says"),
+    [
+        (
+            "image,rater,label_1,weight_1,patient_id",
+            [("Ann", "nevus", "1"), ("Zoe", "wart", "1")],
+            "a row a rater .* and labels with weights",
+        ),
+        (
+            "image,rater,label,patient_id",
+            [("Ann", '"{""nevus"": 1}"'), ("Zoe", "wart")],
+            "holds several labels a cell, and the table a row",
+        ),
+        ("image,rater,label,patient_id", [("Ann", "nevus"), ("ANN ", "wart")], "one rater speaks 2 times of one photo"),
+        ("image,rater,label,patient_id", [("Ann", "nevus"), ("n/a", "wart")], "column rater: names nobody"),
+        ("image,rater,annotator,label,patient_id", [("Ann", "x", "nevus"), ("Zoe", "y", "wart")], "may both be the rater. Say which"),
+        ("image,label_1,diagnosis_1,weight_1,patient_id", [("nevus", "nevus", "1")], "label_1 and diagnosis_1 may both be label 1"),
+        ("image,label_1,weight_1,confidence_1,patient_id", [("nevus", "1", "2")], "weight_1 and confidence_1 may both be weight 1"),
+        ("image,label,label_1,weight_1,patient_id", [("nevus", "wart", "1")], "label may be the label, and so may label_1 with its weight"),
+        ("image,label_1,votes_1,patient_id", [("nevus", "1.5")], "1.5 is no number of votes"),
+        ("image,label,patient_id", [('"[""nevus"", ""wart""]"',)], "is no weights by label"),
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_refused(tmp_path, header, rows, says):
+    table = [(image, *of, patient) for image, _, patient in ROWS for of in rows]
+    with pytest.raises(SourceError, match=says):
+        scan(source(tmp_path, table_of(header, table)))
+
+
+def test_thousands_among_weights_are_a_doubt(tmp_path):
+    rows = "\n".join(f"{image};nevus;1,000;eczema;900;{patient}" for image, _, patient in ROWS)
+    with pytest.raises(SourceError, match="'1,000' may be thousands or have decimals"):
+        scan(source(tmp_path, f"image;label_1;weight_1;label_2;weight_2;patient_id\n{rows}"))
+
+
+def test_a_row_a_rater_without_an_image_is_named(tmp_path):
+    with pytest.raises(SourceError, match="line 18, column image: is empty"):
+        scan(source(tmp_path, table_of(HEADER, [*RATED, ("", "nevus", "P3", "Bob")])))
+
+
+def test_spellings_of_one_label_are_one_before_anything_is_counted(tmp_path, capsys):
+    manifest = scan(source(tmp_path, weighted([*PLAIN, ("Eczema", "0.1", "eczema", "0.2")]))).manifest
+    assert manifest["diagnoses"].isna().all()
+    assert "0 have several" in capsys.readouterr().out

@@ -245,3 +245,16 @@ def test_where_raters_disagree_an_interval_is_also_over_what_the_truth_is_and_sa
     assert 1.1 < wider < 2
     assert any("Of 80 of 400 photos raters gave several labels" in note for note in open_.notes)
     assert not any("raters" in note for note in sure.notes)
+
+
+def test_what_raters_said_holds_whichever_run_s_file_says_it_and_may_not_differ():
+    other = replace(one_hot(BASE, "new", np.ones(400, bool)), params={**PARAMS, "loss": "focal"})
+    half = [((label, 0.5), ("acne" if label != "acne" else "wart", 0.5)) for label in BASE.predictions["label"]]
+    rated, new = (replace(of, predictions=of.predictions.assign(labels=half, votes=2.0)) for of in (BASE, other))
+    widths = {
+        names: np.diff(judged(*pair).judged[0].differences["top1"].bounds)[0]
+        for names, pair in {"both": (rated, new), "first": (rated, other), "second": (BASE, new)}.items()
+    }
+    assert widths["both"] == widths["first"] == widths["second"] > np.diff(judged(BASE, other).judged[0].differences["top1"].bounds)[0]
+    with pytest.raises(ContractError, match="raters said something else of 1 of 400 test images"):
+        judged(rated, replace(new, predictions=new.predictions.assign(labels=[None, *half[1:]])))

@@ -30,8 +30,10 @@ def with_noise(catalog: pd.DataFrame, truth: pd.DataFrame, classes: Classes, par
     noisy[changed] = np.array(classes.targets, dtype=object)[moved]
     truth = _truth(catalog, truth, noisy, changed)
     catalog = catalog.assign(label=noisy, diagnosis=np.where(changed, noisy, catalog["diagnosis"]))
-    for opinions in {"labels", "votes", "raters"} & set(catalog.columns):  # of a changed row nobody has another one
-        catalog[opinions] = catalog[opinions].where(~changed, None)
+    for opinions in {"labels", "votes", "raters"} & set(
+        catalog.columns
+    ):  # of which changed rows have none, and so would give themselves away
+        catalog[opinions] = catalog[opinions].where((catalog["split"] != "train").to_numpy(), None)
     return catalog, truth
 
 

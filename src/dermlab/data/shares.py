@@ -18,7 +18,7 @@ def shares_of(weights: Mapping[str, float]) -> Shares:
     """Of weights >= 0, not all 0. A name without weight is left out."""
     total = math.fsum(weights.values())
     given = ((name, weight / total) for name, weight in weights.items() if weight > 0)
-    return tuple(sorted(given, key=lambda pair: (-pair[1], pair[0])))
+    return tuple(sorted(given, key=lambda pair: (-round(pair[1], 9), pair[0])))  # 0.1 + 0.2 is 0.3 here
 
 
 def several(shares: Shares | None) -> Shares | None:
@@ -41,6 +41,15 @@ def mixed(first: Shares, second: Shares, share: float) -> Shares:
     sums = {name: (1 - share) * part for name, part in first}
     for name, part in second:
         sums[name] = sums.get(name, 0.0) + share * part
+    return shares_of(sums)
+
+
+def mean_of(many: Sequence[Shares]) -> Shares:
+    """Each counts the same."""
+    sums: dict[str, float] = {}
+    for shares in many:
+        for name, part in shares:
+            sums[name] = sums.get(name, 0.0) + part
     return shares_of(sums)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from dermlab.data.classes import OTHER
 from dermlab.data.tables import SPLITS
 from dermlab.flag.neighbours import similarity_of_pairs
 from dermlab.run.errors import ContractError
@@ -165,7 +166,7 @@ def shared_between_splits(catalog: pd.DataFrame, group: np.ndarray) -> dict[str,
 def conflicts(catalog: pd.DataFrame, group: np.ndarray) -> list[dict[str, list[str]]]:
     """The photos of val and test whose copies there bear different labels, as `splits`, `labels` and `images` (ids) of each: told, and
     never changed. group: int [N], of `groups_of_copies`."""
-    asked = catalog.assign(group=group)[(catalog["split"] != "train").to_numpy()]
+    asked = catalog.assign(group=group)[((catalog["split"] != "train") & (catalog["label"] != OTHER)).to_numpy()]  # `other` is not scored
     several = asked.groupby("group")["label"].transform("nunique") > 1
     return [
         {"splits": rows["split"].tolist(), "labels": rows["label"].tolist(), "images": rows["image_id"].tolist()}

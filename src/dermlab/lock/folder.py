@@ -17,11 +17,12 @@ from dermlab.lock.label_table import TABLES, LabelTable, read_label_table
 from dermlab.lock.layout import SPLITS, rows_of_folders, splits_of_folders
 from dermlab.lock.listing import FileSource, Listing, frequent_classes, never_first
 from dermlab.lock.opinions import opinions_of, weighted_columns
-from dermlab.lock.spelling import check_labels, check_not_changed, folded, joined_ids, joined_labels, lines_of, plain, says_nothing
+from dermlab.lock.spelling import alike, check_labels, check_not_changed, folded, joined_ids, joined_labels, lines_of, plain, says_nothing
 from dermlab.run.errors import SourceError
 from dermlab.run.progress import say, some
 
 NOBODY_KNOWN = "patients are not known: photos of one person may lie on both sides of the split, and scores be too good"
+BY_CASE = "patients are not known: cases are taken for them, and photos of one person in two cases may lie on both sides of the split"
 FEW, MANY = 10, 100  # so few patients of more photos than that are a doubt
 WORKBOOKS = (".xlsx", ".xls", ".ods", ".numbers")
 
@@ -72,14 +73,20 @@ class Folder(FileSource):
         if self.options.skip_missing and len(empty := raw[used["image"]].loc[lambda names: names.isna()]):
             raw = raw.drop(index=empty.index)
             said.append(f"{some(len(empty), 'row without an image is', 'rows without an image are')} left out ({lines_of(empty)})")
-        ticks = [] if "label" in used else class_columns(raw, used.values())
+        pairs = weighted_columns(raw, used.values(), where)
+        if pairs and "label" in used and self.options.label_column is None:
+            raise SourceError(
+                f"{where}: {used['label']} may be the label, and so may {pairs[0][0]} with its weight {pairs[0][1]}. Say which: "
+                f"--label-column {used['label']}, or remove that column."
+            )
+        pairs = [] if "label" in used else pairs
+        ticks = [] if "label" in used or pairs else class_columns(raw, used.values())
         if ticks:
             raw, used["label"] = raw.assign(label=label_of_ticks(raw[ticks], where)), "label"
             said.append(f"the label is the one of the columns {', '.join(ticks)} that is 1")
             said += (
                 [f"no row has a 1 in {', '.join(never)}"] if (never := [name for name in ticks if name not in set(raw["label"])]) else []
             )
-        pairs = [] if "label" in used else weighted_columns(raw, used.values(), where)
         opinions, raw, of_opinions = opinions_of(raw, used, pairs, where, self.options.rater_column is not None)
         if opinions is None:
             _check_labels(raw[used["label"]], where)
@@ -87,7 +94,9 @@ class Folder(FileSource):
         else:
             _check_labels(opinions.at_lines().rename(used.get("label", "label")), where)
             named, of_labels = joined_labels(opinions.label)
-            of_photos = opinions.named(named).of_photos().reindex(raw.index)
+            opinions = opinions.named(named)
+            of_photos = opinions.of_photos().reindex(raw.index)
+            of_opinions += opinions.said(of_photos)
             labels = of_photos.pop("diagnosis")
         _check_filled(raw, used, where)
         if renamed := [f"{role} from {name}" for role, name in used.items() if plain(name) not in (role, f"{role}_id")]:
@@ -96,7 +105,8 @@ class Folder(FileSource):
             name for name in raw.columns if name not in (*used.values(), *ticks, *chain(*pairs)) and not name.startswith(PREFIX)
         ]:
             said.append(f"columns passed over: {', '.join(ignored)} (a name that begins with {PREFIX} makes a question of one)")
-        said += [NOBODY_KNOWN] if "patient" not in used else no_people(used["patient"])
+        by_case = "patient" not in used and "case" in used and raw[used["case"]].map(alike, na_action="ignore").nunique() > 2
+        said += [BY_CASE] if by_case else [NOBODY_KNOWN] if "patient" not in used else no_people(used["patient"])
         frame = pd.DataFrame({"image": raw[used["image"]], "diagnosis": labels})
         if opinions is not None:
             frame = frame.join(of_photos)
@@ -105,9 +115,8 @@ class Folder(FileSource):
         frame["patient_id"], frame["case_id"] = patients, cases.fillna(patients)
         frame["split"] = raw[used["split"]] if "split" in used else None
         _check_one_patient_each(frame, used, where)
-        if "patient" not in used and "case" in used:
+        if by_case:
             frame["patient_id"] = cases
-            said.append("photos of one case are of one person, and stay in one split")
         return frame, raw, [*said, *of_opinions, *of_labels, *of_patients, *of_cases]
 
     def _columns(self, raw: pd.DataFrame, where: str, table: str | None, keys: list[str], photos: list[str]) -> dict[str, str]:
@@ -122,9 +131,8 @@ class Folder(FileSource):
             column["patient"] = None
         used = {role: name for role, name in column.items() if name}
         check_apart(used, where)
-        ticks = class_columns(raw, used.values()) if "label" not in used else []
-        if "label" not in used and not ticks:
-            ticks = [name for pair in weighted_columns(raw, used.values(), where) for name in pair]
+        ticks = [name for pair in weighted_columns(raw, used.values(), where) for name in pair] if "label" not in used else []
+        ticks = ticks or (class_columns(raw, used.values()) if "label" not in used else [])
         needed = ["image"] + ["label"] * (not ticks) + ["patient"] * (not o.no_patients)
         if missing := [role for role in needed if role not in used]:
             unknown = " and the ".join(role for role in missing if role != "patient")

@@ -10,10 +10,11 @@ import pandas as pd
 
 from dermlab.data.folds import people_of
 from dermlab.data.questionnaire import Question, Questionnaire
-from dermlab.data.shares import Shares, several, shares_of
+from dermlab.data.shares import Shares, renamed, several, shares_of
 from dermlab.lock.columns import no_people
 from dermlab.lock.listing import FileSource, Listing, frequent_classes, question_of, read_known_table
 from dermlab.lock.opinions import read_weights
+from dermlab.lock.spelling import joined_labels
 from dermlab.run.errors import SourceError
 from dermlab.run.progress import say, some
 
@@ -39,6 +40,9 @@ class Scin(FileSource):
         by_case = labels.drop_duplicates("case_id").set_index("case_id")
         weights = by_case["weighted_skin_condition_label"].map(_weights)
         weights = weights[weights.map(bool)]
+        names = pd.Series(sorted({name for shares in weights for name, _ in shares}), dtype=object)
+        spelt = dict(zip(names, joined_labels(names)[0], strict=True))
+        weights = weights.map(lambda shares: renamed(shares, spelt.__getitem__))
         graded = cases[cases["case_id"].isin(weights.index)]
         questions, answers = _answers(graded)
         one_row_an_image = (

@@ -9,6 +9,7 @@ import pandas as pd
 from dermlab.report.params import Params
 from dermlab.report.render import percent, points, points_bounds, score, share
 from dermlab.report.training_rows import TrainingCounts
+from dermlab.run.progress import some
 from dermlab.scores.adjustment import AIM
 from dermlab.scores.calibration import expected_calibration_error
 from dermlab.scores.cases import LOGMEAN, MAX, MEAN
@@ -48,12 +49,13 @@ def raters(said: Mapping) -> str:
             for key, name in (("top1", "top-1"), ("top3", "top-3"))
         ]
         expected = (
-            f" Scored against all of them, each by its share of the opinions, the run has {' and '.join(each)}; the scores below are "
-            "against the label that most gave, which is too kind where raters guess as the network does."
+            f" Scored against all of them, each by its share of the opinions and without `other`, the run has {' and '.join(each)}; the "
+            "scores below are against the label that most gave, which is too kind where raters guess as the network does."
         )
     return (
-        f"Raters disagree: of {said['cases']:,} test cases {said['several']:,} have several labels, and in {said['disputed']:,} "
-        f"({share(said['disputed'], said['cases'])}) no label has two thirds of the opinions.{agree}{expected}"
+        f"The reference is in doubt: {some(said['several'], 'test case has', 'test cases have')} several labels, of {said['cases']:,}, and "
+        f"in {said['disputed']:,} ({share(said['disputed'], said['cases'])}) the label has less than two thirds of the opinions."
+        f"{agree}{expected}"
     )
 
 
@@ -276,7 +278,7 @@ def several_labels(params: Params, manifest: pd.DataFrame) -> str:
     """Of `softened` and `distributed`."""
     shared, rows = manifest[manifest["labels"].notna()], int((manifest["split"] == "train").sum())
     if shared.empty:
-        return "It softened no row: none has another label that is likely enough."
+        return "No training row has a second label: none is likely enough, or raters gave none."
     away = 1 - np.array([dict(labels).get(label, 0.0) for label, labels in zip(shared["label"], shared["labels"], strict=True)])
     towards = ["what their raters said"] * ("distributed" in params.variants)
     towards += ["the label suggested in the proportion of its probability"] * ("softened" in params.variants)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import OTHER
+from dermlab.data.shares import Shares, mean_of, several, whole
 from dermlab.data.tables import CASE, PROB_PREFIX
 from dermlab.run.errors import ContractError
 from dermlab.scores.cases import Pooling, of_one_label, pooled
@@ -63,11 +64,17 @@ def tally_by_patient(scored: pd.DataFrame) -> Tally:
 
 
 def case_predictions(predictions: pd.DataFrame, pooling: Pooling) -> pd.DataFrame:
-    """A row a case, as `tables.PREDICTIONS`: under the id of its first photo, with the label that all its photos bear; cases with several
-    labels are left out. predictions: as `tables.PREDICTIONS`, with cases."""
+    """A row a case, as `tables.PREDICTIONS`: under the id of its first photo, with the label that all its photos bear, and where raters
+    disagree the mean of what they said of each; cases whose photos differ in their labels are left out. predictions: as
+    `tables.PREDICTIONS`, with cases."""
     known = predictions[of_one_label(predictions["label"].to_numpy(str), predictions[CASE].to_numpy(str))]
     columns = [name for name in known if name.startswith(PROB_PREFIX)]
     probs, first = pooled(known[columns].to_numpy(), known[CASE].to_numpy(str), pooling)
     cases = known.iloc[first].reset_index(drop=True)
     cases[columns] = probs
+    if "labels" in known:
+        given: dict[str, list[Shares]] = {}
+        for case, of, label in zip(known[CASE], known["labels"], known["label"], strict=True):
+            given.setdefault(case, []).append(of or whole(label))
+        cases["labels"] = pd.Series([several(mean_of(given[case])) for case in cases[CASE]], cases.index, dtype=object)
     return cases.sort_values("image_id", ignore_index=True)

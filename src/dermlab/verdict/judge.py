@@ -136,7 +136,7 @@ def judge(runs: Sequence[Run], question: Question, others: Sequence[Run] = ()) -
     guarded that the baseline was not run with.
     """
     baseline, groups = runs[0], _by_recipe(runs)
-    test = TestSet.of(baseline)
+    test = TestSet.of(baseline, runs)
     if question.guarded not in test.judged:
         raise ContractError(
             f"report.guarded is {question.guarded}, no group of classes that {baseline.name} was run with. Groups stand in {paths.GROUPS}; "
@@ -199,8 +199,10 @@ class TestSet:
         return {**HEAD_PLACES, **self.groups}
 
     @classmethod
-    def of(cls, baseline: Run) -> Self:
+    def of(cls, baseline: Run, others: Sequence[Run] = ()) -> Self:
+        """`others`: runs that may say what raters said of the same images where the baseline's file does not, as older ones do not."""
         rows = scored_rows(baseline.predictions)
+        rated = next((run.predictions[["image_id", "labels"]] for run in (baseline, *others) if "labels" in run.predictions), None)
         targets, by_patient = target_names(rows), tally_by_patient(rows)
         counts = np.array([baseline.train_counts.get(name, 0) for name in targets])
         rare, sink, patients_of = rarest_third(counts), commonest(counts), (by_patient.true > 0).sum(0)
@@ -213,7 +215,9 @@ class TestSet:
             baseline=baseline,
             rows=rows,
             scores=all_scores(rare, sink),
-            reference=reference_of(rows, targets),
+            reference=reference_of(
+                rows if rated is None else rows.drop(columns="labels", errors="ignore").merge(rated, how="left"), targets
+            ),
             behind=np.array([*(of_head[name] for name in HEADLINE), *patients_of, *of_groups, *_gaps(rows, inside).patients]),
             tested={name: len(HEADLINE) + c for c, name in enumerate(targets) if patients_of[c]},
             groups={group.name: first + len(SCORES) * at for at, group in enumerate(baseline.groups)},
@@ -421,3 +425,6 @@ def _check_same_test(first_name: str, first: pd.DataFrame, name: str, rows: pd.D
     for column, what in (("label", "labels"), ("patient_id", "patients")):
         if count := int((first[column].to_numpy() != rows[column].to_numpy()).sum()):
             raise ContractError(f"{where} {count} of {len(rows)} test images have different {what}. Test labels are frozen. {todo}")
+    both = (first["labels"], rows["labels"]) if "labels" in first and "labels" in rows else ((), ())
+    if count := sum(one != other for one, other in zip(*both, strict=True)):
+        raise ContractError(f"{where} raters said something else of {count} of {len(rows)} test images. {todo}")
