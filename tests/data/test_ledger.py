@@ -72,7 +72,7 @@ def test_lines_of_the_last_commit_that_the_file_lost_are_counted(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     ledger = Path("relabels.csv")
     assert subprocess.run(["git", "init", "-q"], check=False).returncode == 0
-    ledger.write_text("header\none\ntwo\n")
+    ledger.write_text("header\none\ntwo\nthis,was,concluded,2 of 2,readers,2026-03-01\n")
     assert lines_only_in_commit(ledger) == 0
     subprocess.run(["git", "add", "relabels.csv"], check=True)
     subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t", "commit", "-qm", "two"], check=True)

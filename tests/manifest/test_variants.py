@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from dermlab.data.classes import Classes
-from dermlab.data.ledger import HEADER, READERS
+from dermlab.data.ledger import HEADER
+from dermlab.data.lines import READERS
 from dermlab.data.tables import MANIFEST, write_table
 from dermlab.manifest import params as knobs
 from dermlab.manifest.build import build_manifest

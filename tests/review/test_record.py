@@ -1,6 +1,8 @@
 """Readers' answers reach the record whole or not at all, once, and the ledger says what they conclude."""
 
 import re
+import shutil
+import subprocess
 from functools import partial
 from pathlib import Path
 
@@ -184,6 +186,26 @@ def test_two_branches_merged_by_union_are_concluded_anew(said, merge, world):
         read_ledger(paths.RELABELS, world.catalog, world.classes)
     conclude_anew(world.catalog, world.classes)
     assert lines_of(paths.RELABELS)[1:] == ["t0001,psoriasis,tinea,2 of 2 readers,readers,2026-03-01"]
+
+
+def test_git_keeps_what_was_added_on_two_branches(said, merge, world):
+    def git(*command: str) -> str:
+        identity = ("-c", "user.name=t", "-c", "user.email=t")
+        return subprocess.run(("git", *identity, *command), check=True, capture_output=True, text=True).stdout
+
+    shutil.copy(Path(__file__).parents[2] / ".gitattributes", ".gitattributes")
+    paths.REVIEWS.write_text(",".join(OF_RECORD) + "\n")
+    git("init", "-q", "-b", "main")
+    git("add", ".gitattributes", *map(str, (paths.REVIEWS, paths.READERS, paths.RELABELS)))
+    git("commit", "-qm", "nothing said")
+    for branch, image in (("one", "t0001"), ("two", "t0002")):
+        git("checkout", "-q", "main", "-b", branch)
+        merge(write_answers("a.csv", said(image, "acne", 1), said(image, "acne", 2)))
+        git("commit", "-qam", branch)
+    git("merge", "-q", "one")
+    conclude_anew(world.catalog, world.classes)
+    assert [line.split(",")[0] for line in lines_of(paths.REVIEWS)[1:]] == ["t0002", "t0002", "t0001", "t0001"]
+    assert [line.split(",")[0] for line in lines_of(paths.RELABELS)[1:]] == ["t0001", "t0002"]
 
 
 def test_what_readers_say_may_not_take_the_last_row_of_a_class(said, merge, world):

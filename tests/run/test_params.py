@@ -27,7 +27,7 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
         (
             "variant: baseline",
             "variant: baseline+cleand",
-            "did you mean cleaned.*Valid: baseline, relabeled, cleaned, softened, rebalanced",
+            "did you mean cleaned.*Valid: baseline, relabeled, cleaned, distributed, softened, rebalanced",
         ),
         ("variant: baseline", "variant: cleaned+cleaned", "twice"),
         ("variant: baseline", "variant: baseline+cleaned", "`baseline` changes nothing and joins with nothing"),

@@ -51,6 +51,9 @@ def review(
     from dermlab.review.queue import read_queue
     from dermlab.review.record import conclude_anew
 
+    said = paths.REVIEWS if reader or merge or conclude else paths.RELABELS
+    if missing := lines_only_in_commit(said):
+        say(f"review: {said} lacks {missing} lines of the last commit; `git checkout {said}` brings them back")
     if merge:
         _merge(merge)
         return
@@ -62,8 +65,6 @@ def review(
         return
     if blind or adjudicate:
         raise typer.BadParameter(f"--{'blind' if blind else 'adjudicate'} is of readers: say whom to ask, --reader NAME")
-    if missing := lines_only_in_commit(paths.RELABELS):
-        say(f"review: {paths.RELABELS} lacks {missing} lines of the last commit; `git checkout {paths.RELABELS}` brings them back")
     queue = read_queue(limit)
     if not queue.cards:
         say(f"review: nothing to review; {queue.reviewed} doubtful labels are settled in {paths.RELABELS}")

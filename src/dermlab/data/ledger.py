@@ -5,12 +5,11 @@ from pathlib import Path
 import pandas as pd
 
 from dermlab.data.classes import Classes
-from dermlab.data.lines import LAST, as_table, mended_id, read_lines
+from dermlab.data.lines import LAST, READERS, as_table, mended_id, read_lines
 from dermlab.run.errors import ContractError
 
 HEADER = ("image_id", "from_label", "to_label", "reason", *LAST)
 DROP = "drop"
-READERS = "readers"  # who signs what was concluded from data/reviews.csv; every other line is one person's decision
 CONCLUDE = "Conclude it anew: `dermlab review --conclude`."
 
 

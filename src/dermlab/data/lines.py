@@ -15,6 +15,7 @@ from dermlab.run.errors import ContractError
 from dermlab.run.files import atomic_path
 
 LAST = ("reviewer", "date")  # columns that every such file ends in: who decided, and when
+READERS = "readers"  # who signs a line of the ledger that was concluded from data/reviews.csv; every other one is a person's decision
 FREE = ("reason", "reviewer")  # columns of a person's own words; the others must be what the catalog or a calendar knows
 LONGEST, READ = 1000, 10_000  # characters of such words, and of any value that is still read
 FORMULA = ("=", "+", "-", "@")  # how a cell begins that a spreadsheet would run, also in full width
@@ -145,11 +146,12 @@ def append_lines(path: Path, rows: pd.DataFrame) -> None:
 
 
 def lines_only_in_commit(path: Path) -> int:
-    """Decisions that HEAD's file holds and this one does not: `dvc exp apply` of an older experiment takes them away without a word. 0
-    where git has no such file."""
+    """Decisions that HEAD's file holds and this one does not: `dvc exp apply` of an older experiment takes them away without a word. What
+    was concluded from them is none, and is made anew. 0 where git has no such file."""
     committed = subprocess.run(("git", "show", f"HEAD:./{path.as_posix()}"), capture_output=True, check=False).stdout
     here = path.read_bytes() if path.exists() else b""
-    return len(set(committed.splitlines()) - set(here.splitlines()))
+    lost = set(committed.splitlines()) - set(here.splitlines())
+    return sum(f",{READERS},".encode() not in line for line in lost)
 
 
 def _is_date(text: str) -> bool:

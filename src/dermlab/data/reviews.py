@@ -16,8 +16,8 @@ from pathlib import Path
 import pandas as pd
 
 from dermlab.data.classes import Classes
-from dermlab.data.ledger import DROP, READERS
-from dermlab.data.lines import LAST, as_table, mended_id, read_lines, why_no_words
+from dermlab.data.ledger import DROP
+from dermlab.data.lines import LAST, READERS, as_table, mended_id, read_lines, why_no_words
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
 from dermlab.run.files import write_text

@@ -17,7 +17,8 @@ from dermlab.data.ledger import DROP
 from dermlab.data.reviews import ADJUDICATION, BLIND, first_answer
 from dermlab.review.opinions import encoded, opinions_of, probabilities_of_flags
 from dermlab.run.progress import progress
-from dermlab.scores.bootstrap import MIN_PATIENTS, interval
+from dermlab.scores.agreement import alpha, alpha_sums
+from dermlab.scores.bootstrap import MIN_PATIENTS, drawn_weights, interval
 
 RESAMPLES, OF_CROWDLAB = 2000, 100  # a draw of CROWDLAB costs some 40 ms
 SEED = 17
@@ -101,7 +102,7 @@ def agreement(
             for name in meter.track(names)
         )
     shared = last[last["image_id"].duplicated(keep=False)]
-    return Agreement(shared["image_id"].nunique(), alpha(shared), readers, pairs, _confusions(list(both.values())))
+    return Agreement(shared["image_id"].nunique(), _alpha(shared), readers, pairs, _confusions(list(both.values())))
 
 
 NOTHING = Estimate(None, None, 0)
@@ -174,35 +175,19 @@ def _by_patient(rows: pd.DataFrame, sums: np.ndarray, scores: Callable[[np.ndarr
         return Estimate(None, None, len(rows))
     of_patient = np.zeros((len(people), sums.shape[1]))
     np.add.at(of_patient, person, sums)
-    drawn = np.random.default_rng(SEED).multinomial(len(people), np.full(len(people), 1 / len(people)), size=RESAMPLES)
     with np.errstate(divide="ignore", invalid="ignore"):  # a draw without such cards has no score
-        return Estimate(value, interval(scores(drawn @ of_patient), len(people), value), len(rows))
+        samples = np.concatenate([scores(weights @ of_patient) for weights in drawn_weights(len(people), RESAMPLES, SEED)])
+    return Estimate(value, interval(samples, len(people), value), len(rows))
 
 
-def alpha(shared: pd.DataFrame) -> Estimate:
-    """Krippendorff's alpha for nominal data (2011, "Computing Krippendorff's alpha-reliability"), 1 - D_o / D_e, of two readers or more a
-    card, each card with as many as answered it. shared: image_id, patient_id, vote, a row an answer.
-
-    No library that the lock holds has it.
-    """
+def _alpha(shared: pd.DataFrame) -> Estimate:
+    """Krippendorff's alpha of two readers or more a card. shared: image_id, patient_id, vote, a row an answer."""
     if not len(shared):
         return NOTHING
     counts = pd.crosstab(shared["image_id"], shared["vote"])
     patients = shared.drop_duplicates("image_id").set_index("image_id")["patient_id"].reindex(counts.index)
-    n = counts.to_numpy(float)
-    answered = n.sum(axis=1)
-    agreeing = (n * (n - 1)).sum(axis=1) / np.maximum(answered - 1, 1)  # the diagonal of the coincidence matrix, a card
-
-    def alphas(sums: np.ndarray) -> np.ndarray:
-        each, agreeing = sums[:, :-1], sums[:, -1]
-        total = each.sum(axis=1)
-        expected = total * (total - 1) - (each * (each - 1)).sum(axis=1)
-        return np.where(expected > 0, 1 - (total - 1) * (total - agreeing) / expected, np.nan)
-
-    sums = np.concatenate([n, agreeing[:, None]], axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = float(alphas(sums.sum(axis=0, keepdims=True))[0])
-    return _by_patient(patients.to_frame(), sums, alphas, value)
+    sums = alpha_sums(counts.to_numpy(float))
+    return _by_patient(patients.to_frame(), sums, alpha, float(alpha(sums.sum(axis=0))))
 
 
 def _itself(cards: pd.DataFrame) -> Estimate:

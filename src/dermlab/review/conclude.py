@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import Classes
-from dermlab.data.ledger import DROP, HEADER, READERS
-from dermlab.data.lines import read_lines
+from dermlab.data.ledger import DROP, HEADER
+from dermlab.data.lines import READERS, read_lines
 from dermlab.data.reviews import CANNOT_TELL
 from dermlab.review.opinions import adjudicated, encoded, opinions_of, probabilities_of_flags, said_drop
 from dermlab.review.params import ReviewParams

@@ -29,7 +29,7 @@ class Cases:
     def of(cls, rows: pd.DataFrame) -> "Cases":
         """rows: image_id, case_id, label, split."""
         train = rows[rows["split"] == "train"].sort_values("image_id")
-        groups = [tuple(of["image_id"]) for _, of in train.groupby(["case_id", "label"], sort=True)]
+        groups = train.groupby(["case_id", "label"])["image_id"].agg(tuple)
         cards = [card for group in groups for card in ([group] if len(group) <= MOST_PHOTOS else [(image,) for image in group])]
         return cls({image: card[0] for card in cards for image in card}, {card[0]: card for card in cards})
 

@@ -23,7 +23,7 @@ class Measured:
     # `added`, `left_out`: float32 [P, M], each column sums to zero, and its squares to the variance over patients
     added: np.ndarray
     left_out: np.ndarray
-    # float32 [Q, M], as `reference.moves`: what the score moves by with what the truth may be; without a row where labels are certain
+    # float32 [Q, M], as `reference.moves`: what the score moves by with what the truth may be; without a row where that is not asked
     truths: np.ndarray
 
 

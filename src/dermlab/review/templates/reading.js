@@ -295,7 +295,10 @@ const ACTS = {
   undo: takeBack,
   export: exportCsv,
   import: () => $("file").click(),
-  help: () => $("help").showModal(),
+  help: () => {
+    $("help").showModal();
+    $("help").scrollTop = 0; // its button, which has the focus, stands at the end
+  },
   again: () => {
     askAgain();
     goOn("Those that were put off, again.");
