@@ -8,11 +8,12 @@ import pandas as pd
 
 from dermlab.data.classes import Classes, read_classes
 from dermlab.data.ledger import read_ledger
+from dermlab.data.lines import READERS
 from dermlab.data.questionnaire import read_questionnaire
 from dermlab.data.reviews import ADJUDICATION, Record, number_of, read_record
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
-from dermlab.review.ask import next_to_ask
+from dermlab.review.ask import SETTLED, certainty, next_to_ask
 from dermlab.review.draw import Cases, Sheet, answered_by, draw, queue_of, said_of, sure_of
 from dermlab.review.opinions import opinions_of
 from dermlab.review.originals import originals
@@ -64,9 +65,20 @@ def _to_ask(
         disputed = set(concluded(record, rows, classes, read_review()).disputed)
         queue = [card for card, images in cases.images.items() if disputed.intersection(images)]
         return queue, [], said_of(record.answers, cases)
-    settled = set(ledger["image_id"])
-    ranks = flags.set_index("image_id")["review_rank"].dropna().sort_values()
     opinions = opinions_of(record.answers)
-    order = next_to_ask(ranks.index.tolist(), opinions[opinions.index.isin(flags["image_id"])], flags, classes)
+    opinions = opinions[opinions.index.isin(flags["image_id"])]
+    ranks = flags.set_index("image_id")["review_rank"].dropna().sort_values()
+    order = next_to_ask(ranks.index.tolist(), opinions, flags, classes)
+    settled = set(ledger["image_id"]) - _open_to_more(ledger, opinions, flags, classes)
     sure = [card for card in sure_of(cases, flags) if not settled.intersection(cases.images[card])]
     return queue_of(cases, order, settled), sure, {}
+
+
+def _open_to_more(ledger: pd.DataFrame, opinions: pd.DataFrame, flags: pd.DataFrame, classes: Classes) -> set[str]:
+    """Photos of which `model` concluded what it is not sure of: another reader may be worth more than a first one elsewhere. The other
+    rules conclude for good."""
+    if read_review().rule != "model":
+        return set()
+    sure = certainty(opinions, flags, classes)
+    by_model = ledger[(ledger["reviewer"] == READERS) & ~ledger["reason"].str.contains("adjudicated")]
+    return set(by_model["image_id"]) & set(sure.index[sure < SETTLED])

@@ -56,7 +56,7 @@ def write_sheet(
         "cards": asked,
         "photos": photos,
     }
-    scripts = ("shared.js", "session.js", "reading.js")
+    scripts = ("shared.js", "session.js", "zoom.js", "reading.js")
     write_text(path, render("reading.html.j2", content, scripts, ("review.css", "reading.css"), mode=mode, reader=sheet.reader))
 
 

@@ -77,13 +77,11 @@ function toggleUseless(index) {
 }
 
 function renderHints(hints) {
-  const buttons = hints.map(([what, answer]) => {
-    const button = document.createElement("button");
-    const words = document.createElement("span");
-    const name = document.createElement("b");
-    [words.textContent, name.textContent] = [what, answer];
+  const buttons = hints.map(([what, answer], place) => {
+    const [button, words, name, key] = ["button", "span", "b", "kbd"].map((tag) => document.createElement(tag));
+    [words.textContent, name.textContent, key.textContent] = [what, answer, HINT_KEYS[place] ?? ""];
     button.type = "button";
-    button.append(words, name);
+    button.append(...(place < HINT_KEYS.length ? [key] : []), words, name);
     button.addEventListener("click", () => take(answer));
     return button;
   });
@@ -235,59 +233,6 @@ async function importCsv() {
   goOn(told);
 }
 
-// Photos are dark or glaring; the pixels stay as they are.
-function light(share) {
-  const bright = Math.min(300, Math.max(40, share));
-  $("light").value = bright;
-  for (const photo of document.querySelectorAll("#photos img, #zoom img")) photo.style.filter = `brightness(${bright}%)`;
-}
-
-let zoomedAt = 0; // place of the photo that is enlarged
-let two = false; // whether the next one stands beside it
-
-function enlarge(index) {
-  zoomedAt = index;
-  two = false;
-  renderZoom();
-  $("zoom").showModal();
-}
-
-function renderZoom() {
-  const { images } = current();
-  const places = two ? [zoomedAt, (zoomedAt + 1) % images.length] : [zoomedAt];
-  const bright = $("light").value;
-  const shown = places.map((place) => {
-    const [box, photo] = ["div", "img"].map((tag) => document.createElement(tag));
-    photo.src = photoOf(images[place]);
-    photo.alt = `Photo ${place + 1} of ${images.length}, enlarged`;
-    photo.draggable = false;
-    photo.style.filter = `brightness(${bright}%)`;
-    box.addEventListener("click", (event) => magnify(box, event));
-    box.addEventListener("pointermove", (event) => box.classList.contains("larger") && aim(box, event));
-    box.append(photo);
-    return box;
-  });
-  $("zoomed").replaceChildren(...shown);
-  $("zoom-said").textContent = images.length > 1 ? `${places.map((place) => place + 1).join(" and ")} of ${images.length}` : "";
-  for (const button of document.querySelectorAll("#zoom .of-several")) button.hidden = images.length < 2;
-}
-
-function magnify(box, event) {
-  box.classList.toggle("larger");
-  aim(box, event);
-}
-
-function aim(box, event) {
-  const { left, top, width, height } = box.getBoundingClientRect();
-  box.firstChild.style.transformOrigin = `${(100 * (event.clientX - left)) / width}% ${(100 * (event.clientY - top)) / height}%`;
-}
-
-function turn(step) {
-  const { images } = current();
-  zoomedAt = (zoomedAt + step + images.length) % images.length;
-  renderZoom();
-}
-
 const ACTS = {
   cannot: () => settle(CANNOT_TELL, ""),
   drop: () => settle(DROP, ""),
@@ -311,8 +256,10 @@ const ACTS = {
     renderZoom();
   },
 };
+const HINT_KEYS = ["5", "6", "7", "8"]; // each takes what a hint says
 // While nothing is typed; letters go to the search.
 const KEYS = {
+  ...Object.fromEntries(HINT_KEYS.map((key, place) => [key, () => $("hints").children[place]?.click()])),
   1: () => settle(chosen, CONFIDENCE[0]),
   2: () => settle(chosen, CONFIDENCE[1]),
   3: () => settle(chosen, CONFIDENCE[2]),
