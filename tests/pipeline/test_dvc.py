@@ -269,6 +269,7 @@ def test_two_processes_of_a_stage_write_what_one_writes(clinic):
 def test_no_git_tracked_file_is_data(clinic):
     tracked = clinic.run("git", "ls-files", "data", "metrics", "models").stdout.split()
     assert sorted(tracked) == [
+        "data/groups.csv",
         "data/not-copies.csv",
         "data/readers.csv",
         "data/relabels.csv",
