@@ -181,8 +181,8 @@ def _check_thousands(weights: pd.Series, columns: str, where: str) -> None:
     doubtful = weights.map(lambda cell: isinstance(cell, str) and THOUSANDS.fullmatch(cell.strip()) is not None).to_numpy(bool)
     if doubtful.any() and (weights[~doubtful].map(_number) > 1).any():
         raise SourceError(
-            f"{where}, {lines_of(weights[doubtful])}, column {columns}: {weights[doubtful].iloc[0]!r} may be thousands or have decimals. Write "
-            "it without a sign between the digits."
+            f"{where}, {lines_of(weights[doubtful])}, column {columns}: {weights[doubtful].iloc[0]!r} may be thousands or have decimals. "
+            "Write it without a sign between the digits."
         )
 
 
