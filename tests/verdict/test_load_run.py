@@ -18,6 +18,7 @@ from dermlab.data.tables import CATALOG, IMAGES, PREDICTIONS, write_table
 sure = 0.9 if "loss: focal" in Path("params.yaml").read_text() else 0.6
 write_table(Path("data/predictions.parquet"), pd.DataFrame({
     "image_id": ["i1", "i2"], "patient_id": ["p1", "p2"], "diagnosis": ["a", "b"], "label": ["a", "b"],
+    "labels": [(("a", 0.75), ("b", 0.25)), None], "votes": [4.0, 1.0],
     "prob_a": [sure, 0.1], "prob_b": [1 - sure, 0.9], "prob_other": [0.0, 0.0],
 }), PREDICTIONS)
 ids = [f"t{i}" for i in range(6)]
@@ -71,6 +72,7 @@ def test_an_experiment_is_read_by_name_from_the_cache(repo):
     assert (plain.params["loss"], focal.params["loss"]) == ("ce", "focal")
     assert plain.train_counts == {"a": 3, "b": 1}
     assert plain.trained == {"a": 2, "b": 1}
+    assert plain.predictions["labels"].tolist() == [(("a", 0.75), ("b", 0.25)), None]  # what raters said, for whoever compares
 
 
 def test_a_run_of_a_version_whose_tables_had_other_columns_can_still_be_compared(repo):

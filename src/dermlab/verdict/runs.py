@@ -225,7 +225,7 @@ def _read(name: str, folder: Path) -> Run:
         check_params_were_run(params, lock)
         params = _settings(params, lock)
         # Only what is used, and no schema: it is today's, and a run of an older version was checked when it was written.
-        names = [name for name in _columns(folder / paths.PREDICTIONS) if name in (*SCORED, CASE) or name.startswith(PROB_PREFIX)]
+        names = [name for name in _columns(folder / paths.PREDICTIONS) if name in (*SCORED, CASE, "labels") or name.startswith(PROB_PREFIX)]
         predictions = read_table(folder / paths.PREDICTIONS, PREDICTIONS, names)
         manifest = read_table(folder / paths.MANIFEST, MANIFEST, ["split", "label"])
         flags = read_table(folder / paths.FLAGS, FLAGS, ["given", "label_issue"])
