@@ -38,6 +38,7 @@ def main() -> None:
         f"manifest: {params.variant}: {kept['train']} train, {kept['val']} val, {kept['test']} test rows; "
         f"{numbers['dropped']} dropped, {saved} saved by the guard, {numbers['relabeled']} relabeled, "
         f"{numbers['softened']} softened, {numbers['leaks_left_out']} leaks left out"
+        + (f"; {numbers['distributed']} towards what all of their raters said" if "distributed" in numbers else "")
     )
     if params.manifest.fold:
         say(f"      held-out fold {params.manifest.held_out}: {kept[HELD_OUT_FOLD]} training rows, to be predicted")
