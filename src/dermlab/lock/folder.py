@@ -73,43 +73,15 @@ class Folder(FileSource):
         if self.options.skip_missing and len(empty := raw[used["image"]].loc[lambda names: names.isna()]):
             raw = raw.drop(index=empty.index)
             said.append(f"{some(len(empty), 'row without an image is', 'rows without an image are')} left out ({lines_of(empty)})")
-        pairs = weighted_columns(raw, used.values(), where)
-        if pairs and "label" in used and self.options.label_column is None:
-            raise SourceError(
-                f"{where}: {used['label']} may be the label, and so may {pairs[0][0]} with its weight {pairs[0][1]}. Say which: "
-                f"--label-column {used['label']}, or remove that column."
-            )
-        pairs = [] if "label" in used else pairs
-        ticks = [] if "label" in used or pairs else class_columns(raw, used.values())
-        if ticks:
-            raw, used["label"] = raw.assign(label=label_of_ticks(raw[ticks], where)), "label"
-            said.append(f"the label is the one of the columns {', '.join(ticks)} that is 1")
-            said += (
-                [f"no row has a 1 in {', '.join(never)}"] if (never := [name for name in ticks if name not in set(raw["label"])]) else []
-            )
-        opinions, raw, of_opinions = opinions_of(raw, used, pairs, where, self.options.rater_column is not None)
-        if opinions is None:
-            _check_labels(raw[used["label"]], where)
-            labels, of_labels = joined_labels(raw[used["label"]])
-        else:
-            _check_labels(opinions.at_lines().rename(used.get("label", "label")), where)
-            named, of_labels = joined_labels(opinions.label)
-            opinions = opinions.named(named)
-            of_photos = opinions.of_photos().reindex(raw.index)
-            of_opinions += opinions.said(of_photos)
-            labels = of_photos.pop("diagnosis")
+        labels, raw, read, of_labels = self._labels(raw, used, where)
         _check_filled(raw, used, where)
         if renamed := [f"{role} from {name}" for role, name in used.items() if plain(name) not in (role, f"{role}_id")]:
             said.append(f"columns: {', '.join(renamed)}")
-        if ignored := [
-            name for name in raw.columns if name not in (*used.values(), *ticks, *chain(*pairs)) and not name.startswith(PREFIX)
-        ]:
+        if ignored := [name for name in raw.columns if name not in (*used.values(), *read) and not name.startswith(PREFIX)]:
             said.append(f"columns passed over: {', '.join(ignored)} (a name that begins with {PREFIX} makes a question of one)")
         by_case = "patient" not in used and "case" in used and raw[used["case"]].map(alike, na_action="ignore").nunique() > 2
         said += [BY_CASE] if by_case else [NOBODY_KNOWN] if "patient" not in used else no_people(used["patient"])
-        frame = pd.DataFrame({"image": raw[used["image"]], "diagnosis": labels})
-        if opinions is not None:
-            frame = frame.join(of_photos)
+        frame = pd.DataFrame({"image": raw[used["image"]]}).join(labels)
         patients, of_patients = _ids(raw, used, "patient", where)
         cases, of_cases = (patients, []) if used.get("case") == used.get("patient") else _ids(raw, used, "case", where)
         frame["patient_id"], frame["case_id"] = patients, cases.fillna(patients)
@@ -117,7 +89,34 @@ class Folder(FileSource):
         _check_one_patient_each(frame, used, where)
         if by_case:
             frame["patient_id"] = cases
-        return frame, raw, [*said, *of_opinions, *of_labels, *of_patients, *of_cases]
+        return frame, raw, [*said, *of_labels, *of_patients, *of_cases]
+
+    def _labels(self, raw: pd.DataFrame, used: dict[str, str], where: str) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...], list[str]]:
+        """Column diagnosis, and of several labels a photo those of `Opinions.of_photos`; the rows that they are from, one a photo; the
+        columns read beside those of `used`, to which the label is added; and what to say."""
+        pairs = weighted_columns(raw, used.values(), where) if self.options.label_column is None else []
+        if pairs and "label" in used:
+            raise SourceError(
+                f"{where}: {used['label']} may be the label, and so may {pairs[0][0]} with its weight {pairs[0][1]}. Say which: "
+                f"--label-column {used['label']}, or remove that column."
+            )
+        said, ticks = [], [] if "label" in used or pairs else class_columns(raw, used.values())
+        if ticks:
+            raw, used["label"] = raw.assign(label=label_of_ticks(raw[ticks], where)), "label"
+            said.append(f"the label is the one of the columns {', '.join(ticks)} that is 1")
+            if never := [name for name in ticks if name not in set(raw["label"])]:
+                said.append(f"no row has a 1 in {', '.join(never)}")
+        opinions, raw, of_raters = opinions_of(raw, used, pairs, where, self.options.rater_column is not None)
+        read = (*ticks, *chain(*pairs))
+        if opinions is None:
+            _check_labels(raw[used["label"]], where)
+            labels, of_spelling = joined_labels(raw[used["label"]])
+            return pd.DataFrame({"diagnosis": labels}), raw, read, [*said, *of_spelling]
+        _check_labels(opinions.at_lines().rename(used.get("label", "label")), where)
+        labels, of_spelling = joined_labels(opinions.label)
+        opinions = opinions.named(labels)
+        of_photos = opinions.of_photos().reindex(raw.index)
+        return of_photos, raw, read, [*said, *of_raters, *opinions.said(of_photos), *of_spelling]
 
     def _columns(self, raw: pd.DataFrame, where: str, table: str | None, keys: list[str], photos: list[str]) -> dict[str, str]:
         """Role -> column, of the roles that have one. `table`: its key; `keys`: all that the source holds."""
@@ -131,7 +130,7 @@ class Folder(FileSource):
             column["patient"] = None
         used = {role: name for role, name in column.items() if name}
         check_apart(used, where)
-        ticks = [name for pair in weighted_columns(raw, used.values(), where) for name in pair] if "label" not in used else []
+        ticks = list(chain(*weighted_columns(raw, used.values(), where))) if "label" not in used else []
         ticks = ticks or (class_columns(raw, used.values()) if "label" not in used else [])
         needed = ["image"] + ["label"] * (not ticks) + ["patient"] * (not o.no_patients)
         if missing := [role for role in needed if role not in used]:
