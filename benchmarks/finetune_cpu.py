@@ -124,8 +124,10 @@ def ours(quick: bool) -> dict:
                 ids = side["path"].map(lambda path: Path(path).stem)
                 table = pd.DataFrame({"image_id": ids}).merge(images[["image_id", "shard", "row"]], on="image_id", validate="one_to_one")
                 n = len(table)
-                sides.append(Rows(table, side["label"].to_numpy(), np.ones(n, np.float32), np.zeros((n, 0), np.float32), features.of(ids)))
-            counts = drawn_counts(sides[0].labels, sides[0].weights, photos.names)
+                labels = side["label"].to_numpy()
+                targets = np.eye(photos.names, dtype=np.float32)[labels]
+                sides.append(Rows(table, labels, np.ones(n, np.float32), np.zeros((n, 0), np.float32), features.of(ids), targets))
+            counts = drawn_counts(sides[0].targets, sides[0].weights)
             inputs = Inputs(*sides, classes, (), shards, IMAGE_SIZE, counts, {}, weights_digest(backbone), STORED_SIDE)
             found.update(run(params, inputs, folder / "model", folder / "live", folder / "checkpoints"))
 

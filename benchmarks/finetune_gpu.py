@@ -111,9 +111,10 @@ def one_epoch(quick: bool, precision: str = "bf16") -> dict:
     size, labels = config_of(quick)["image_size"], np.arange(len(rows)) % NAMES
     backbone = network(quick)
     features = np.random.default_rng(17).normal(size=(len(rows), backbone.features)).astype(np.float16)
-    train = Rows(rows, labels, np.ones(len(rows), np.float32), np.zeros((len(rows), 0), np.float32), features)
+    targets = np.eye(NAMES, dtype=np.float32)[labels]
+    train = Rows(rows, labels, np.ones(len(rows), np.float32), np.zeros((len(rows), 0), np.float32), features, targets)
     few = slice(0, BATCH)
-    val = Rows(rows.iloc[few], labels[few], train.weights[few], train.answers[few], features[few])
+    val = Rows(rows.iloc[few], labels[few], train.weights[few], train.answers[few], features[few], targets[few])
     classes = Classes(tuple(f"c{k}" for k in range(NAMES - 1)))
     inputs = Inputs(train, val, classes, (), shards, size, np.bincount(labels, minlength=NAMES).astype(float), {}, "none", size)
     module, state = FusedClassifier(backbone, 0, NAMES, params.train.dropout), State()

@@ -63,10 +63,11 @@ def ours(quick: bool) -> dict:
     for chosen in (~of_validation, of_validation):
         n = int(chosen.sum())
         table = pd.DataFrame({"image_id": [f"i{k}" for k in range(n)], "shard": 0, "row": range(n)})
-        sides.append(Rows(table, labels[chosen], np.ones(n, np.float32), np.zeros((n, 0), np.float32), features[chosen]))
+        targets = np.eye(NAMES, dtype=np.float32)[labels[chosen]]
+        sides.append(Rows(table, labels[chosen], np.ones(n, np.float32), np.zeros((n, 0), np.float32), features[chosen], targets))
     train, val = sides
     classes = Classes(tuple(f"c{k}" for k in range(NAMES - 1)))
-    counts = drawn_counts(train.labels, train.weights, NAMES)
+    counts = drawn_counts(train.targets, train.weights)
     inputs = Inputs(train, val, classes, (), Shards(), 448, counts, {}, "none", 448)
     state = State()
 
