@@ -137,6 +137,30 @@ def test_a_pause_goes_on_where_it_stopped_and_on_another_device(cases, tab, chro
     elsewhere.context.close()
 
 
+def test_an_answer_to_other_photos_does_not_count_on_a_page_drawn_anew_under_the_same_name(cases, tab):
+    tab.goto(page_of())
+    press(tab, "0", "9")
+    export(tab)
+    name = content_of()["page"]
+    cases.catalog.loc[10, "case_id"] = "case of its own"  # t0010 leaves the first case
+    cases.write()
+    page_of()
+    assert content_of()["page"] == name
+    tab.reload()
+    assert tab.text_content("#image-id") == "t0000 t0020"
+    assert tab.text_content("#count") == "2 of 5"
+    assert tab.text_content("#said").startswith("1 answers in this browser are to photos that this page does not show.")
+    tab.set_input_files("#file", "answers-reader-1.csv")
+    expect(tab.locator("#said")).to_contain_text("Nothing was taken over.")
+    press(tab, *"acn", "Enter", "1")
+    assert {line["image_id"]: line["answer"] for line in export(tab) if line["place"] == "1"} == {"t0000": "acne", "t0020": "acne"}
+    cases.catalog.loc[10, "case_id"] = "case 0"
+    cases.write()
+    page_of()
+    tab.reload()  # what was answered on the first drawing is still there
+    assert {line["image_id"]: line["answer"] for line in export(tab) if line["place"] == "1"} == dict.fromkeys(CARD, "cannot tell")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -349,3 +349,4 @@ addEventListener("beforeunload", (event) => {
 
 load();
 render();
+if (others.length) say(`${others.length} answers in this browser are to photos that this page does not show. They do not count here.`);

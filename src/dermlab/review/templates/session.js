@@ -4,14 +4,18 @@ const STORE = `dermlab-reading:${content.page}`;
 const { cannotTell: CANNOT_TELL, drop: DROP, then: THEN, confidence: CONFIDENCE } = content;
 const IDLE = 120_000; // milliseconds without a touch or a key, after which nobody is taken to be reading
 
-// An entry is {place, answer, useless, confidence, seconds, reason, date}: `place` counts cards from 1; `answer` is a list of classes, one of
-// CANNOT_TELL and DROP, or null where the card was put off; `useless` are photos of the card that say nothing.
+// An entry is {place, images, answer, useless, confidence, seconds, reason, date}: `place` counts cards from 1; `images` are the photos that
+// were on the card; `answer` is a list of classes, one of CANNOT_TELL and DROP, or null where the card was put off; `useless` are photos of
+// the card that say nothing.
+let others = []; // entries to cards of other photos: a page drawn anew may bear the same name. They stay stored, and count for nothing here
 const entryOf = (place) => entries.find((entry) => entry.place === place);
 const placeOf = (card) => content.cards.indexOf(card) + 1;
 
+const isOf = (entry, card) => Array.isArray(entry.images) && String(entry.images) === String(card?.images);
+
 function isEntry(entry) {
   const card = content.cards[entry.place - 1];
-  if (!card || !Array.isArray(entry.useless) || !entry.useless.every((id) => card.images.includes(id))) return false;
+  if (!isOf(entry, card) || !Array.isArray(entry.useless) || !entry.useless.every((id) => card.images.includes(id))) return false;
   if (entry.answer === null || entry.answer === CANNOT_TELL || entry.answer === DROP) return true;
   return (
     Array.isArray(entry.answer) && entry.answer.length > 0 && entry.answer.every((name) => content.classes.includes(name)) &&
@@ -21,16 +25,18 @@ function isEntry(entry) {
 
 function load() {
   try {
-    entries = JSON.parse(localStorage.getItem(STORE) ?? "[]").filter(isEntry);
+    const found = JSON.parse(localStorage.getItem(STORE) ?? "[]");
+    entries = found.filter(isEntry);
+    others = found.filter((entry) => Array.isArray(entry.images) && !isOf(entry, content.cards[entry.place - 1]));
   } catch (error) {
-    entries = [];
+    [entries, others] = [[], []];
     stored = !(error instanceof DOMException); // anything else is a text that is not ours: start anew
   }
 }
 
 function save() {
   try {
-    localStorage.setItem(STORE, JSON.stringify(entries));
+    localStorage.setItem(STORE, JSON.stringify([...others, ...entries]));
   } catch {
     stored = false;
   }
@@ -42,7 +48,7 @@ const following = (card) => content.cards.find((other, index) => other !== card 
 const answered = () => entries.filter((entry) => entry.answer !== null);
 
 function decide(card, answer, useless, confidence, seconds, reason) {
-  entries.push({ place: placeOf(card), answer, useless, confidence, seconds, reason: oneLine(reason), date: today() });
+  entries.push({ place: placeOf(card), images: card.images, answer, useless, confidence, seconds, reason: oneLine(reason), date: today() });
   unexported = true;
   save();
 }
@@ -115,6 +121,7 @@ function entryFrom(place, lines) {
   const one = told.answer === DROP || told.answer === CANNOT_TELL;
   return {
     place,
+    images: lines.map((line) => line.image_id),
     answer: one ? told.answer : content.classes.includes(told.answer) ? [told.answer] : told.answer.split(THEN),
     useless: told.answer === DROP ? [] : lines.filter((line) => line.answer === DROP).map((line) => line.image_id),
     confidence: told.confidence,
