@@ -38,8 +38,16 @@ def content_of(reader: int = 1) -> dict:
 
 
 def press(tab, *keys: str) -> None:
+    """Keys one after the other, none before the card that the one before brought may have been seen."""
     for key in keys:
+        wait_until_settled(tab)
         tab.keyboard.press(key)
+
+
+def wait_until_settled(tab) -> None:
+    left = tab.evaluate("Math.max(0, Math.max(cardAt, listAt) + SETTLING - performance.now())")
+    if left:
+        tab.wait_for_timeout(left + 20)
 
 
 def export(tab, name: str = "answers-reader-1.csv", keys: str = "Control+s") -> list[dict[str, str]]:
@@ -234,12 +242,60 @@ def test_a_small_screen_has_large_buttons_and_no_sideways_scrolling(cases, chrom
             assert box["x"] >= 0
             assert box["x"] + box["width"] <= size[0]
             assert box["y"] + box["height"] <= size[1]
+        wait_until_settled(tab)
         tab.tap(f"#options [data-name={name}]")
         tab.tap("nav [data-confidence=likely]")
+    wait_until_settled(tab)
     tab.tap("nav [data-act=cannot]")
+    wait_until_settled(tab)
     tab.tap("nav [data-act=drop]")
     assert tab.text_content("#summary") == "5 answered (of 1 you could not tell), 0 put off."
     context.close()
+
+
+@pytest.fixture
+def phone(chromium):
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, accept_downloads=True)
+    yield context.new_page()
+    context.close()
+
+
+def tap_twice(tab, selector: str) -> None:
+    """In one place, as a trembling finger does, whatever stands there after the first tap."""
+    wait_until_settled(tab)
+    tab.locator(selector).scroll_into_view_if_needed()
+    box = tab.locator(selector).bounding_box()
+    for _ in range(2):
+        tab.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
+def test_a_double_tap_counts_once(cases, phone):
+    phone.goto(page_of())
+    for answered, act in enumerate(("cannot", "drop"), start=1):
+        tap_twice(phone, f"nav [data-act={act}]")
+        assert phone.evaluate("entries.length") == answered
+    tap_twice(phone, "[data-act=later]")
+    assert phone.evaluate("entries.length") == 3
+    tap_twice(phone, "header [data-act=undo]")
+    assert phone.evaluate("entries.length") == 2
+    phone.fill("#search", "tin")
+    tap_twice(phone, "#options [data-name=tinea]")
+    assert phone.locator("#chosen button").all_text_contents() == ["1. tinea ×"]
+    tap_twice(phone, "nav [data-confidence=sure]")
+    assert phone.evaluate("[entries.length, chosen.length]") == [3, 0]
+    assert not phone.is_visible("#zoom")
+    wait_until_settled(phone)
+    phone.tap("nav [data-act=cannot]")
+    assert phone.evaluate("entries.length") == 4  # a tap of its own counts
+
+
+def test_a_key_pressed_twice_counts_once(cases, tab):
+    tab.goto(page_of())
+    for key in ("0", "9", "ArrowRight"):
+        wait_until_settled(tab)
+        tab.keyboard.press(key)
+        tab.keyboard.press(key)
+    assert tab.evaluate("entries.length") == 3
 
 
 def test_a_hostile_class_is_text_and_comes_back_as_it_was(cases, tab):
@@ -287,6 +343,7 @@ def test_a_disputed_case_goes_to_a_third_who_sees_both_answers_and_no_name(cases
         "A reader said, sureacne",
         "A reader said, suretinea",
     }
+    wait_until_settled(tab)
     tab.click("#hints button:has-text('tinea')")
     press(tab, "1")
     export(tab, "answers-reader-3.csv")

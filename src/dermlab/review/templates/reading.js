@@ -5,6 +5,10 @@ let useless = new Set(); // photos of this card that say nothing
 let marked = -1; // place in the list of classes, -1 for none
 let spent = 0; // milliseconds at this card
 let seenAt = Date.now();
+const SETTLING = 400; // milliseconds in which a tap or a key was meant for what stood there before
+let shown = null; // the card on the screen, undefined at the end, null before the first
+let cardAt = -Infinity; // when it came, in milliseconds of performance.now
+let listAt = -Infinity; // when the list of classes was drawn anew because one was chosen or taken back
 let ahead; // the next card's first photo, decoded
 
 function tick() {
@@ -22,6 +26,8 @@ function render() {
   $("count").textContent = `${Math.min(entries.length + 1, content.cards.length)} of ${content.cards.length}${later ? ` · ${later} put off` : ""}`;
   $("progress").max = content.cards.length;
   $("progress").value = entries.length;
+  if (shown !== null && card !== shown) cardAt = performance.now();
+  shown = card;
   if (!card) return renderDone(later);
   const next = following(card);
   ahead = new Image();
@@ -122,6 +128,7 @@ function renderChosen() {
 
 function drop(name) {
   chosen = chosen.filter((other) => other !== name);
+  listAt = performance.now();
   renderChosen();
   listClasses();
 }
@@ -175,6 +182,7 @@ function mark(place) {
 function choose(name) {
   if (chosen.includes(name)) return drop(name);
   chosen.push(name);
+  listAt = performance.now();
   $("search").value = "";
   renderChosen();
   listClasses();
@@ -320,6 +328,17 @@ function inList(event, key) {
   if (options.length) mark((marked + (key === "ArrowDown" ? 1 : options.length - 1 + (marked < 0))) % options.length);
 }
 
+// The second tap of a double tap lands on a card, or a list, that nobody has seen yet.
+function ignoreHasty(event) {
+  const browsers = event.ctrlKey || event.metaKey || event.altKey || event.key === "Tab";
+  const since = event.timeStamp - (event.type === "click" && event.target.closest("#options, #chosen") ? Math.max(cardAt, listAt) : cardAt);
+  if (!event.isTrusted || browsers || since >= SETTLING) return;
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+document.addEventListener("click", ignoreHasty, { capture: true });
+document.addEventListener("keydown", ignoreHasty, { capture: true });
 document.addEventListener("keydown", (event) => {
   tick();
   onKey(event);
