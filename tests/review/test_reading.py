@@ -125,6 +125,20 @@ def test_photos_of_a_case_get_one_answer_and_one_of_no_use_is_dropped(cases, tab
     assert {line["confidence"] for line in lines if line["answer"] == "drop"} == {""}
 
 
+def test_a_photo_left_out_is_dropped_also_where_the_others_do_not_tell(cases, tab):
+    tab.goto(page_of())
+    press(tab, "Shift+Digit2", "0", "Shift+Digit1", "Shift+Digit2", "Shift+Digit3", "0")
+    lines = export(tab)
+    told = {line["image_id"]: line["answer"] for line in lines}
+    assert {image: told[image] for image in CARD} == {"t0000": "cannot tell", "t0010": "drop", "t0020": "cannot tell"}
+    assert [line["answer"] for line in lines if line["place"] == "2"] == ["drop"] * len(content_of()["cards"][1]["images"])
+    press(tab, "ArrowLeft", "ArrowLeft")
+    tab.set_input_files("#file", "answers-reader-1.csv")
+    expect(tab.locator("#said")).to_contain_text("2 answers taken over")
+    assert export(tab) == lines
+    app(["review", "--merge", "answers-reader-1.csv"], standalone_mode=False)
+
+
 def test_a_pause_goes_on_where_it_stopped_and_on_another_device(cases, tab, chromium):
     address = page_of()
     tab.goto(address)

@@ -196,8 +196,8 @@ function settle(answer, confidence) {
   if (Array.isArray(answer) && !answer.length) return say("Choose a class first, or say that you cannot tell.");
   tick();
   // photos that say nothing are dropped whatever is said of the others; of all of them nothing is left to say it of
-  if (Array.isArray(answer) && useless.size === card.images.length) answer = DROP;
-  const left = Array.isArray(answer) ? [...useless] : [];
+  if (answer !== null && useless.size === card.images.length) answer = DROP;
+  const left = answer === DROP ? [] : [...useless];
   decide(card, answer, left, Array.isArray(answer) ? confidence : "", Math.round(spent / 100) / 10, $("reason").value);
   const told = answer === null ? "Put off" : Array.isArray(answer) ? `${answer.join(", then ")}, ${confidence}` : answer === DROP ? "Dropped" : "Cannot tell";
   goOn(`${told}. ← takes it back.`);
