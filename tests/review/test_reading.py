@@ -105,6 +105,39 @@ def test_a_session_by_keyboard(cases, tab, capsys):
     assert paths.REVIEWS.read_text().count(",Anna,") == len(lines)
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("scale; -dry", "scale, -dry"),
+        ("scale|=1+1; \t@x", "scale,=1+1, @x"),
+        ("scale\uff1b\uff1d1", "scale,=1"),
+        ("scale;\u200d=1", "scale,=1"),
+        ("\u3164=1", "'=1"),
+        ("\u200d=1", "'\u200d=1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("of\u202e no\u200b \ufeffuse\u00ad", "of no use"),
+        ("a;b - c", "a;b - c"),
+        ("\u0645\u06cc\u200c\u062e\u0627\u0631\u062f", "\u0645\u06cc\u200c\u062e\u0627\u0631\u062f"),
+    ],
+)
+def test_a_remark_is_kept_as_the_merge_takes_it(cases, tab, typed, kept):
+    tab.goto(page_of())
+    tab.fill("#reason", typed)
+    press(tab, "Enter")
+    shown = kept.removeprefix("'")
+    assert tab.input_value("#reason") == shown
+    assert tab.is_visible("#cleaned") == (shown != " ".join(typed.split()))
+    press(tab, "0")
+    lines = export(tab)
+    assert {line["reason"] for line in lines} == {kept}
+    press(tab, "ArrowLeft")
+    tab.set_input_files("#file", "answers-reader-1.csv")
+    expect(tab.locator("#said")).to_contain_text("1 answers taken over")
+    assert export(tab) == lines
+    app(["review", "--merge", "answers-reader-1.csv"], standalone_mode=False)
+    assert paths.REVIEWS.read_text().count(",Anna,") == len(lines)
+
+
 def test_a_class_is_found_by_its_other_names(cases, tab):
     cases.catalog.loc[0, ["diagnosis", "label"]] = ["lichen nitidus", "other"]
     cases.flags.loc[0, "given"] = "other"

@@ -38,6 +38,7 @@ function render() {
   renderHints(card.hints ?? []);
   renderPatient(card.answers);
   $("reason").value = $("search").value = "";
+  $("cleaned").hidden = true;
   $("image-id").textContent = card.images.join(" ");
   renderChosen();
   listClasses();
@@ -203,6 +204,13 @@ function settle(answer, confidence) {
   goOn(`${told}. ← takes it back.`);
 }
 
+// While it can still be read over: when the reader leaves the field.
+function cleanRemark() {
+  const before = $("reason").value;
+  $("reason").value = plain(before);
+  $("cleaned").hidden = plain(before) === oneLine(before);
+}
+
 function takeBack() {
   const last = undo();
   goOn(last ? "Taken back." : "Nothing to take back.");
@@ -356,6 +364,7 @@ document.addEventListener("click", (event) => {
 });
 $("light").addEventListener("input", () => light(Number($("light").value)));
 $("search").addEventListener("input", listClasses);
+$("reason").addEventListener("change", cleanRemark);
 $("file").addEventListener("change", importCsv);
 addEventListener("storage", (event) => {
   if (event.key !== STORE) return;

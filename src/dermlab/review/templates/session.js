@@ -48,7 +48,7 @@ const following = (card) => content.cards.find((other, index) => other !== card 
 const answered = () => entries.filter((entry) => entry.answer !== null);
 
 function decide(card, answer, useless, confidence, seconds, reason) {
-  entries.push({ place: placeOf(card), images: card.images, answer, useless, confidence, seconds, reason: oneLine(reason), date: today() });
+  entries.push({ place: placeOf(card), images: card.images, answer, useless, confidence, seconds, reason: plain(reason), date: today() });
   unexported = true;
   save();
 }
@@ -126,7 +126,7 @@ function entryFrom(place, lines) {
     useless: told.answer === DROP ? [] : lines.filter((line) => line.answer === DROP).map((line) => line.image_id),
     confidence: told.confidence,
     seconds: lines.reduce((sum, line) => sum + Number(line.seconds), 0),
-    reason: told.reason.replace(/^'(?=[=+\-@])/, ""),
+    reason: plain(asText(told.reason.slice(1)) === told.reason ? told.reason.slice(1) : told.reason),
     date: told.date,
   };
 }

@@ -12,8 +12,20 @@ const oneLine = (text) => text.replace(/[\s\x00-\x1f\x7f-\x9f]+/g, " ").trim();
 // The local day; Swedish writes it as ISO does.
 const today = () => new Date().toLocaleDateString("sv");
 
+// As a spreadsheet reads it, which takes signs of full width for others and does not see what joins letters.
+const asRead = (text) => text.replace(/[\u200c\u200d]/g, "").normalize("NFKC").trim();
 // A spreadsheet runs a cell that begins like a formula; an apostrophe makes it text. Ids and labels must stay what they are.
-const asText = (text) => (/^[=+\-@]/.test(text) ? `'${text}` : text);
+const asText = (text) => (/^[=+\-@]/.test(asRead(text)) ? `'${text}` : text);
+
+// A remark as the merge takes it (`why_no_words` in data/lines.py): in one line, without marks that nobody sees or that turn the letters
+// around, and without `;` or `|` before what a spreadsheet of other separators then takes for a formula. Those that join letters stay.
+const PARTED_FORMULA = /[;|](?=\s*[=+@-])/g;
+function plain(text) {
+  const seen = oneLine(text.replace(/(?![\u200c\u200d])[\p{Cf}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u2800\u3164\uffa0]/gu, ""));
+  const read = asRead(seen);
+  const parted = read.replace(PARTED_FORMULA, ",");
+  return parted === read ? seen : parted;
+}
 const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 const csvOf = (lines) => [content.header, ...lines].map((line) => line.map(quoted).join(",") + "\n").join("");
 
