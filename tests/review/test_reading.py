@@ -232,15 +232,52 @@ def test_what_is_not_of_this_page_is_not_taken_over(cases, tab, text, says):
     assert tab.evaluate("entries.length") == 0
 
 
-def test_a_line_that_was_changed_is_not_taken_over(cases, tab):
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        (",acne,", ",warts,", "The lines of card 1 are not as they were exported"),
+        ("t0020,", "t0009,", "The lines of card 1 are not as they were exported"),
+        ("t0000,acne", "t0000,eczema", "The lines of card 1 are not as they were exported"),
+        (",sure,", ",very,", "The lines of card 1 are not as they were exported"),
+        (r"t0010.*\n", "", "The lines of card 1 are not as they were exported, or some of them are missing"),
+        (r"t0020.*\n", "", "The lines of card 1 are not as they were exported, or some of them are missing"),
+        (r",sure,[^,]*,", ",sure,1;5,", 'Line 2 says seconds "1;5", which is no number such as 12.5'),
+        (r",sure,[^,]*,", ",sure,,", 'Line 2 says seconds "", which is no number'),
+        (r"\d\d\n$", "", r'says date "\d{4}-\d\d-", which is no day'),
+        (r"\d{4}-\d\d-\d\d\n$", "2026-02-30\n", 'Line 5 says date "2026-02-30", which is no day'),
+        (r",[^,]*\n$", "", "Line 5 has 9 values, not 10: is the file cut short"),
+        (r"[^,]*\n$", "", 'Line 5 says date "", which is no day'),
+        (r",reader 1,[^,]*\n$", ',"rea', "The file breaks off within a value"),
+    ],
+)  # fmt: skip
+def test_a_file_that_was_cut_or_changed_is_not_taken_over(cases, tab, before, after, says):
     tab.goto(page_of())
     press(tab, *"acn", "Enter", "1")
     export(tab)
     path = Path("answers-reader-1.csv")
-    path.write_text(path.read_text().replace("acne", "warts"))
+    whole = path.read_text()
+    last = whole.splitlines(keepends=True)[-1].replace("\n", "") if before.endswith("$") else ""
+    text = whole + last.replace(",1,,", ",2,,") + "\n" if last else whole  # a second card, in line 5
+    path.write_text(re.sub(before, after, text, count=0 if before.startswith(",") else 1))
+    assert path.read_text() != whole
     press(tab, "ArrowLeft")
     tab.set_input_files("#file", path)
-    expect(tab.locator("#said")).to_contain_text("Some of its lines are not as they were exported. Nothing was taken over.")
+    said = tab.locator("#said")
+    expect(said).to_contain_text("Nothing was taken over.")
+    assert re.search(says, said.text_content())
+    assert tab.evaluate("entries.length") == 0
+
+
+def test_blank_lines_at_the_end_of_a_file_are_no_answers(cases, tab):
+    tab.goto(page_of())
+    press(tab, *"acn", "Enter", "1")
+    lines = export(tab)
+    path = Path("answers-reader-1.csv")
+    path.write_text(path.read_text() + "\n \r\n\n")
+    press(tab, "ArrowLeft")
+    tab.set_input_files("#file", path)
+    expect(tab.locator("#said")).to_contain_text("1 answers taken over, 0 were here already.")
+    assert export(tab) == lines
 
 
 def test_the_photo_is_enlarged_magnified_and_set_beside_another(cases, tab):

@@ -3,10 +3,11 @@
 const STORE = `dermlab-reading:${content.page}`;
 const { cannotTell: CANNOT_TELL, drop: DROP, then: THEN, confidence: CONFIDENCE } = content;
 const IDLE = 120_000; // milliseconds without a touch or a key, after which nobody is taken to be reading
+const DAY = 86_400; // seconds, more than which the merge takes for no time at a card
 
-// An entry is {place, images, answer, useless, confidence, seconds, reason, date}: `place` counts cards from 1; `images` are the photos that
-// were on the card; `answer` is a list of classes, one of CANNOT_TELL and DROP, or null where the card was put off; `useless` are photos of
-// the card that say nothing.
+// An entry is {place, images, answer, useless, confidence, seconds, reason, date}: `place` counts cards from 1; `images` are the photos
+// that were on the card; `answer` is a list of classes, one of CANNOT_TELL and DROP, or null where the card was put off; `useless` are
+// photos of the card that say nothing.
 let others = []; // entries to cards of other photos: a page drawn anew may bear the same name. They stay stored, and count for nothing here
 const entryOf = (place) => entries.find((entry) => entry.place === place);
 const placeOf = (card) => content.cards.indexOf(card) + 1;
@@ -65,19 +66,18 @@ function askAgain() {
   save();
 }
 
+const asCsv = () => csvOf(answered().flatMap(linesOf));
+
 // A line a photo; the seconds of a card are shared among its photos.
-function asCsv() {
-  const lines = answered().flatMap(({ place, answer, useless, confidence, seconds, reason, date }) => {
-    const { images } = content.cards[place - 1];
-    const told = Array.isArray(answer) ? answer.join(THEN) : answer;
-    const each = (seconds / images.length).toFixed(1);
-    return images.map((id) => {
-      const said = useless.includes(id) ? DROP : told;
-      const sure = said === told && Array.isArray(answer) ? confidence : "";
-      return [id, said, sure, each, content.mode, content.page, String(place), asText(reason), content.reviewer, date];
-    });
+function linesOf({ place, answer, useless, confidence, seconds, reason, date }) {
+  const { images } = content.cards[place - 1];
+  const told = Array.isArray(answer) ? answer.join(THEN) : answer;
+  const each = (seconds / images.length).toFixed(1);
+  return images.map((id) => {
+    const said = useless.includes(id) ? DROP : told;
+    const sure = said === told && Array.isArray(answer) ? confidence : "";
+    return [id, said, sure, each, content.mode, content.page, String(place), asText(reason), content.reviewer, date];
   });
-  return csvOf(lines);
 }
 
 // Values of CSV as `csvOf` writes it; whatever a spreadsheet made of it is not taken back.
@@ -93,20 +93,37 @@ function parseCsv(text) {
     rows.push(row);
     row = [];
   }
+  if (row.length) rows.push([...row, ""]); // the text ends with a comma
   return rows;
 }
 
-// Takes over the answers of a file that this page exported, here or on another device. Returns what to say of it. What was answered here
-// already stays.
-function takeOver(text) {
-  const rows = parseCsv(text.replace(/^\ufeff/, ""));
-  if (!rows || String(rows[0]) !== String(content.header)) return "This is no file that a page like this exported. Nothing was taken over.";
-  const lines = rows.slice(1).map((row) => Object.fromEntries(content.header.map((name, place) => [name, row[place]])));
-  if (lines.some((line) => line.page !== content.page)) return "These answers are of another page. Nothing was taken over.";
+// Takes over the answers of a file that this page exported, here or on another device: all of them or none. Returns what to say of it. What
+// was answered here already stays.
+function takeOver(exported) {
+  const { header, page } = content;
+  const text = exported.replace(/^\ufeff/, "");
+  const rows = parseCsv(text);
+  if (!rows && text.startsWith(header.join(","))) return "The file breaks off within a value. Nothing was taken over. Export the answers again.";
+  if (!rows || String(rows[0]) !== String(header)) return "This is no file that a page like this exported. Nothing was taken over.";
+  const numbered = rows.map((row, place) => [place + 1, row]).slice(1).filter(([, row]) => row.some((value) => value.trim()));
   const byPlace = new Map();
-  for (const line of lines) byPlace.set(Number(line.place), [...(byPlace.get(Number(line.place)) ?? []), line]);
-  const found = [...byPlace].map(([place, of]) => entryFrom(place, of));
-  if (!found.every((entry) => entry && isEntry(entry))) return "Some of its lines are not as they were exported. Nothing was taken over.";
+  for (const [number, row] of numbered) {
+    const line = Object.fromEntries(header.map((name, place) => [name, row[place]]));
+    const whole = row.length === header.length;
+    if (whole && line.page !== page) return "These answers are of another page. Nothing was taken over.";
+    const why = whole ? brokenLine(line) : `has ${row.length} values, not ${header.length}: is the file cut short?`;
+    if (why) return `Line ${number} ${why} Nothing was taken over. Export the answers again.`;
+    byPlace.set(Number(line.place), [...(byPlace.get(Number(line.place)) ?? []), line]);
+  }
+  const found = [];
+  for (const [place, lines] of byPlace) {
+    const entry = entryFrom(place, lines);
+    if (!isEntry(entry) || !says(entry, lines)) {
+      const why = `The lines of card ${place} are not as they were exported, or some of them are missing.`;
+      return `${why} Nothing was taken over. Export the answers again.`;
+    }
+    found.push(entry);
+  }
   const here = new Map(answered().map((entry) => [entry.place, String(entry.answer)]));
   const fresh = found.filter((entry) => !here.has(entry.place));
   const differ = found.filter((entry) => here.has(entry.place) && here.get(entry.place) !== String(entry.answer)).length;
@@ -115,6 +132,23 @@ function takeOver(text) {
   const stays = differ ? `; ${differ} were answered otherwise here, which stays` : "";
   return `${fresh.length} answers taken over, ${found.length - fresh.length} were here already${stays}.`;
 }
+
+// What is wrong with the values of a line that the merge would refuse; empty where nothing is.
+function brokenLine({ place, seconds, date }) {
+  if (!/^[1-9]\d{0,5}$/.test(place)) return `says place "${place}", which is no whole number.`;
+  const isTime = /^\d{1,5}(\.\d+)?$/.test(seconds) && Number(seconds) <= DAY;
+  if (!isTime) return `says seconds "${seconds}", which is no number such as 12.5.`;
+  const day = /^\d{4}-\d\d-\d\d$/.test(date) ? new Date(date) : new Date(NaN);
+  if (isNaN(day) || day.toISOString().slice(0, 10) !== date) return `says date "${date}", which is no day such as 2026-01-31.`;
+  return "";
+}
+
+// Whether an entry says of every photo what its lines said.
+const says = (entry, lines) =>
+  linesOf(entry).every(([id, answer, confidence], place) => {
+    const line = lines[place];
+    return [line.image_id, line.answer, line.confidence].join("\n") === [id, answer, confidence].join("\n");
+  }) && lines.every((line) => line.reason === lines[0].reason && line.date === lines[0].date && line.seconds === lines[0].seconds);
 
 function entryFrom(place, lines) {
   const told = lines.find((line) => line.answer !== DROP) ?? lines[0];
