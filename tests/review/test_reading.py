@@ -232,6 +232,54 @@ def test_what_is_not_of_this_page_is_not_taken_over(cases, tab, text, says):
     assert tab.evaluate("entries.length") == 0
 
 
+def begun(tab) -> tuple:
+    left_out = tab.locator(".useless[aria-pressed=true]").all_text_contents()
+    return tab.locator("#chosen button").all_text_contents(), left_out, tab.input_value("#reason")
+
+
+def test_what_was_begun_at_a_card_outlives_a_reload_and_putting_it_off(cases, tab):
+    tab.goto(page_of())
+    as_left = (["1. tinea ×", "2. acne ×"], ["Photo 2 is left out"], "ask for the hands")
+    press(tab, *"tin", "Enter", *"acn", "Enter", "Shift+Digit2", "/", *"ask for the hands")
+    tab.reload()
+    assert begun(tab) == as_left
+    press(tab, "ArrowRight")
+    assert begun(tab) == ([], [], "")  # the next card has nothing of it
+    press(tab, *"00")
+    tab.reload()
+    press(tab, *"00")
+    wait_until_settled(tab)
+    tab.click("#again")
+    assert begun(tab) == as_left
+    press(tab, "2", "ArrowLeft")  # taken back, it stands as it stood
+    assert begun(tab) == as_left
+    press(tab, "2")
+    first = [line for line in export(tab) if line["place"] == "1"]
+    assert {line["reason"] for line in first} == {"ask for the hands"}
+    assert [line["answer"] for line in first] == ["tinea > acne", "drop", "tinea > acne"]
+    assert tab.evaluate("drafts.length") == 0
+
+
+def test_what_was_begun_at_other_photos_is_not_taken_for_this_card(cases, tab):
+    tab.goto(page_of())
+    press(tab, *"tin", "Enter", "Shift+Digit2")
+    cases.catalog.loc[10, "case_id"] = "case of its own"
+    cases.write()
+    page_of()
+    tab.reload()
+    assert begun(tab) == ([], [], "")
+
+
+def test_what_else_lies_in_the_store_is_not_taken_for_a_draft_and_costs_no_answer(cases, tab):
+    tab.goto(page_of())
+    press(tab, "0")
+    for text in ("no json", "7", "[null]", '[{"place": 2}]'):
+        tab.evaluate("text => localStorage.setItem(DRAFTS, text)", text)
+        tab.reload()
+        assert tab.text_content("#count") == "2 of 5"
+        assert begun(tab) == ([], [], "")
+
+
 @pytest.mark.parametrize(
     ("before", "after", "says"),
     [

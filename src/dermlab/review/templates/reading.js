@@ -32,12 +32,14 @@ function render() {
   const next = following(card);
   ahead = new Image();
   if (next) ahead.src = photoOf(next.images[0]);
-  [chosen, useless, spent, seenAt] = [[], new Set(), 0, Date.now()];
+  const begun = draftOf(card) ?? { chosen: [], useless: [], reason: "" };
+  [chosen, useless, spent, seenAt] = [[...begun.chosen], new Set(begun.useless), 0, Date.now()];
   light(100);
   renderPhotos(card);
   renderHints(card.hints ?? []);
   renderPatient(card.answers);
-  $("reason").value = $("search").value = "";
+  $("reason").value = begun.reason;
+  $("search").value = "";
   $("cleaned").hidden = true;
   $("image-id").textContent = card.images.join(" ");
   renderChosen();
@@ -67,19 +69,25 @@ function uselessButton(id, index) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "useless";
-  button.setAttribute("aria-pressed", "false");
-  button.textContent = `Leave photo ${index + 1} out`;
+  showUseless(button, id, index);
   button.addEventListener("click", () => toggleUseless(index));
   return button;
 }
+
+function showUseless(button, id, index) {
+  button.setAttribute("aria-pressed", useless.has(id));
+  button.textContent = useless.has(id) ? `Photo ${index + 1} is left out` : `Leave photo ${index + 1} out`;
+}
+
+// What was begun outlives a reload and `Later`.
+const keepDraft = () => draft(current(), chosen, [...useless], $("reason").value);
 
 function toggleUseless(index) {
   const id = current().images[index];
   if (id === undefined || current().images.length === 1) return;
   if (!useless.delete(id)) useless.add(id);
-  const button = document.querySelectorAll(".useless")[index];
-  button.setAttribute("aria-pressed", useless.has(id));
-  button.textContent = useless.has(id) ? `Photo ${index + 1} is left out` : `Leave photo ${index + 1} out`;
+  keepDraft();
+  showUseless(document.querySelectorAll(".useless")[index], id, index);
   say(useless.has(id) ? `Photo ${index + 1} is dropped, whatever the others show.` : `Photo ${index + 1} counts again.`);
 }
 
@@ -99,6 +107,7 @@ function renderHints(hints) {
 function take(answer) {
   if (answer === CANNOT_TELL || answer === DROP) return settle(answer, "");
   chosen = content.classes.includes(answer) ? [answer] : answer.split(THEN);
+  keepDraft();
   renderChosen();
   listClasses();
 }
@@ -129,6 +138,7 @@ function renderChosen() {
 
 function drop(name) {
   chosen = chosen.filter((other) => other !== name);
+  keepDraft();
   listAt = performance.now();
   renderChosen();
   listClasses();
@@ -183,6 +193,7 @@ function mark(place) {
 function choose(name) {
   if (chosen.includes(name)) return drop(name);
   chosen.push(name);
+  keepDraft();
   listAt = performance.now();
   $("search").value = "";
   renderChosen();
@@ -209,6 +220,7 @@ function cleanRemark() {
   const before = $("reason").value;
   $("reason").value = plain(before);
   $("cleaned").hidden = plain(before) === oneLine(before);
+  if (current()) keepDraft();
 }
 
 function takeBack() {
@@ -364,9 +376,11 @@ document.addEventListener("click", (event) => {
 });
 $("light").addEventListener("input", () => light(Number($("light").value)));
 $("search").addEventListener("input", listClasses);
+$("reason").addEventListener("input", keepDraft);
 $("reason").addEventListener("change", cleanRemark);
 $("file").addEventListener("change", importCsv);
 addEventListener("storage", (event) => {
+  if (event.key === DRAFTS) loadDrafts(); // begun in another tab, and not to be overwritten here
   if (event.key !== STORE) return;
   load(); // answered in another tab
   render();

@@ -9,6 +9,9 @@ const DAY = 86_400; // seconds, more than which the merge takes for no time at a
 // that were on the card; `answer` is a list of classes, one of CANNOT_TELL and DROP, or null where the card was put off; `useless` are
 // photos of the card that say nothing.
 let others = []; // entries to cards of other photos: a page drawn anew may bear the same name. They stay stored, and count for nothing here
+// A draft is {place, images, chosen, useless, reason}: what was begun at a card that has no answer yet, or that was put off.
+const DRAFTS = `${STORE}:drafts`;
+let drafts = [];
 const entryOf = (place) => entries.find((entry) => entry.place === place);
 const placeOf = (card) => content.cards.indexOf(card) + 1;
 
@@ -24,7 +27,18 @@ function isEntry(entry) {
   );
 }
 
+const isDraft = ({ images, chosen, useless, reason }) => [images, chosen, useless].every(Array.isArray) && typeof reason === "string";
+
+function loadDrafts() {
+  try {
+    drafts = JSON.parse(localStorage.getItem(DRAFTS) ?? "[]").filter(isDraft);
+  } catch {
+    // A browser that keeps nothing leaves what this page knows; another text than ours holds no draft.
+  }
+}
+
 function load() {
+  loadDrafts();
   try {
     const found = JSON.parse(localStorage.getItem(STORE) ?? "[]");
     entries = found.filter(isEntry);
@@ -38,6 +52,7 @@ function load() {
 function save() {
   try {
     localStorage.setItem(STORE, JSON.stringify([...others, ...entries]));
+    localStorage.setItem(DRAFTS, JSON.stringify(drafts));
   } catch {
     stored = false;
   }
@@ -48,16 +63,33 @@ const current = () => content.cards.find((card, index) => !entryOf(index + 1));
 const following = (card) => content.cards.find((other, index) => other !== card && !entryOf(index + 1));
 const answered = () => entries.filter((entry) => entry.answer !== null);
 
-function decide(card, answer, useless, confidence, seconds, reason) {
-  entries.push({ place: placeOf(card), images: card.images, answer, useless, confidence, seconds, reason: plain(reason), date: today() });
-  unexported = true;
+// Of a card of the same photos, in classes that this page offers.
+function draftOf(card) {
+  const offered = ({ chosen }) => chosen.every((name) => content.classes.includes(name));
+  return drafts.find((other) => other.place === placeOf(card) && isOf(other, card) && offered(other));
+}
+
+function draft(card, chosen, useless, reason) {
+  drafts = drafts.filter((other) => other !== draftOf(card));
+  if (chosen.length || useless.length || reason) drafts.push({ place: placeOf(card), images: card.images, chosen, useless, reason });
   save();
 }
 
+function decide(card, answer, useless, confidence, seconds, reason) {
+  entries.push({ place: placeOf(card), images: card.images, answer, useless, confidence, seconds, reason: plain(reason), date: today() });
+  unexported = true;
+  if (answer !== null) drafts = drafts.filter((other) => other !== draftOf(card));
+  save();
+}
+
+// Back to how the card stood before its answer.
 function undo() {
   const last = entries.pop();
   unexported = entries.length > 0;
   save();
+  if (!last || last.answer === null) return last;
+  const { place, answer, useless, reason } = last;
+  draft(content.cards[place - 1], Array.isArray(answer) ? answer : [], useless, reason);
   return last;
 }
 
@@ -103,7 +135,8 @@ function takeOver(exported) {
   const { header, page } = content;
   const text = exported.replace(/^\ufeff/, "");
   const rows = parseCsv(text);
-  if (!rows && text.startsWith(header.join(","))) return "The file breaks off within a value. Nothing was taken over. Export the answers again.";
+  if (!rows && text.startsWith(header.join(",")))
+    return "The file breaks off within a value. Nothing was taken over. Export the answers again.";
   if (!rows || String(rows[0]) !== String(header)) return "This is no file that a page like this exported. Nothing was taken over.";
   const numbered = rows.map((row, place) => [place + 1, row]).slice(1).filter(([, row]) => row.some((value) => value.trim()));
   const byPlace = new Map();
