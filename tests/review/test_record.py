@@ -151,10 +151,34 @@ def test_a_byte_order_mark_does_no_harm(said, merge):
     assert merge(write_answers("a.csv", said("t0001", "tinea"), text=lambda text: "\ufeff" + text)).added == 1
 
 
-def test_answers_of_a_page_that_offered_other_classes_are_refused(said, merge, world):
-    old = answer(Classes((*world.classes.targets, "warts")), "t0001", "tinea")
-    with pytest.raises(ContractError, match=r"a.csv, line 2, image 't0001': was answered on an older page, which offered other classes"):
-        merge(write_answers("a.csv", old))
+def test_an_answer_holds_whatever_other_classes_its_page_offered(said, merge, world):
+    old = Classes((*world.classes.targets, "warts"))
+    assert merge(write_answers("a.csv", answer(old, "t0001", "tinea"))).added == 1
+    with pytest.raises(ContractError, match=r"a.csv, line 2, image 't0002': the answer 'warts' is not one of"):
+        merge(write_answers("a.csv", answer(old, "t0002", "warts", place=2)))
+
+
+@pytest.mark.parametrize("change", [lambda names: (*names, "wart"), lambda names: names[::-1], lambda names: names[1:]])
+def test_only_answers_whose_own_class_is_gone_are_counted_out(said, merge, world, change):
+    """`eczema`, the first class, is nobody's answer."""
+    merge(write_answers("a.csv", *(said(image, "tinea", reader) for image in ("t0001", "t0006") for reader in (1, 2))))
+    before = lines_of(paths.RELABELS)
+    found = conclude_anew(world.catalog, Classes(change(world.classes.targets)))
+    assert (found.record.set_aside, found.gone) == ((), 0)
+    assert lines_of(paths.RELABELS) == before
+
+
+def test_conclusions_that_go_are_counted_and_said(said, merge, world, capsys):
+    merge(write_answers("a.csv", *(said(image, to, r) for image, to in (("t0001", "tinea"), ("t0002", "acne")) for r in (1, 2))))
+    world.classes = Classes(tuple(name for name in world.classes.targets if name != "acne"))
+    world.catalog["label"] = world.catalog["label"].replace("acne", "other")
+    world.flags = world.flags.replace({"given": {"acne": "other"}, "suggested": {"acne": "other"}})
+    world.write()
+    app(["review", "--conclude"], standalone_mode=False)
+    said = capsys.readouterr().out
+    assert "2 lines say nothing of this catalog" in said
+    assert "1 photos had a line of readers in data/relabels.csv and have none now" in said
+    assert [line.split(",")[0] for line in lines_of(paths.RELABELS)[1:]] == ["t0001"]
 
 
 def test_a_record_of_photos_and_classes_that_are_gone_is_kept_and_said(said, merge, world, capsys):

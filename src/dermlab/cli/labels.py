@@ -137,6 +137,8 @@ def _conclude(merged: "Merged") -> None:
         f"review: {paths.RELABELS} by {rule.rule} of {rule.readers} readers or more: {relabelled} relabelled, {confirmed} confirmed, "
         f"{dropped} dropped; {len(found.disputed)} disputed, {len(found.waiting)} wait for another reader"
     )
+    if merged.gone:
+        say(f"      {merged.gone} photos had a line of readers in {paths.RELABELS} and have none now (`git diff {paths.RELABELS}`)")
     if found.by_hand:
         say(f"      {found.by_hand} photos were settled by one person's line in {paths.RELABELS}, which stands")
     agreed = agreement(merged.record.answers, read_rows(), flags_if_there(), read_classes(), read_readers())

@@ -47,11 +47,6 @@ def page_name(classes: Classes, asked: str) -> str:
     return f"p{_digest(','.join(classes.names))}-{_digest(asked)}"
 
 
-def is_of(page: str, classes: Classes) -> bool:
-    """Whether a page offered these classes."""
-    return page.startswith(f"p{_digest(','.join(classes.names))}-")
-
-
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -107,8 +102,8 @@ def check_no_contradiction(files: Sequence[tuple[Path, pd.DataFrame]]) -> None:
 
 
 def unfit(answers: pd.DataFrame, catalog: pd.DataFrame, classes: Classes) -> dict[int, str]:
-    """Line -> why it says nothing of this catalog: an image that is not in it, or of val or test; a page of other classes, or a class that
-    is none."""
+    """Line -> why it says nothing of this catalog: an image that is not in it, or of val or test, or a class that is none.
+    Which other classes the page offered, and in what order, changes nothing of an answer."""
     splits = catalog.set_index("image_id")["split"].to_dict()
     valid = {*classes.names, DROP, CANNOT_TELL}
     found = {}
@@ -120,8 +115,6 @@ def unfit(answers: pd.DataFrame, catalog: pd.DataFrame, classes: Classes) -> dic
             found[line] = f"is a {splits[row.image_id]} image. Only training labels may change; remove the line."
         elif unknown:
             found[line] = f"the answer {unknown[0]!r} is not one of {', '.join((*classes.names, CANNOT_TELL, DROP))}."
-        elif not is_of(row.page, classes):
-            found[line] = "was answered on an older page, which offered other classes. Ask again on a new one (`dermlab review --reader`)."
     return found
 
 

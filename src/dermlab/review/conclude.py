@@ -122,21 +122,22 @@ def check_classes_remain(where: str, catalog: pd.DataFrame, classes: Classes, im
         )
 
 
-def write_conclusion(conclusion: Conclusion, ledger: Path) -> bool:
+def write_conclusion(conclusion: Conclusion, ledger: Path) -> int:
     """Puts the concluded lines in place of those that were concluded before; a person's own lines keep their bytes and their order.
-    Whether anything changed."""
+    Returns how many photos had a conclusion and have none now."""
     before = ledger.read_bytes().decode("utf-8")
     raw = list(io.StringIO(before, newline=""))
-    kept, done = [raw[0]], 1
+    kept, done, concluded = [raw[0]], 1, set()
     for number, line in read_lines(ledger, HEADER):
         if line["reviewer"] != READERS:
             kept += raw[done:number]
+        else:
+            concluded.add(line["image_id"])
         done = number
     text = "".join(kept).rstrip("\r\n") + "\n"
     lines = io.StringIO()
     csv.writer(lines, lineterminator="\n").writerows(conclusion.ledger[list(HEADER)].itertuples(index=False))
     after = text + lines.getvalue()
-    if after == before or (conclusion.ledger.empty and all(line["reviewer"] != READERS for _, line in read_lines(ledger, HEADER))):
-        return False
-    write_text(ledger, after)
-    return True
+    if after != before and (concluded or len(conclusion.ledger)):
+        write_text(ledger, after)
+    return len(concluded.difference(conclusion.ledger["image_id"]))

@@ -40,6 +40,7 @@ class Merged:
     record: Record
     conclusion: Conclusion
     params: ReviewParams  # by which it was concluded
+    gone: int  # photos of which the ledger had a conclusion, and has none now
 
 
 def is_of_readers(path: Path) -> bool:
@@ -82,8 +83,8 @@ def merge_answers(files: Sequence[Path], catalog: pd.DataFrame, classes: Classes
     if not paths.REVIEWS.exists():
         write_text(paths.REVIEWS, ",".join(HEADER) + "\n")
     append_lines(paths.REVIEWS, added.assign(seconds=added["seconds"].map("{:g}".format))[list(HEADER)])
-    write_conclusion(conclusion, paths.RELABELS)
-    return Merged(len(added), int(there.sum()), known, conclusion, params)
+    gone = write_conclusion(conclusion, paths.RELABELS)
+    return Merged(len(added), int(there.sum()), known, conclusion, params, gone)
 
 
 def _named(path: Path, answers: pd.DataFrame, readers: dict[str, int]) -> pd.DataFrame:
@@ -117,8 +118,8 @@ def conclude_anew(catalog: pd.DataFrame, classes: Classes) -> Merged:
     """As after a merge, without one: where the rule, the record or the catalog changed. Raises ContractError."""
     record, params = read_record(catalog, classes), read_review()
     conclusion = concluded(record, catalog, classes, params)
-    write_conclusion(conclusion, paths.RELABELS)
-    return Merged(0, 0, record, conclusion, params)
+    gone = write_conclusion(conclusion, paths.RELABELS)
+    return Merged(0, 0, record, conclusion, params, gone)
 
 
 def flags_if_there() -> pd.DataFrame | None:
