@@ -259,6 +259,38 @@ def test_readers_have_numbers_that_stay(world):
         read_readers()
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"reader,name\n1,Anna\n", "data/reviews.csv, line 3: its reader has no number in data/readers.csv. Restore that file"),
+        (b"reader,name\n1,Anna\n2,Ben\n3,Jos\xe9\n", "data/readers.csv, line 4: is not UTF-8 text"),
+        (b"reader,name\n1,Anna\n2," + b"B" * 200_000 + b"\n", "data/readers.csv cannot be read as CSV"),
+    ],
+)
+@pytest.mark.parametrize("command", [("--merge", "b.csv"), ("--conclude",), ("--reader", "Anna")])
+def test_readers_without_a_number_are_named_by_line_before_anything_is_written(said, merge, content, says, command):
+    merge(write_answers("a.csv", said("t0001", "tinea"), said("t0001", "tinea", 2)))
+    write_answers("b.csv", said("t0002", "acne", place=2))
+    paths.READERS.write_bytes(content)
+    before = unchanged(paths.REVIEWS, paths.READERS, paths.RELABELS)
+    with pytest.raises(ContractError, match=says) as error:
+        app(["review", *command], standalone_mode=False)
+    assert not re.search("Anna|Ben|Jos", str(error.value))
+    assert unchanged(paths.REVIEWS, paths.READERS, paths.RELABELS) == before
+
+
+@pytest.mark.parametrize("rule", ["majority", "model"])
+def test_photos_without_flags_are_left_out_and_counted(said, world, capsys, rule):
+    Path("params.yaml").write_text(f"review:\n  rule: {rule}\n")
+    world.flags = world.flags[world.flags["image_id"] != "t0001"].assign(neighbours=[()] * 11)
+    world.write()
+    write_answers("a.csv", *(said(image, "tinea", reader) for image in ("t0001", "t0006") for reader in (1, 2)))
+    app(["review", "--merge", "a.csv"], standalone_mode=False)
+    assert "1 of the photos answered have no flags, and are left out" in capsys.readouterr().out
+    assert lines_of(paths.RELABELS)[1] == "t0001,psoriasis,tinea,2 of 2 readers,readers,2026-03-01"
+    assert paths.AGREEMENT.exists()
+
+
 def test_a_record_of_another_clone_brings_its_readers_along(said, merge):
     merge(write_answers("a.csv", said("t0001", "tinea", "Dora")))
     assert read_readers() == {"Anna": 1, "Ben": 2, "Cleo": 3, "Dora": 4}

@@ -141,7 +141,10 @@ def _conclude(merged: "Merged") -> None:
         say(f"      {merged.gone} photos had a line of readers in {paths.RELABELS} and have none now (`git diff {paths.RELABELS}`)")
     if found.by_hand:
         say(f"      {found.by_hand} photos were settled by one person's line in {paths.RELABELS}, which stands")
-    agreed = agreement(merged.record.answers, read_rows(), flags_if_there(), read_classes(), read_readers())
+    flags = flags_if_there()
+    if flags is not None and (without := len(set(merged.record.answers["image_id"]) - set(flags["image_id"]))):
+        say(f"      {without} of the photos answered have no flags, and are left out where flags are asked (`dvc repro flag`)")
+    agreed = agreement(merged.record.answers, read_rows(), flags, read_classes(), read_readers())
     write_agreement(paths.AGREEMENT, agreed, found, rule, len(merged.record.set_aside))
     say(f"Page: {paths.AGREEMENT.resolve()}")
     third = "dermlab review --adjudicate --reader NAME asks a third; " if found.disputed else ""

@@ -119,8 +119,15 @@ def unfit(answers: pd.DataFrame, catalog: pd.DataFrame, classes: Classes) -> dic
 
 
 def read_record(catalog: pd.DataFrame, classes: Classes, path: Path = paths.REVIEWS) -> Record:
-    """What was said of the training rows of this catalog; nothing where there is no record yet. Raises ContractError as `read_answers`."""
+    """What was said of the training rows of this catalog; nothing where there is no record yet. Raises ContractError as `read_answers`, and
+    where a line is of a reader who has no number."""
     answers = read_answers(path) if path.exists() else as_table([], HEADER).astype({"seconds": float, "place": int})
+    readers = read_readers()
+    if nameless := [line for line, name in answers["reviewer"].items() if name not in readers]:
+        raise ContractError(
+            f"{path}, line {nameless[0]}: its reader has no number in {paths.READERS}. Restore that file (`git checkout {paths.READERS}`), "
+            "or add the number and the name."
+        )
     aside = unfit(answers, catalog, classes)
     said = tuple(f"{path}, line {line}, image {answers.at[line, 'image_id']!r}: {why}" for line, why in aside.items())
     return Record(answers.drop(index=list(aside)), said)
@@ -131,7 +138,13 @@ def read_readers(path: Path = paths.READERS) -> dict[str, int]:
     may each have given it), or is none."""
     if not path.exists():
         return {}
-    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
+    try:
+        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise ContractError(f"{path}, line {line}: is not UTF-8 text. Save the file as UTF-8.") from error
+    except csv.Error as error:
+        raise ContractError(f"{path} cannot be read as CSV ({error}). Restore the file: `git checkout {path}`.") from error
     if not rows or tuple(rows[0]) != NUMBERS:
         raise ContractError(f"{path}, line 1: the header is not {','.join(NUMBERS)}. Restore the file: `git checkout {path}`.")
     found: dict[str, int] = {}

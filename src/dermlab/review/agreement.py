@@ -15,7 +15,7 @@ import pandas as pd
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import DROP
 from dermlab.data.reviews import ADJUDICATION, BLIND, first_answer
-from dermlab.review.opinions import encoded, opinions_of, probabilities_of_flags
+from dermlab.review.opinions import encoded, is_flagged, opinions_of, probabilities_of_flags
 from dermlab.run.progress import progress
 from dermlab.scores.agreement import alpha, alpha_sums
 from dermlab.scores.bootstrap import MIN_PATIENTS, drawn_weights, interval
@@ -209,12 +209,13 @@ def _undoubted(last: pd.DataFrame, catalog: pd.DataFrame, flags: pd.DataFrame | 
 def _qualities(
     answers: pd.DataFrame, catalog: pd.DataFrame, flags: pd.DataFrame, classes: Classes, names: list[str]
 ) -> dict[str, Estimate]:
-    """CROWDLAB's quality of each reader (Goh et al. 2022), of the photos to which two or more named a class."""
+    """CROWDLAB's quality of each reader (Goh et al. 2022), of the photos that have flags and to which two or more named a
+    class."""
     from cleanlab.multiannotator import get_label_quality_multiannotator
 
     opinions = opinions_of(answers)
     labels = encoded(opinions, classes)
-    several = np.isfinite(labels).sum(axis=1) > 1
+    several = (np.isfinite(labels).sum(axis=1) > 1) & is_flagged(opinions.index, flags)
     if not several.any():
         return {}
     opinions, labels = opinions[several], labels[several]

@@ -13,7 +13,7 @@ from dermlab.data.classes import Classes
 from dermlab.data.ledger import DROP, HEADER
 from dermlab.data.lines import READERS, read_lines
 from dermlab.data.reviews import CANNOT_TELL
-from dermlab.review.opinions import adjudicated, encoded, opinions_of, probabilities_of_flags, said_drop
+from dermlab.review.opinions import adjudicated, encoded, is_flagged, opinions_of, probabilities_of_flags, said_drop
 from dermlab.review.params import ReviewParams
 from dermlab.review.posterior import posterior
 from dermlab.run.errors import ContractError
@@ -89,7 +89,7 @@ unanimous = _of_votes(lambda readers: readers - 0.5)
 
 def model(enough: pd.DataFrame, opinions: pd.DataFrame, flags: pd.DataFrame | None, classes: Classes) -> pd.Series:
     """The class that the flags and the readers together hold for more likely than not (`posterior`). It knows classes alone: a photo that
-    somebody would drop, or of which nobody names a class, is decided by the majority."""
+    somebody would drop, of which nobody names a class, or that has no flags, is decided by the majority."""
     decided = majority(enough, opinions, flags, classes)
     named = opinions[~said_drop(opinions)]
     labels = encoded(named, classes)
@@ -98,6 +98,9 @@ def model(enough: pd.DataFrame, opinions: pd.DataFrame, flags: pd.DataFrame | No
         return decided
     if flags is None:
         raise ContractError("The rule `model` needs data/flags.parquet. Run `dvc repro flag`, or set `review.rule` to majority.")
+    known &= is_flagged(named.index, flags)
+    if not known.any():
+        return decided
     images = named.index[known]
     together, _ = posterior(labels[known], probabilities_of_flags(flags, images, classes))
     likeliest = pd.Series(np.array(classes.names, dtype=object)[together.argmax(axis=1)], index=images)
