@@ -3,6 +3,8 @@
 import re
 import shutil
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from dermlab.data.classes import Classes
 from dermlab.data.ledger import HEADER, read_ledger
 from dermlab.data.reviews import HEADER as OF_RECORD
 from dermlab.data.reviews import number_of, read_readers
+from dermlab.review import record
 from dermlab.review.record import conclude_anew, merge_answers
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
@@ -62,6 +65,16 @@ def test_the_same_file_twice_doubles_nothing_and_is_said(said, merge, world, cap
     app(["review", "--merge", "a.csv", "--merge", "a.csv"], standalone_mode=False)
     assert "0 answers added to data/reviews.csv, 2 already there" in capsys.readouterr().out
     assert unchanged(paths.REVIEWS, paths.READERS, paths.RELABELS) == before
+
+
+def test_two_who_merge_at_once_lose_nothing(said, merge, monkeypatch):
+    files = [write_answers(f"{reader}.csv", said("t0001", "tinea", reader)) for reader in (1, 2)]
+    whole = record.read_review
+    monkeypatch.setattr(record, "read_review", lambda: time.sleep(0.5) or whole())  # between what is read and what is written
+    with ThreadPoolExecutor() as pool:
+        assert sorted(len(merged.conclusion.ledger) for merged in pool.map(merge, files)) == [0, 1]
+    assert sorted(line.split(",")[-2] for line in lines_of(paths.REVIEWS)[1:]) == ["Anna", "Ben"]
+    assert lines_of(paths.RELABELS)[1:] == ["t0001,psoriasis,tinea,2 of 2 readers,readers,2026-03-01"]
 
 
 def test_lines_that_stand_in_the_record_keep_their_bytes(said, merge):

@@ -20,7 +20,7 @@ from dermlab.data.ledger import DROP
 from dermlab.data.lines import LAST, READERS, as_table, mended_id, read_lines, why_no_words
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
-from dermlab.run.files import write_text
+from dermlab.run.files import alone_in, write_text
 
 HEADER = ("image_id", "answer", "confidence", "seconds", "mode", "page", "place", "reason", *LAST)
 QUESTION = ["page", "place", "image_id"]  # names one question put to one reader: on a page a photo may be asked about twice
@@ -176,10 +176,12 @@ def number_of(names: Sequence[str], path: Path = paths.READERS) -> dict[str, int
     """The numbers of these readers; new ones get the next and are added to the file. Raises ContractError."""
     for name in names:
         check_name(name, "--reader")
-    readers = read_readers(path)
-    for name in names:
-        readers.setdefault(name, 1 + max(readers.values(), default=0))
-    write_readers(readers, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with alone_in(path.parent):
+        readers = read_readers(path)
+        for name in names:
+            readers.setdefault(name, 1 + max(readers.values(), default=0))
+        write_readers(readers, path)
     return {name: readers[name] for name in names}
 
 

@@ -11,6 +11,7 @@ from dermlab.data.lines import append_lines, check_new
 from dermlab.review.conclude import check_classes_remain
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
+from dermlab.run.files import alone_in
 
 NAMED = 5  # conflicting lines an error names
 
@@ -29,6 +30,7 @@ class Merged:
         return self.confirmed + self.relabelled + self.dropped
 
 
+@alone_in(paths.RELABELS.parent)
 def merge_decisions(decisions: Path, catalog: pd.DataFrame, classes: Classes, ledger: Path = paths.RELABELS) -> Merged:
     """Appends the new decisions to the ledger in their order; the lines that stand there are left as they are.
 

@@ -43,8 +43,8 @@ def is_flagged(image_ids: pd.Index, flags: pd.DataFrame) -> np.ndarray:
 
 
 def probabilities_of_flags(flags: pd.DataFrame, image_ids: pd.Index, classes: Classes) -> np.ndarray:
-    """float [N, K], rows sum to 1, none of them 0: what the flags hold of each class, given the photo and its label. All photos
-    must have flags (`is_flagged`). They say it of the label given and of the suggestion; what is left is the other classes' in equal parts."""
+    """float [N, K], rows sum to 1, none of them 0: what the flags hold of each class, given the photo and its label. All photos must have
+    flags (`is_flagged`). They say it of the label given and of the suggestion; what is left is the other classes' in equal parts."""
     rows = flags.set_index("image_id").loc[image_ids]
     probs, photo = np.zeros((len(rows), len(classes.names))), np.arange(len(rows))
     given, suggested = (classes.encode(rows[column], "data/flags.parquet") for column in ("given", "suggested"))

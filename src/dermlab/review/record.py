@@ -28,7 +28,7 @@ from dermlab.review.conclude import Conclusion, check_classes_remain, conclude, 
 from dermlab.review.params import ReviewParams, read_review
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
-from dermlab.run.files import write_text
+from dermlab.run.files import alone_in, write_text
 
 NAMED = 5  # wrong lines an error names
 
@@ -53,9 +53,10 @@ def is_of_readers(path: Path) -> bool:
         return False
 
 
+@alone_in(paths.REVIEWS.parent)
 def merge_answers(files: Sequence[Path], catalog: pd.DataFrame, classes: Classes) -> Merged:
     """Appends the new answers to the record in their order, and concludes the ledger anew. An answer that is there already is passed over,
-    so merging twice is merging once.
+    so merging twice is merging once. Who merges meanwhile waits, or the ledger would be concluded without what the other adds.
 
     Raises ContractError, with nothing written, where a line breaks a rule (`read_answers`), says nothing of this catalog (`unfit`), holds
     what is no plain text (`check_new`), is of a reader who has no number, or answers a question otherwise than another file or the record.
@@ -114,6 +115,7 @@ def concluded(record: Record, catalog: pd.DataFrame, classes: Classes, params: R
     return conclusion
 
 
+@alone_in(paths.REVIEWS.parent)
 def conclude_anew(catalog: pd.DataFrame, classes: Classes) -> Merged:
     """As after a merge, without one: where the rule, the record or the catalog changed. Raises ContractError."""
     record, params = read_record(catalog, classes), read_review()
