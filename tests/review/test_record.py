@@ -16,8 +16,9 @@ from dermlab.cli import app
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import HEADER, read_ledger
 from dermlab.data.reviews import HEADER as OF_RECORD
-from dermlab.data.reviews import number_of, read_readers
+from dermlab.data.reviews import number_of, read_readers, read_record
 from dermlab.review import record
+from dermlab.review.agreement import agreement
 from dermlab.review.record import conclude_anew, merge_answers
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
@@ -101,10 +102,47 @@ def test_two_files_that_contradict_are_refused_with_both_lines(said, merge, othe
     assert unchanged(paths.REVIEWS, paths.READERS, paths.RELABELS) == before
 
 
-def test_an_answer_that_contradicts_the_record_is_refused(said, merge):
-    merge(write_answers("a.csv", said("t0002", "tinea"), said("t0001", "tinea", place=2)))
-    with pytest.raises(ContractError, match=r"a.csv, line 2, image 't0001': says 'acne', but data/reviews.csv, line 3, says 'tinea'"):
-        merge(write_answers("a.csv", said("t0001", "acne", place=2)))
+def test_a_correction_is_a_line_more_and_the_last_counts(said, merge, world, capsys):
+    first = (said("t0001", "tinea"), said("t0002", "tinea", place=2), said("t0003", "eczema", place=3))
+    merge(write_answers("a.csv", *first, said("t0001", "acne", 2)))
+    changed = (
+        said("t0001", "acne"),
+        said("t0002", "tinea", place=2, reason="blurred"),
+        said("t0003", "eczema", place=3, confidence="unsure"),
+    )
+    write_answers("b.csv", *changed, said("t0005", "eczema", place=4))
+    app(["review", "--merge", "b.csv"], standalone_mode=False)
+    assert "4 answers added to data/reviews.csv (3 correct an answer that stood there), 0 already there" in capsys.readouterr().out
+    assert [line.split(",")[0] for line in lines_of(paths.REVIEWS)[1:]] == [
+        "t0001",
+        "t0002",
+        "t0003",
+        "t0001",
+        "t0001",
+        "t0002",
+        "t0003",
+        "t0005",
+    ]
+    assert lines_of(paths.RELABELS)[1:] == ["t0001,psoriasis,acne,2 of 2 readers,readers,2026-03-01"]
+    for old in ("a.csv", "b.csv"):
+        again = merge(Path(old))
+        assert (again.added, again.already_there) == (0, 4)
+    third = merge(write_answers("c.csv", said("t0001", "tinea", seconds=4)))
+    assert (third.added, third.corrections, third.conclusion.disputed) == (1, 1, ("t0001",))
+    assert read_record(world.catalog, world.classes).answers.set_index(["image_id", "reviewer"]).at[("t0001", "Anna"), "answer"] == "tinea"
+
+
+def test_the_later_day_counts_whatever_is_merged_first(said, merge):
+    later, earlier = (said("t0001", vote, date=day) for vote, day in (("tinea", "2026-03-02"), ("acne", "2026-03-01")))
+    merge(write_answers("a.csv", later), write_answers("b.csv", earlier), write_answers("c.csv", said("t0001", "tinea", 2)))
+    assert lines_of(paths.RELABELS)[1:] == ["t0001,psoriasis,tinea,2 of 2 readers,readers,2026-03-02"]
+
+
+def test_a_correction_is_not_counted_as_another_card(said, merge, world):
+    merge(write_answers("a.csv", said("t0001", "tinea")))
+    answers = merge(write_answers("a.csv", said("t0001", "acne"))).record.answers
+    found = agreement(answers, world.catalog, None, world.classes, {"Anna": 1}).readers[0]
+    assert (found.cards, found.photos, found.seconds) == (1, 1, 12.5)
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,8 @@ def _conclude(merged: "Merged") -> None:
 
     found, rule = merged.conclusion, merged.params
     if merged.added or merged.already_there:
-        say(f"review: {merged.added} answers added to {paths.REVIEWS}, {merged.already_there} already there")
+        corrected = f" ({merged.corrections} correct an answer that stood there)" if merged.corrections else ""
+        say(f"review: {merged.added} answers added to {paths.REVIEWS}{corrected}, {merged.already_there} already there")
     if merged.record.set_aside:
         say(f"      {len(merged.record.set_aside)} lines say nothing of this catalog (first: {merged.record.set_aside[0]})")
     relabelled, confirmed, dropped = found.counts()

@@ -36,7 +36,7 @@ CALLED = re.compile(r"reader ([1-9]\d{0,5})")  # what pages and reports call a r
 
 @dataclass(frozen=True)
 class Record:
-    answers: pd.DataFrame  # columns HEADER, `seconds` and `place` as numbers; the index is the line in the file
+    answers: pd.DataFrame  # the last to each question, in their order (`last_answers`): columns HEADER; the index is the line in the file
     # Lines of another catalog, with what is wrong: the record only grows, so a photo or a class that is gone leaves them in it
     set_aside: tuple[str, ...] = ()
 
@@ -58,15 +58,14 @@ def first_answer(answer: pd.Series) -> pd.Series:
 
 def read_answers(path: Path) -> pd.DataFrame:
     """Columns HEADER, `seconds` and `place` as numbers, in the file's order; the index is the line. Raises ContractError naming the line:
-    what `read_lines` refuses, a confidence, a mode, seconds, a page or a place that no page writes, and a question that is answered twice
-    in two ways. A question answered twice in one way is there once, its first line."""
+    what `read_lines` refuses, a confidence, a mode, seconds, a page or a place that no page writes. A line that stands twice, as after
+    `git merge`, is there once."""
     lines = read_lines(Path(path), HEADER)
     for number, line in lines:
         if why := _broken(line):
             raise ContractError(f"{path}, line {number}, image {line['image_id']!r}: {why}")
     answers = as_table(lines, HEADER).astype({"seconds": float, "place": int})
-    check_no_contradiction([(Path(path), answers)])
-    return answers[~answers.duplicated(QUESTION)]
+    return answers[~answers.duplicated()]
 
 
 def _broken(line: dict[str, str]) -> str:
@@ -84,21 +83,38 @@ def _broken(line: dict[str, str]) -> str:
     return ""
 
 
-def check_no_contradiction(files: Sequence[tuple[Path, pd.DataFrame]]) -> None:
-    """That no question is answered in two ways, in one file or in several. Raises ContractError with both lines of the first that is."""
-    first: dict[tuple, tuple[str, str, str]] = {}
+def last_answers(answers: pd.DataFrame) -> pd.DataFrame:
+    """The answer that counts of each question, the last one, in the order in which they were given: by day, page and place, whatever the
+    order of the lines; only of one day's answers to one question the later line is the later one."""
+    ordered = answers.sort_values(["date", "page", "place"], kind="stable")
+    return ordered[~ordered.duplicated(QUESTION, keep="last")]
+
+
+def check_one_reader_a_question(files: Sequence[tuple[Path, pd.DataFrame]]) -> None:
+    """Raises ContractError with both lines of the first question that two readers answered."""
+    first: dict[tuple, tuple[str, str]] = {}
     for path, answers in files:
-        for line, row in zip(answers.index, answers[[*QUESTION, "answer", "reviewer"]].itertuples(index=False), strict=True):
-            *question, answer, reader = row
-            where, answer_before, reader_before = first.setdefault(tuple(question), (f"{path}, line {line}", answer, reader))
-            if (answer_before, reader_before) == (answer, reader):
-                continue
-            differs = f"{answer!r}, but {where}, says {answer_before!r} to the same question"
-            if reader_before != reader:
-                differs = f"it was answered by another reader than {where}, says of the same page"
-            raise ContractError(
-                f"{path}, line {line}, image {row.image_id!r}: says {differs}. Nothing was merged. Remove the line that does not hold."
-            )
+        for line, row in zip(answers.index, answers[[*QUESTION, "reviewer"]].itertuples(index=False), strict=True):
+            where, before = first.setdefault(row[:-1], (f"{path}, line {line}", row.reviewer))
+            if before != row.reviewer:
+                raise ContractError(
+                    f"{path}, line {line}, image {row.image_id!r}: says it was answered by another reader than {where}, says of the same "
+                    "page. Nothing was merged. Remove the line that does not hold."
+                )
+
+
+def check_one_answer_a_day(files: Sequence[tuple[Path, pd.DataFrame]]) -> None:
+    """That no two files answer a question in two ways on one day: which is the later answer nobody could tell. Raises ContractError with
+    both lines of the first."""
+    first: dict[tuple, tuple[Path, int, str]] = {}
+    for path, answers in files:
+        for line, row in zip(answers.index, answers[[*QUESTION, "date", "answer"]].itertuples(index=False), strict=True):
+            other, at, before = first.setdefault(row[:-1], (path, line, row.answer))
+            if other != path and before != row.answer:
+                raise ContractError(
+                    f"{path}, line {line}, image {row.image_id!r}: says {row.answer!r}, but {other}, line {at}, says {before!r} to the same "
+                    "question. Nothing was merged. Merge one file after the other, the later one last: the last answer counts."
+                )
 
 
 def unfit(answers: pd.DataFrame, catalog: pd.DataFrame, classes: Classes) -> dict[int, str]:
@@ -118,9 +134,9 @@ def unfit(answers: pd.DataFrame, catalog: pd.DataFrame, classes: Classes) -> dic
     return found
 
 
-def read_record(catalog: pd.DataFrame, classes: Classes, path: Path = paths.REVIEWS) -> Record:
-    """What was said of the training rows of this catalog; nothing where there is no record yet. Raises ContractError as `read_answers`, and
-    where a line is of a reader who has no number."""
+def read_said(path: Path = paths.REVIEWS) -> pd.DataFrame:
+    """All lines of the record, as `read_answers`, none where there is no record yet. Raises ContractError also where a line is of a reader
+    who has no number, and where two readers answered one question."""
     answers = read_answers(path) if path.exists() else as_table([], HEADER).astype({"seconds": float, "place": int})
     readers = read_readers()
     if nameless := [line for line, name in answers["reviewer"].items() if name not in readers]:
@@ -128,9 +144,21 @@ def read_record(catalog: pd.DataFrame, classes: Classes, path: Path = paths.REVI
             f"{path}, line {nameless[0]}: its reader has no number in {paths.READERS}. Restore that file (`git checkout {paths.READERS}`), "
             "or add the number and the name."
         )
-    aside = unfit(answers, catalog, classes)
-    said = tuple(f"{path}, line {line}, image {answers.at[line, 'image_id']!r}: {why}" for line, why in aside.items())
-    return Record(answers.drop(index=list(aside)), said)
+    check_one_reader_a_question([(path, answers)])
+    return answers
+
+
+def record_of(said: pd.DataFrame, catalog: pd.DataFrame, classes: Classes, path: Path = paths.REVIEWS) -> Record:
+    """What counts of the lines of a record (`read_said`)."""
+    answers = last_answers(said)
+    aside = unfit(answers.sort_index(), catalog, classes)
+    named = tuple(f"{path}, line {line}, image {answers.at[line, 'image_id']!r}: {why}" for line, why in aside.items())
+    return Record(answers.drop(index=list(aside)), named)
+
+
+def read_record(catalog: pd.DataFrame, classes: Classes, path: Path = paths.REVIEWS) -> Record:
+    """What was said of the training rows of this catalog. Raises ContractError as `read_said`."""
+    return record_of(read_said(path), catalog, classes, path)
 
 
 def read_readers(path: Path = paths.READERS) -> dict[str, int]:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import DROP
-from dermlab.data.reviews import ADJUDICATION, BLIND, first_answer
+from dermlab.data.reviews import ADJUDICATION, BLIND, first_answer, last_answers
 from dermlab.review.opinions import encoded, is_flagged, opinions_of, probabilities_of_flags
 from dermlab.run.progress import progress
 from dermlab.scores.agreement import alpha, alpha_sums
@@ -111,7 +111,8 @@ NOTHING = Estimate(None, None, 0)
 def _cards(answers: pd.DataFrame, catalog: pd.DataFrame) -> pd.DataFrame:
     """image_id (the card's first), reviewer, page, place, mode, vote, seconds, photos, patient_id: a row a card that was answered. Of a
     card of which some photos were called of no use the vote is what was said of the others."""
-    votes = answers.assign(vote=first_answer(answers["answer"]), useless=(answers["answer"] == DROP).to_numpy())
+    votes = last_answers(answers)
+    votes = votes.assign(vote=first_answer(votes["answer"]), useless=votes["answer"] == DROP)
     votes["order"] = np.arange(len(votes))
     by = ["reviewer", "page", "place"]
     said = votes.sort_values(["useless", "order"], kind="stable").drop_duplicates(by)[[*by, "mode", "vote"]]

@@ -5,7 +5,7 @@ import pandas as pd
 
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import DROP
-from dermlab.data.reviews import ADJUDICATION, CANNOT_TELL, first_answer
+from dermlab.data.reviews import ADJUDICATION, CANNOT_TELL, first_answer, last_answers
 
 
 def opinions_of(answers: pd.DataFrame) -> pd.DataFrame:
@@ -22,7 +22,8 @@ def adjudicated(answers: pd.DataFrame) -> pd.Series:
 
 
 def _table(answers: pd.DataFrame) -> pd.DataFrame:
-    last = answers.assign(vote=first_answer(answers["answer"])).drop_duplicates(["image_id", "reviewer"], keep="last")
+    last = last_answers(answers).drop_duplicates(["image_id", "reviewer"], keep="last")
+    last = last.assign(vote=first_answer(last["answer"]))
     return last.pivot(index="image_id", columns="reviewer", values="vote").astype(object)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import Classes
@@ -16,10 +17,14 @@ from dermlab.data.reviews import (
     Record,
     called,
     check_name,
-    check_no_contradiction,
+    check_one_answer_a_day,
+    check_one_reader_a_question,
+    last_answers,
     read_answers,
     read_readers,
     read_record,
+    read_said,
+    record_of,
     unfit,
     write_readers,
 )
@@ -36,6 +41,7 @@ NAMED = 5  # wrong lines an error names
 @dataclass(frozen=True)
 class Merged:
     added: int  # answers
+    corrections: int  # of them: to questions that were answered before
     already_there: int
     record: Record
     conclusion: Conclusion
@@ -56,10 +62,11 @@ def is_of_readers(path: Path) -> bool:
 @alone_in(paths.REVIEWS.parent)
 def merge_answers(files: Sequence[Path], catalog: pd.DataFrame, classes: Classes) -> Merged:
     """Appends the new answers to the record in their order, and concludes the ledger anew. An answer that is there already is passed over,
-    so merging twice is merging once. Who merges meanwhile waits, or the ledger would be concluded without what the other adds.
+    so merging twice is merging once. What the same page answers otherwise, be it in the remark alone, is a correction: a line more, of which
+    the last counts. Who merges meanwhile waits, or the ledger would be concluded without what the other adds.
 
     Raises ContractError, with nothing written, where a line breaks a rule (`read_answers`), says nothing of this catalog (`unfit`), holds
-    what is no plain text (`check_new`), is of a reader who has no number, or answers a question otherwise than another file or the record.
+    what is no plain text (`check_new`), is of a reader who has no number, or answers a question that another reader answered, or otherwise than another of these files on the same day.
     """
     readers = read_readers()
     found = [(path, _named(path, read_answers(path), readers)) for path in files]
@@ -69,13 +76,17 @@ def merge_answers(files: Sequence[Path], catalog: pd.DataFrame, classes: Classes
             more = f" And {len(wrong) - NAMED} more lines." if len(wrong) > NAMED else ""
             raise ContractError(f"{path}, {' '.join(lines)}{more} Nothing was merged.")
         check_new(path, answers)
-    record = read_record(catalog, classes)
-    check_no_contradiction([(paths.REVIEWS, record.answers), *found])
-    new = pd.concat([answers for _, answers in found])
-    new = new[~new.duplicated(QUESTION)]
-    there = pd.MultiIndex.from_frame(new[QUESTION]).isin(pd.MultiIndex.from_frame(record.answers[QUESTION]))
+    before = read_said()
+    check_one_reader_a_question([(paths.REVIEWS, before), *found])
+    check_one_answer_a_day(found)
+    new = _written(pd.concat([answers for _, answers in found]))
+    new = new[~new.duplicated()]
+    there = _is_there(new, before)
     added = new[~there]
-    known = Record(pd.concat([record.answers, added]), record.set_aside)
+    asked = pd.concat([before, added])[QUESTION]
+    corrections = len(added) - (len(asked.drop_duplicates()) - len(before[QUESTION].drop_duplicates()))
+    lines = pd.RangeIndex(len(added)) + max(before.index, default=1) + 1
+    known = record_of(pd.concat([before, added.set_axis(lines)]).astype(before.dtypes), catalog, classes)
     params = read_review()
     conclusion = concluded(known, catalog, classes, params)
     for name in added["reviewer"].unique():
@@ -83,9 +94,22 @@ def merge_answers(files: Sequence[Path], catalog: pd.DataFrame, classes: Classes
     write_readers(readers)
     if not paths.REVIEWS.exists():
         write_text(paths.REVIEWS, ",".join(HEADER) + "\n")
-    append_lines(paths.REVIEWS, added.assign(seconds=added["seconds"].map("{:g}".format))[list(HEADER)])
+    append_lines(paths.REVIEWS, added[list(HEADER)])
     gone = write_conclusion(conclusion, paths.RELABELS)
-    return Merged(len(added), int(there.sum()), known, conclusion, params, gone)
+    return Merged(len(added), corrections, int(there.sum()), known, conclusion, params, gone)
+
+
+def _written(answers: pd.DataFrame) -> pd.DataFrame:
+    """As the record writes them."""
+    return answers.assign(seconds=answers["seconds"].map("{:g}".format))[list(HEADER)]
+
+
+def _is_there(new: pd.DataFrame, before: pd.DataFrame) -> np.ndarray:
+    """bool, a value a line of `new`: the record holds this line, or says the same in the answer that counts. What an old file says is not
+    taken for a new change of mind."""
+    same = [*QUESTION, "answer", "confidence", "reason"]
+    holds = pd.MultiIndex.from_frame(new).isin(pd.MultiIndex.from_frame(_written(before)))
+    return holds | pd.MultiIndex.from_frame(new[same]).isin(pd.MultiIndex.from_frame(last_answers(before)[same]))
 
 
 def _named(path: Path, answers: pd.DataFrame, readers: dict[str, int]) -> pd.DataFrame:
@@ -121,7 +145,7 @@ def conclude_anew(catalog: pd.DataFrame, classes: Classes) -> Merged:
     record, params = read_record(catalog, classes), read_review()
     conclusion = concluded(record, catalog, classes, params)
     gone = write_conclusion(conclusion, paths.RELABELS)
-    return Merged(0, 0, record, conclusion, params, gone)
+    return Merged(0, 0, 0, record, conclusion, params, gone)
 
 
 def flags_if_there() -> pd.DataFrame | None:
