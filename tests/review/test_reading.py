@@ -60,6 +60,19 @@ def test_a_blind_page_holds_no_label_no_suggestion_and_no_name(cases):
     assert "Anna" not in Path("data/review-reader-1.html").read_text()
 
 
+def test_a_card_of_other_photos_makes_it_another_page(cases):
+    page_of("--blind")
+    before = content_of()
+    page_of("--blind")
+    assert content_of()["page"] == before["page"]
+    cases.catalog.loc[cases.catalog["image_id"] == "t0020", "case_id"] = "a case of its own"
+    cases.write()
+    page_of("--blind")
+    after = content_of()
+    assert [card["images"][0] for card in after["cards"]] == [card["images"][0] for card in before["cards"]]
+    assert after["page"] != before["page"]
+
+
 def test_a_page_fetches_nothing_and_may_fetch_nothing(cases):
     page_of("--blind")
     page = Path("data/review-reader-1.html").read_text()

@@ -112,8 +112,8 @@ def check_one_answer_a_day(files: Sequence[tuple[Path, pd.DataFrame]]) -> None:
             other, at, before = first.setdefault(row[:-1], (path, line, row.answer))
             if other != path and before != row.answer:
                 raise ContractError(
-                    f"{path}, line {line}, image {row.image_id!r}: says {row.answer!r}, but {other}, line {at}, says {before!r} to the same "
-                    "question. Nothing was merged. Merge one file after the other, the later one last: the last answer counts."
+                    f"{path}, line {line}, image {row.image_id!r}: says {row.answer!r}, but {other}, line {at}, says {before!r} to the "
+                    "same question. Nothing was merged. Merge one file after the other, the later one last: the last answer counts."
                 )
 
 

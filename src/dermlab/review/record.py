@@ -62,11 +62,11 @@ def is_of_readers(path: Path) -> bool:
 @alone_in(paths.REVIEWS.parent)
 def merge_answers(files: Sequence[Path], catalog: pd.DataFrame, classes: Classes) -> Merged:
     """Appends the new answers to the record in their order, and concludes the ledger anew. An answer that is there already is passed over,
-    so merging twice is merging once. What the same page answers otherwise, be it in the remark alone, is a correction: a line more, of which
-    the last counts. Who merges meanwhile waits, or the ledger would be concluded without what the other adds.
+    so merging twice is merging once. What the same page answers otherwise, be it in the remark alone, is a correction: a line more, the last
+    of which counts. Who merges meanwhile waits, or the ledger would be concluded without what the other adds.
 
     Raises ContractError, with nothing written, where a line breaks a rule (`read_answers`), says nothing of this catalog (`unfit`), holds
-    what is no plain text (`check_new`), is of a reader who has no number, or answers a question that another reader answered, or otherwise than another of these files on the same day.
+    what is no plain text (`check_new`), is of a reader who has no number, answers what another reader was asked, or answers otherwise than another of these files does that day.
     """
     readers = read_readers()
     found = [(path, _named(path, read_answers(path), readers)) for path in files]
