@@ -342,6 +342,29 @@ def test_photos_without_flags_are_left_out_and_counted(said, world, capsys, rule
     assert paths.AGREEMENT.exists()
 
 
+ZOE = ("Zo\u00e9 B", "zo\u00e9  b", "ZOE\u0301 B", "Zo\u00e9\u00a0B")  # composed or not, in other case and blanks
+
+
+def test_one_person_is_one_reader_however_the_name_is_written(said, merge, world):
+    assert number_of(ZOE) == {ZOE[0]: 4}
+    assert number_of([ZOE[2], "anna"]) == {ZOE[0]: 4, "Anna": 1}
+    for place, name in enumerate(ZOE[1:], start=1):
+        merge(write_answers("a.csv", said("t0001", "tinea", name, place)))
+    found = merge(write_answers("b.csv", said("t0002", "tinea", "Max"), said("t0002", "tinea", "MAX", place=2)))
+    assert found.conclusion.waiting == ("t0001", "t0002")
+    assert read_readers() == {"Anna": 1, "Ben": 2, "Cleo": 3, ZOE[0]: 4, "Max": 5}
+    assert {line.split(",")[-2] for line in lines_of(paths.REVIEWS)[1:]} == {ZOE[0], "Max"}
+    paths.REVIEWS.write_text(paths.REVIEWS.read_text().replace(",Max,", ",max,"))  # of a version that told them apart
+    assert set(read_record(world.catalog, world.classes).answers["reviewer"]) == {ZOE[0], "Max"}
+
+
+def test_one_person_under_two_numbers_is_named_by_line(world):
+    paths.READERS.write_text("reader,name\n1,Anna\n1,Anna\n2,ANNA\n")
+    with pytest.raises(ContractError, match=r"readers.csv, line 4: this name or number stands there already") as error:
+        read_readers()
+    assert "ANNA" not in str(error.value)
+
+
 def test_a_record_of_another_clone_brings_its_readers_along(said, merge):
     merge(write_answers("a.csv", said("t0001", "tinea", "Dora")))
     assert read_readers() == {"Anna": 1, "Ben": 2, "Cleo": 3, "Dora": 4}

@@ -9,7 +9,8 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def read_answers(path: Path) -> pd.DataFrame:
         if why := _broken(line):
             raise ContractError(f"{path}, line {number}, image {line['image_id']!r}: {why}")
     answers = as_table(lines, HEADER).astype({"seconds": float, "place": int})
-    return answers[~answers.duplicated()]
+    return answers[~answers.duplicated()].copy()
 
 
 def _broken(line: dict[str, str]) -> str:
@@ -139,6 +140,7 @@ def read_said(path: Path = paths.REVIEWS) -> pd.DataFrame:
     who has no number, and where two readers answered one question."""
     answers = read_answers(path) if path.exists() else as_table([], HEADER).astype({"seconds": float, "place": int})
     readers = read_readers()
+    answers["reviewer"] = answers["reviewer"].replace(as_numbered(answers["reviewer"].unique(), readers))
     if nameless := [line for line, name in answers["reviewer"].items() if name not in readers]:
         raise ContractError(
             f"{path}, line {nameless[0]}: its reader has no number in {paths.READERS}. Restore that file (`git checkout {paths.READERS}`), "
@@ -183,10 +185,25 @@ def read_readers(path: Path = paths.READERS) -> dict[str, int]:
             raise ContractError(f"{path}, line {line}: must be a number and a name, as in 3,Anna.")
         check_name(row[1], f"{path}, line {line}")
         number, name = int(row[0]), row[1]
-        if found.get(name, number) != number or number in [of for who, of in found.items() if who != name]:
-            raise ContractError(f"{path}, line {line}: this name or number stands there already. Keep one name a number.")
+        if name in found and found[name] == number:  # both branches of a merge had given it
+            continue
+        if number in found.values() or same_person(name) in map(same_person, found):
+            raise ContractError(
+                f"{path}, line {line}: this name or number stands there already, maybe in other case or blanks. Keep one name a number."
+            )
         found[name] = number
     return found
+
+
+def same_person(name: str) -> str:
+    """A name as it is compared: without case, blanks of one kind, letters composed."""
+    return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()).split())
+
+
+def as_numbered(names: Iterable[str], readers: Mapping[str, int]) -> dict[str, str]:
+    """Name -> the name by which data/readers.csv has that person; of who is not there, the first of the names that are the same."""
+    known = {same_person(name): name for name in readers}
+    return {name: known.setdefault(same_person(name), name) for name in names}
 
 
 def check_name(name: str, where: str) -> None:
@@ -201,16 +218,18 @@ def check_name(name: str, where: str) -> None:
 
 
 def number_of(names: Sequence[str], path: Path = paths.READERS) -> dict[str, int]:
-    """The numbers of these readers; new ones get the next and are added to the file. Raises ContractError."""
+    """The numbers of these readers, by the name in the file, each person once; new ones get the next and are added. Raises
+    ContractError."""
     for name in names:
         check_name(name, "--reader")
     path.parent.mkdir(parents=True, exist_ok=True)
     with alone_in(path.parent):
         readers = read_readers(path)
-        for name in names:
+        people = as_numbered(names, readers)
+        for name in people.values():
             readers.setdefault(name, 1 + max(readers.values(), default=0))
         write_readers(readers, path)
-    return {name: readers[name] for name in names}
+    return {name: readers[name] for name in people.values()}
 
 
 def write_readers(readers: dict[str, int], path: Path = paths.READERS) -> None:

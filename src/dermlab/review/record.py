@@ -15,6 +15,7 @@ from dermlab.data.reviews import (
     HEADER,
     QUESTION,
     Record,
+    as_numbered,
     called,
     check_name,
     check_one_answer_a_day,
@@ -61,15 +62,20 @@ def is_of_readers(path: Path) -> bool:
 
 @alone_in(paths.REVIEWS.parent)
 def merge_answers(files: Sequence[Path], catalog: pd.DataFrame, classes: Classes) -> Merged:
-    """Appends the new answers to the record in their order, and concludes the ledger anew. An answer that is there already is passed over,
-    so merging twice is merging once. What the same page answers otherwise, be it in the remark alone, is a correction: a line more, the last
-    of which counts. Who merges meanwhile waits, or the ledger would be concluded without what the other adds.
+    """Appends the new answers to the record in their order, and concludes the ledger anew.
+
+    An answer that is there already is passed over, so merging twice is merging once. What the same page answers otherwise, be it in the
+    remark alone, is a correction: a line more, and the last counts. Who merges meanwhile waits, or the ledger would be concluded without
+    what the other adds.
 
     Raises ContractError, with nothing written, where a line breaks a rule (`read_answers`), says nothing of this catalog (`unfit`), holds
-    what is no plain text (`check_new`), is of a reader who has no number, answers what another reader was asked, or answers otherwise than another of these files does that day.
+    what is no plain text (`check_new`), is of a reader who has no number, answers what another reader was asked, or answers otherwise
+    than another of these files does of the same day.
     """
     readers = read_readers()
     found = [(path, _named(path, read_answers(path), readers)) for path in files]
+    people = as_numbered((name for _, answers in found for name in answers["reviewer"].unique()), readers)
+    found = [(path, answers.assign(reviewer=answers["reviewer"].map(people))) for path, answers in found]
     for path, answers in found:
         if wrong := unfit(answers, catalog, classes):
             lines = [f"line {line}, image {answers.at[line, 'image_id']!r}: {why}" for line, why in list(wrong.items())[:NAMED]]
@@ -86,7 +92,7 @@ def merge_answers(files: Sequence[Path], catalog: pd.DataFrame, classes: Classes
     asked = pd.concat([before, added])[QUESTION]
     corrections = len(added) - (len(asked.drop_duplicates()) - len(before[QUESTION].drop_duplicates()))
     lines = pd.RangeIndex(len(added)) + max(before.index, default=1) + 1
-    known = record_of(pd.concat([before, added.set_axis(lines)]).astype(before.dtypes), catalog, classes)
+    known = record_of(pd.concat([before, added.set_axis(lines)]).astype({"seconds": float, "place": int}), catalog, classes)
     params = read_review()
     conclusion = concluded(known, catalog, classes, params)
     for name in added["reviewer"].unique():
