@@ -40,9 +40,8 @@ def conclude(
     answers: pd.DataFrame, catalog: pd.DataFrame, flags: pd.DataFrame | None, classes: Classes, by_hand: set[str], params: ReviewParams
 ) -> Conclusion:
     """answers: of `Record`. flags: for the rule `model` alone. by_hand: images that a person's own line of the ledger settles."""
-    opinions, words = opinions_of(answers), adjudicated(answers)
-    asked = opinions.notna().sum(axis=1)
-    enough = opinions[((asked >= params.readers) | opinions.index.isin(words.index)) & ~opinions.index.isin(by_hand)]
+    opinions, words = opinions_of(answers), _words(answers, flags, classes, params)
+    enough = opinions[(_asked_enough(opinions, params) | opinions.index.isin(words.index)) & ~opinions.index.isin(by_hand)]
     decided = RULES[params.rule](enough, opinions, flags, classes)
     decided.update(words[words.index.isin(enough.index)])
     labels = catalog.set_index("image_id")["label"]
@@ -60,6 +59,22 @@ def conclude(
     return Conclusion(
         ledger, tuple(decided.index[decided == UNDECIDED].sort_values()), tuple(waiting), int(opinions.index.isin(by_hand).sum())
     )
+
+
+def _asked_enough(opinions: pd.DataFrame, params: ReviewParams) -> pd.Series:
+    return opinions.notna().sum(axis=1) >= params.readers
+
+
+def _words(answers: pd.DataFrame, flags: pd.DataFrame | None, classes: Classes, params: ReviewParams) -> pd.Series:
+    """image_id -> what an adjudicator said of it, where the readers until that day left it open: who is shown a card of several photos
+    answers for those too of which they had agreed."""
+    words = adjudicated(answers)
+    if words.empty:
+        return words["verdict"]
+    until = answers["image_id"].map(words["date"])
+    opinions = opinions_of(answers[answers["date"] <= until])
+    decided = RULES[params.rule](opinions[_asked_enough(opinions, params)], opinions, flags, classes)
+    return words.loc[~words.index.isin(decided.index[decided != UNDECIDED]), "verdict"]
 
 
 def _reason(votes: pd.Series, to: str, adjudicated: bool) -> str:

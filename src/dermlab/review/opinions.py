@@ -14,11 +14,13 @@ def opinions_of(answers: pd.DataFrame) -> pd.DataFrame:
     return _table(answers[answers["mode"] != ADJUDICATION])
 
 
-def adjudicated(answers: pd.DataFrame) -> pd.Series:
-    """image_id -> what the last adjudicator said, who could tell."""
-    said = answers[answers["mode"] == ADJUDICATION].drop_duplicates("image_id", keep="last").set_index("image_id")
-    verdict = first_answer(said["answer"])
-    return verdict[verdict != CANNOT_TELL]
+def adjudicated(answers: pd.DataFrame) -> pd.DataFrame:
+    """What the last adjudicator said who could tell, and when: index image_id, columns verdict and date. Of one adjudicator's answers to a
+    photo the last counts, also where he can no longer tell."""
+    said = last_answers(answers[answers["mode"] == ADJUDICATION])
+    said = said.assign(verdict=first_answer(said["answer"])).drop_duplicates(["image_id", "reviewer"], keep="last")
+    told = said[said["verdict"] != CANNOT_TELL].drop_duplicates("image_id", keep="last")
+    return told.set_index("image_id")[["verdict", "date"]]
 
 
 def _table(answers: pd.DataFrame) -> pd.DataFrame:
