@@ -151,6 +151,13 @@ def test_the_model_leaves_to_the_majority_what_has_no_class_and_what_nobody_answ
     assert decided(concluded({"t0001": ["tinea"], "t0002": [None, "acne"]}, rule="model")) == {}
 
 
+def test_the_model_concludes_nothing_that_no_reader_said(world, concluded):
+    world.flags["quality"], world.flags["suggested_prob"] = 0.97, 0.01  # the flags are sure of the label, psoriasis
+    found = concluded({"t0001": ["tinea", "acne"], "t0006": ["psoriasis", "acne"]}, rule="model")
+    assert decided(found) == {"t0006": "psoriasis"}
+    assert found.disputed == ("t0001",)
+
+
 def test_what_the_flags_hold_of_each_class_sums_to_one(world):
     world.flags.loc[1, ["quality", "suggested_prob"]] = [0.9, 0.83]  # of plain cleanlab these are no shares of one
     probs = probabilities_of_flags(world.flags, pd.Index(["t0000", "t0001"]), world.classes)

@@ -103,8 +103,8 @@ unanimous = _of_votes(lambda readers: readers - 0.5)
 
 
 def model(enough: pd.DataFrame, opinions: pd.DataFrame, flags: pd.DataFrame | None, classes: Classes) -> pd.Series:
-    """The class that the flags and the readers together hold for more likely than not (`posterior`). It knows classes alone: a photo that
-    somebody would drop, of which nobody names a class, or that has no flags, is decided by the majority."""
+    """The class that the flags and the readers together hold for more likely than not (`posterior`), if a reader said it. It knows classes
+    alone: a photo that somebody would drop, of which nobody names a class, or that has no flags, is decided by the majority."""
     decided = majority(enough, opinions, flags, classes)
     named = opinions[~said_drop(opinions)]
     labels = encoded(named, classes)
@@ -120,6 +120,7 @@ def model(enough: pd.DataFrame, opinions: pd.DataFrame, flags: pd.DataFrame | No
     together, _ = posterior(labels[known], probabilities_of_flags(flags, images, classes))
     likeliest = pd.Series(np.array(classes.names, dtype=object)[together.argmax(axis=1)], index=images)
     likeliest[together.max(axis=1) <= 0.5] = UNDECIDED
+    likeliest[~opinions.loc[images].eq(likeliest, axis=0).any(axis=1)] = UNDECIDED  # a person decides, not the flags against all who looked
     decided.update(likeliest[likeliest.index.isin(enough.index)])
     return decided
 
