@@ -283,12 +283,27 @@ def test_git_keeps_what_was_added_on_two_branches(said, merge, world):
     assert [line.split(",")[0] for line in lines_of(paths.RELABELS)[1:]] == ["t0001", "t0002"]
 
 
-def test_what_readers_say_may_not_take_the_last_row_of_a_class(said, merge, world):
+def test_what_would_take_the_last_rows_of_a_class_is_held_back_and_said(said, world, capsys):
     acne = world.catalog.loc[world.catalog["label"] == "acne", "image_id"]
     lines = [said(image, "drop", reader, place, confidence="") for place, image in enumerate(acne, start=1) for reader in (1, 2)]
-    with pytest.raises(ContractError, match="data/reviews.csv would take the last training row of: acne. Nothing was merged"):
-        merge(write_answers("a.csv", *lines))
-    assert not paths.REVIEWS.exists()
+    lines += [said("t0001", "tinea", reader, 50) for reader in (1, 2)]
+    write_answers("a.csv", *lines)
+    app(["review", "--merge", "a.csv"], standalone_mode=False)
+    out = capsys.readouterr().out
+    assert f"{len(lines)} answers added" in out
+    assert f"{len(acne)} photos keep the label acne, whatever readers say: it would lose its last training row" in out
+    assert len(lines_of(paths.REVIEWS)) == 1 + len(lines)
+    assert lines_of(paths.RELABELS)[1:] == ["t0001,psoriasis,tinea,2 of 2 readers,readers,2026-03-01"]
+
+
+def test_what_is_held_back_may_hold_back_more_until_every_class_has_a_row(said, merge, world):
+    """All acne becomes tinea and all tinea psoriasis: where acne keeps its rows, tinea would have none."""
+    acne, tinea = (world.catalog.loc[world.catalog["label"] == name, "image_id"].tolist() for name in ("acne", "tinea"))
+    said_of = [*((image, "tinea") for image in acne), *((image, "psoriasis") for image in tinea), ("t0000", "psoriasis")]
+    lines = [said(image, to, reader, place) for place, (image, to) in enumerate(said_of, start=1) for reader in (1, 2)]
+    found = merge(write_answers("a.csv", *lines)).conclusion
+    assert found.held_back == {"acne": len(acne), "tinea": len(tinea)}
+    assert found.ledger["image_id"].tolist() == ["t0000"]
 
 
 def test_one_persons_decisions_are_merged_as_ever_and_not_beside_answers(said, world, capsys):

@@ -140,6 +140,8 @@ def _conclude(merged: "Merged") -> None:
     )
     if merged.gone:
         say(f"      {merged.gone} photos had a line of readers in {paths.RELABELS} and have none now (`git diff {paths.RELABELS}`)")
+    for name, photos in found.held_back.items():
+        say(f"      {photos} photos keep the label {name}, whatever readers say: it would lose its last training row")
     if found.by_hand:
         say(f"      {found.by_hand} photos were settled by one person's line in {paths.RELABELS}, which stands")
     flags = flags_if_there()

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ class Conclusion:
     disputed: tuple[str, ...]  # image ids: enough readers, and the rule decides nothing
     waiting: tuple[str, ...]  # image ids: fewer readers than `review.readers`
     by_hand: int  # photos that one person settled in the ledger, whose line stands whatever readers say
+    held_back: dict[str, int] = field(default_factory=dict)  # class -> photos that keep its label, or it would have no training row
 
     def counts(self) -> tuple[int, int, int]:
         """(relabelled, confirmed, dropped)."""
@@ -131,14 +132,35 @@ RULES: dict[str, Callable[..., pd.Series]] = {"majority": majority, "unanimous":
 def check_classes_remain(where: str, catalog: pd.DataFrame, classes: Classes, images: pd.Series, labels: pd.Series) -> None:
     """That a class keeps a training row once these images bear these labels: better said now than after the commit. Raises
     ContractError."""
-    train = catalog[catalog["split"] == "train"].set_index("image_id")["label"]
-    after = train.copy()
-    after.loc[images.to_numpy()] = labels.to_numpy()
-    if emptied := [name for name in classes.targets if (train == name).any() and not (after == name).any()]:
+    if emptied := _emptied(catalog, classes, images, labels):
         raise ContractError(
             f"{where} would take the last training row of: {', '.join(emptied)}. Nothing was merged. Leave one in, or lock the source "
             "again so that the class joins `other` (--min-class-count)."
         )
+
+
+def _emptied(catalog: pd.DataFrame, classes: Classes, images: pd.Series, labels: pd.Series) -> list[str]:
+    """The classes that have a training row, and none once these images bear these labels."""
+    train = catalog[catalog["split"] == "train"].set_index("image_id")["label"]
+    after = train.copy()
+    after.loc[images.to_numpy()] = labels.to_numpy()
+    return [name for name in classes.targets if (train == name).any() and not (after == name).any()]
+
+
+def with_every_class(conclusion: Conclusion, own: pd.DataFrame, catalog: pd.DataFrame, classes: Classes) -> Conclusion:
+    """Without the lines that would take the last training rows of a class, all of them: which one might stay is nobody's guess. As a photo
+    that keeps its label is missing elsewhere, this may empty another class, and goes on until none is. own: one person's lines."""
+    held: dict[str, int] = {}
+    ledger = conclusion.ledger
+    while True:
+        both = pd.concat([own, ledger])
+        emptied = _emptied(catalog, classes, both["image_id"], both["to_label"])
+        takes = ledger["from_label"].isin(emptied)
+        if not takes.any():
+            return replace(conclusion, ledger=ledger, held_back=held)
+        for name, photos in ledger.loc[takes, "from_label"].value_counts(sort=False).items():
+            held[name] = held.get(name, 0) + int(photos)
+        ledger = ledger[~takes]
 
 
 def write_conclusion(conclusion: Conclusion, ledger: Path) -> int:

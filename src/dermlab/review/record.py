@@ -30,7 +30,7 @@ from dermlab.data.reviews import (
     write_readers,
 )
 from dermlab.data.tables import FLAGS, read_table
-from dermlab.review.conclude import Conclusion, check_classes_remain, conclude, write_conclusion
+from dermlab.review.conclude import Conclusion, check_classes_remain, conclude, with_every_class, write_conclusion
 from dermlab.review.params import ReviewParams, read_review
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
@@ -137,11 +137,12 @@ def _named(path: Path, answers: pd.DataFrame, readers: dict[str, int]) -> pd.Dat
 
 
 def concluded(record: Record, catalog: pd.DataFrame, classes: Classes, params: ReviewParams) -> Conclusion:
-    """What the record says, and that the ledger may say it. Raises ContractError where it would leave a class without a training row."""
+    """What the record says, but what would leave a class without a training row. Raises ContractError where a person's own lines do."""
     own = read_ledger(paths.RELABELS, catalog, classes, by_hand=True)
-    conclusion = conclude(record.answers, catalog, flags_if_there(), classes, set(own["image_id"]), params)
+    found = conclude(record.answers, catalog, flags_if_there(), classes, set(own["image_id"]), params)
+    conclusion = with_every_class(found, own, catalog, classes)
     both = pd.concat([own, conclusion.ledger])
-    check_classes_remain(str(paths.REVIEWS), catalog, classes, both["image_id"], both["to_label"])
+    check_classes_remain(str(paths.RELABELS), catalog, classes, both["image_id"], both["to_label"])
     return conclusion
 
 
