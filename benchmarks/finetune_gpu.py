@@ -157,8 +157,11 @@ def default_attention(quick: bool) -> dict:
 
 
 def unfused_optimizer(quick: bool) -> dict:
-    fused = torch.optim.AdamW
-    with mock.patch.object(schedule.torch.optim, "AdamW", lambda groups, **options: fused(groups, **(options | {"fused": False}))):
+    class Unfused(torch.optim.AdamW):
+        def __init__(self, groups, **options) -> None:
+            super().__init__(groups, **(options | {"fused": False}))
+
+    with mock.patch.object(schedule.torch.optim, "AdamW", Unfused):
         return one_epoch(quick)
 
 
