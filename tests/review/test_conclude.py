@@ -70,6 +70,56 @@ def test_the_adjudicator_decides_what_is_disputed_and_who_cannot_tell_decides_no
     assert found.ledger["reason"].tolist() == ["0 of 2 readers, adjudicated", "2 of 2 readers"]
 
 
+def adjudications(world, *words: tuple[str, int, str], image: str = "t0001", of_readers=("tinea", "acne")) -> pd.DataFrame:
+    """Readers 1, 2 ... answered on the first of March; words: (answer, number, date) of each adjudicator, in the order of the lines."""
+    lines = [answer(world.classes, image, vote, reader) for reader, vote in enumerate(of_readers, 1)]
+    for vote, number, day in words:
+        sure = "" if vote == CANNOT_TELL else "sure"
+        lines.append(answer(world.classes, image, vote, number, mode="adjudication", date=day, confidence=sure))
+    return read_answers(write_answers("answers.csv", *lines))
+
+
+@pytest.mark.parametrize(
+    ("words", "label"),
+    [
+        ([("tinea", 8, "2026-03-02"), (CANNOT_TELL, 9, "2026-03-03")], "tinea"),  # who cannot tell takes no word back but his own
+        ([("tinea", 8, "2026-03-02"), ("acne", 9, "2026-03-03")], "acne"),
+        ([("acne", 9, "2026-03-03"), ("tinea", 8, "2026-03-02")], "acne"),
+        ([("tinea", 8, "2026-03-02"), (CANNOT_TELL, 8, "2026-03-03")], None),
+    ],
+)
+def test_the_last_adjudicator_who_could_tell_decides(world, words, label):
+    found = conclude(adjudications(world, *words), world.catalog, None, world.classes, set(), ReviewParams())
+    assert decided(found).get("t0001") == label
+
+
+def test_an_adjudicator_decides_no_photo_on_which_the_readers_had_agreed(world, concluded):
+    said = {"t0001": ["tinea", "tinea"], "t0006": ["tinea", "acne"]}
+    found = concluded(said, third={"t0001": "eczema", "t0006": "eczema"})
+    assert decided(found) == {"t0001": "tinea", "t0006": "eczema"}
+    assert found.ledger["reason"].tolist() == ["2 of 2 readers", "0 of 2 readers, adjudicated"]
+
+
+def test_a_word_stands_whatever_readers_say_later(world):
+    said = adjudications(world, ("eczema", 9, "2026-03-02"))
+    later = read_answers(write_answers("later.csv", answer(world.classes, "t0001", "tinea", 3, date="2026-03-03")))
+    found = conclude(pd.concat([said, later]), world.catalog, None, world.classes, set(), ReviewParams())
+    assert decided(found) == {"t0001": "eczema"}
+
+
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
+def test_the_last_answer_goes_by_day_and_place_whatever_the_order_of_the_lines(world, order):
+    lines = [answer(world.classes, "t0001", vote, reader, place) for place, vote in ((1, "acne"), (12, "tinea")) for reader in (1, 2)]
+    lines += [
+        answer(world.classes, "t0002", vote, 1, 3, asked=day, date=day) for day, vote in (("2026-03-04", "acne"), ("2026-03-02", "tinea"))
+    ]
+    answers = read_answers(write_answers("answers.csv", *lines[order]))
+    assert decided(conclude(answers, world.catalog, None, world.classes, set(), ReviewParams(readers=1))) == {
+        "t0001": "tinea",
+        "t0002": "acne",
+    }
+
+
 def test_so_many_readers_as_the_params_ask(concluded):
     said = {"t0001": ["tinea", "tinea"], "t0002": ["acne", "acne", "acne"]}
     assert decided(concluded(said, readers=3)) == {"t0002": "acne"}
@@ -99,6 +149,13 @@ def test_the_model_breaks_a_tie_for_the_reader_who_is_mostly_right_and_majority_
 def test_the_model_leaves_to_the_majority_what_has_no_class_and_what_nobody_answered_twice(concluded):
     assert decided(concluded({"t0001": ["drop", "drop", "tinea"]}, rule="model")) == {"t0001": "drop"}
     assert decided(concluded({"t0001": ["tinea"], "t0002": [None, "acne"]}, rule="model")) == {}
+
+
+def test_the_model_concludes_nothing_that_no_reader_said(world, concluded):
+    world.flags["quality"], world.flags["suggested_prob"] = 0.97, 0.01  # the flags are sure of the label, psoriasis
+    found = concluded({"t0001": ["tinea", "acne"], "t0006": ["psoriasis", "acne"]}, rule="model")
+    assert decided(found) == {"t0006": "psoriasis"}
+    assert found.disputed == ("t0001",)
 
 
 def test_what_the_flags_hold_of_each_class_sums_to_one(world):

@@ -134,6 +134,14 @@ def test_a_line_that_stands_there_already_is_not_asked_again(world):
     assert merge(world, old, CONFIRMED) == Merged(confirmed=1, relabelled=0, dropped=0, already_there=1)
 
 
+@pytest.mark.parametrize("name", ["readers", "Readers"])
+def test_a_signature_that_only_conclusions_bear_is_refused(world, name):
+    before = paths.RELABELS.read_bytes()
+    with pytest.raises(ContractError, match="decisions.csv, line 3: is signed `readers`.*Nothing was merged. Sign with a name of your own"):
+        merge_decisions(decisions(CONFIRMED, f"t0001,psoriasis,tinea,seen,{name},2026-03-01"), world.catalog, world.classes)
+    assert paths.RELABELS.read_bytes() == before
+
+
 def test_a_wrong_header_and_a_missing_file_are_refused(world):
     with pytest.raises(ContractError, match="decisions.csv, line 1: the header is"):
         merge_decisions(decisions(CONFIRMED, header="image,label"), world.catalog, world.classes)

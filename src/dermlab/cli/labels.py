@@ -129,7 +129,8 @@ def _conclude(merged: "Merged") -> None:
 
     found, rule = merged.conclusion, merged.params
     if merged.added or merged.already_there:
-        say(f"review: {merged.added} answers added to {paths.REVIEWS}, {merged.already_there} already there")
+        corrected = f" ({merged.corrections} correct an answer that stood there)" if merged.corrections else ""
+        say(f"review: {merged.added} answers added to {paths.REVIEWS}{corrected}, {merged.already_there} already there")
     if merged.record.set_aside:
         say(f"      {len(merged.record.set_aside)} lines say nothing of this catalog (first: {merged.record.set_aside[0]})")
     relabelled, confirmed, dropped = found.counts()
@@ -137,9 +138,16 @@ def _conclude(merged: "Merged") -> None:
         f"review: {paths.RELABELS} by {rule.rule} of {rule.readers} readers or more: {relabelled} relabelled, {confirmed} confirmed, "
         f"{dropped} dropped; {len(found.disputed)} disputed, {len(found.waiting)} wait for another reader"
     )
+    if merged.gone:
+        say(f"      {merged.gone} photos had a line of readers in {paths.RELABELS} and have none now (`git diff {paths.RELABELS}`)")
+    for name, photos in found.held_back.items():
+        say(f"      {photos} photos keep the label {name}, whatever readers say: it would lose its last training row")
     if found.by_hand:
         say(f"      {found.by_hand} photos were settled by one person's line in {paths.RELABELS}, which stands")
-    agreed = agreement(merged.record.answers, read_rows(), flags_if_there(), read_classes(), read_readers())
+    flags = flags_if_there()
+    if flags is not None and (without := len(set(merged.record.answers["image_id"]) - set(flags["image_id"]))):
+        say(f"      {without} of the photos answered have no flags, and are left out where flags are asked (`dvc repro flag`)")
+    agreed = agreement(merged.record.answers, read_rows(), flags, read_classes(), read_readers())
     write_agreement(paths.AGREEMENT, agreed, found, rule, len(merged.record.set_aside))
     say(f"Page: {paths.AGREEMENT.resolve()}")
     third = "dermlab review --adjudicate --reader NAME asks a third; " if found.disputed else ""

@@ -9,7 +9,8 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from dermlab.data.ledger import DROP
 from dermlab.data.lines import LAST, READERS, as_table, mended_id, read_lines, why_no_words
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
-from dermlab.run.files import write_text
+from dermlab.run.files import alone_in, write_text
 
 HEADER = ("image_id", "answer", "confidence", "seconds", "mode", "page", "place", "reason", *LAST)
 QUESTION = ["page", "place", "image_id"]  # names one question put to one reader: on a page a photo may be asked about twice
@@ -36,7 +37,7 @@ CALLED = re.compile(r"reader ([1-9]\d{0,5})")  # what pages and reports call a r
 
 @dataclass(frozen=True)
 class Record:
-    answers: pd.DataFrame  # columns HEADER, `seconds` and `place` as numbers; the index is the line in the file
+    answers: pd.DataFrame  # the last to each question, in their order (`last_answers`): columns HEADER; the index is the line in the file
     # Lines of another catalog, with what is wrong: the record only grows, so a photo or a class that is gone leaves them in it
     set_aside: tuple[str, ...] = ()
 
@@ -45,11 +46,6 @@ def page_name(classes: Classes, asked: str) -> str:
     """By which answers name their page: a digest of the classes it offers, and one of what it asks. A letter first, or a spreadsheet would
     take it for a number."""
     return f"p{_digest(','.join(classes.names))}-{_digest(asked)}"
-
-
-def is_of(page: str, classes: Classes) -> bool:
-    """Whether a page offered these classes."""
-    return page.startswith(f"p{_digest(','.join(classes.names))}-")
 
 
 def _digest(text: str) -> str:
@@ -63,15 +59,14 @@ def first_answer(answer: pd.Series) -> pd.Series:
 
 def read_answers(path: Path) -> pd.DataFrame:
     """Columns HEADER, `seconds` and `place` as numbers, in the file's order; the index is the line. Raises ContractError naming the line:
-    what `read_lines` refuses, a confidence, a mode, seconds, a page or a place that no page writes, and a question that is answered twice
-    in two ways. A question answered twice in one way is there once, its first line."""
+    what `read_lines` refuses, a confidence, a mode, seconds, a page or a place that no page writes. A line that stands twice, as after
+    `git merge`, is there once."""
     lines = read_lines(Path(path), HEADER)
     for number, line in lines:
         if why := _broken(line):
             raise ContractError(f"{path}, line {number}, image {line['image_id']!r}: {why}")
     answers = as_table(lines, HEADER).astype({"seconds": float, "place": int})
-    check_no_contradiction([(Path(path), answers)])
-    return answers[~answers.duplicated(QUESTION)]
+    return answers[~answers.duplicated()].copy()
 
 
 def _broken(line: dict[str, str]) -> str:
@@ -89,26 +84,43 @@ def _broken(line: dict[str, str]) -> str:
     return ""
 
 
-def check_no_contradiction(files: Sequence[tuple[Path, pd.DataFrame]]) -> None:
-    """That no question is answered in two ways, in one file or in several. Raises ContractError with both lines of the first that is."""
-    first: dict[tuple, tuple[str, str, str]] = {}
+def last_answers(answers: pd.DataFrame) -> pd.DataFrame:
+    """The answer that counts of each question, the last one, in the order in which they were given: by day, page and place, whatever the
+    order of the lines; only of one day's answers to one question the later line is the later one."""
+    ordered = answers.sort_values(["date", "page", "place"], kind="stable")
+    return ordered[~ordered.duplicated(QUESTION, keep="last")]
+
+
+def check_one_reader_a_question(files: Sequence[tuple[Path, pd.DataFrame]]) -> None:
+    """Raises ContractError with both lines of the first question that two readers answered."""
+    first: dict[tuple, tuple[str, str]] = {}
     for path, answers in files:
-        for line, row in zip(answers.index, answers[[*QUESTION, "answer", "reviewer"]].itertuples(index=False), strict=True):
-            *question, answer, reader = row
-            where, answer_before, reader_before = first.setdefault(tuple(question), (f"{path}, line {line}", answer, reader))
-            if (answer_before, reader_before) == (answer, reader):
-                continue
-            differs = f"{answer!r}, but {where}, says {answer_before!r} to the same question"
-            if reader_before != reader:
-                differs = f"it was answered by another reader than {where}, says of the same page"
-            raise ContractError(
-                f"{path}, line {line}, image {row.image_id!r}: says {differs}. Nothing was merged. Remove the line that does not hold."
-            )
+        for line, row in zip(answers.index, answers[[*QUESTION, "reviewer"]].itertuples(index=False), strict=True):
+            where, before = first.setdefault(row[:-1], (f"{path}, line {line}", row.reviewer))
+            if before != row.reviewer:
+                raise ContractError(
+                    f"{path}, line {line}, image {row.image_id!r}: says it was answered by another reader than {where}, says of the same "
+                    "page. Nothing was merged. Remove the line that does not hold."
+                )
+
+
+def check_one_answer_a_day(files: Sequence[tuple[Path, pd.DataFrame]]) -> None:
+    """That no two files answer a question in two ways on one day: which is the later answer nobody could tell. Raises ContractError with
+    both lines of the first."""
+    first: dict[tuple, tuple[Path, int, str]] = {}
+    for path, answers in files:
+        for line, row in zip(answers.index, answers[[*QUESTION, "date", "answer"]].itertuples(index=False), strict=True):
+            other, at, before = first.setdefault(row[:-1], (path, line, row.answer))
+            if other != path and before != row.answer:
+                raise ContractError(
+                    f"{path}, line {line}, image {row.image_id!r}: says {row.answer!r}, but {other}, line {at}, says {before!r} to the "
+                    "same question. Nothing was merged. Merge one file after the other, the later one last: the last answer counts."
+                )
 
 
 def unfit(answers: pd.DataFrame, catalog: pd.DataFrame, classes: Classes) -> dict[int, str]:
-    """Line -> why it says nothing of this catalog: an image that is not in it, or of val or test; a page of other classes, or a class that
-    is none."""
+    """Line -> why it says nothing of this catalog: an image that is not in it, or of val or test, or a class that is none.
+    Which other classes the page offered, and in what order, changes nothing of an answer."""
     splits = catalog.set_index("image_id")["split"].to_dict()
     valid = {*classes.names, DROP, CANNOT_TELL}
     found = {}
@@ -120,17 +132,35 @@ def unfit(answers: pd.DataFrame, catalog: pd.DataFrame, classes: Classes) -> dic
             found[line] = f"is a {splits[row.image_id]} image. Only training labels may change; remove the line."
         elif unknown:
             found[line] = f"the answer {unknown[0]!r} is not one of {', '.join((*classes.names, CANNOT_TELL, DROP))}."
-        elif not is_of(row.page, classes):
-            found[line] = "was answered on an older page, which offered other classes. Ask again on a new one (`dermlab review --reader`)."
     return found
 
 
-def read_record(catalog: pd.DataFrame, classes: Classes, path: Path = paths.REVIEWS) -> Record:
-    """What was said of the training rows of this catalog; nothing where there is no record yet. Raises ContractError as `read_answers`."""
+def read_said(path: Path = paths.REVIEWS) -> pd.DataFrame:
+    """All lines of the record, as `read_answers`, none where there is no record yet. Raises ContractError also where a line is of a reader
+    who has no number, and where two readers answered one question."""
     answers = read_answers(path) if path.exists() else as_table([], HEADER).astype({"seconds": float, "place": int})
-    aside = unfit(answers, catalog, classes)
-    said = tuple(f"{path}, line {line}, image {answers.at[line, 'image_id']!r}: {why}" for line, why in aside.items())
-    return Record(answers.drop(index=list(aside)), said)
+    readers = read_readers()
+    answers["reviewer"] = answers["reviewer"].replace(as_numbered(answers["reviewer"].unique(), readers))
+    if nameless := [line for line, name in answers["reviewer"].items() if name not in readers]:
+        raise ContractError(
+            f"{path}, line {nameless[0]}: its reader has no number in {paths.READERS}. Restore that file (`git checkout {paths.READERS}`), "
+            "or add the number and the name."
+        )
+    check_one_reader_a_question([(path, answers)])
+    return answers
+
+
+def record_of(said: pd.DataFrame, catalog: pd.DataFrame, classes: Classes, path: Path = paths.REVIEWS) -> Record:
+    """What counts of the lines of a record (`read_said`)."""
+    answers = last_answers(said)
+    aside = unfit(answers.sort_index(), catalog, classes)
+    named = tuple(f"{path}, line {line}, image {answers.at[line, 'image_id']!r}: {why}" for line, why in aside.items())
+    return Record(answers.drop(index=list(aside)), named)
+
+
+def read_record(catalog: pd.DataFrame, classes: Classes, path: Path = paths.REVIEWS) -> Record:
+    """What was said of the training rows of this catalog. Raises ContractError as `read_said`."""
+    return record_of(read_said(path), catalog, classes, path)
 
 
 def read_readers(path: Path = paths.READERS) -> dict[str, int]:
@@ -138,7 +168,13 @@ def read_readers(path: Path = paths.READERS) -> dict[str, int]:
     may each have given it), or is none."""
     if not path.exists():
         return {}
-    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
+    try:
+        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise ContractError(f"{path}, line {line}: is not UTF-8 text. Save the file as UTF-8.") from error
+    except csv.Error as error:
+        raise ContractError(f"{path} cannot be read as CSV ({error}). Restore the file: `git checkout {path}`.") from error
     if not rows or tuple(rows[0]) != NUMBERS:
         raise ContractError(f"{path}, line 1: the header is not {','.join(NUMBERS)}. Restore the file: `git checkout {path}`.")
     found: dict[str, int] = {}
@@ -149,10 +185,25 @@ def read_readers(path: Path = paths.READERS) -> dict[str, int]:
             raise ContractError(f"{path}, line {line}: must be a number and a name, as in 3,Anna.")
         check_name(row[1], f"{path}, line {line}")
         number, name = int(row[0]), row[1]
-        if found.get(name, number) != number or number in [of for who, of in found.items() if who != name]:
-            raise ContractError(f"{path}, line {line}: this name or number stands there already. Keep one name a number.")
+        if name in found and found[name] == number:  # both branches of a merge had given it
+            continue
+        if number in found.values() or same_person(name) in map(same_person, found):
+            raise ContractError(
+                f"{path}, line {line}: this name or number stands there already, maybe in other case or blanks. Keep one name a number."
+            )
         found[name] = number
     return found
+
+
+def same_person(name: str) -> str:
+    """A name as it is compared: without case, blanks of one kind, letters composed."""
+    return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()).split())
+
+
+def as_numbered(names: Iterable[str], readers: Mapping[str, int]) -> dict[str, str]:
+    """Name -> the name by which data/readers.csv has that person; of who is not there, the first of the names that are the same."""
+    known = {same_person(name): name for name in readers}
+    return {name: known.setdefault(same_person(name), name) for name in names}
 
 
 def check_name(name: str, where: str) -> None:
@@ -167,14 +218,18 @@ def check_name(name: str, where: str) -> None:
 
 
 def number_of(names: Sequence[str], path: Path = paths.READERS) -> dict[str, int]:
-    """The numbers of these readers; new ones get the next and are added to the file. Raises ContractError."""
+    """The numbers of these readers, by the name in the file, each person once; new ones get the next and are added. Raises
+    ContractError."""
     for name in names:
         check_name(name, "--reader")
-    readers = read_readers(path)
-    for name in names:
-        readers.setdefault(name, 1 + max(readers.values(), default=0))
-    write_readers(readers, path)
-    return {name: readers[name] for name in names}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with alone_in(path.parent):
+        readers = read_readers(path)
+        people = as_numbered(names, readers)
+        for name in people.values():
+            readers.setdefault(name, 1 + max(readers.values(), default=0))
+        write_readers(readers, path)
+    return {name: readers[name] for name in people.values()}
 
 
 def write_readers(readers: dict[str, int], path: Path = paths.READERS) -> None:

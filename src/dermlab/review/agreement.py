@@ -14,8 +14,8 @@ import pandas as pd
 
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import DROP
-from dermlab.data.reviews import ADJUDICATION, BLIND, first_answer
-from dermlab.review.opinions import encoded, opinions_of, probabilities_of_flags
+from dermlab.data.reviews import ADJUDICATION, BLIND, first_answer, last_answers
+from dermlab.review.opinions import encoded, is_flagged, opinions_of, probabilities_of_flags
 from dermlab.run.progress import progress
 from dermlab.scores.agreement import alpha, alpha_sums
 from dermlab.scores.bootstrap import MIN_PATIENTS, drawn_weights, interval
@@ -111,7 +111,8 @@ NOTHING = Estimate(None, None, 0)
 def _cards(answers: pd.DataFrame, catalog: pd.DataFrame) -> pd.DataFrame:
     """image_id (the card's first), reviewer, page, place, mode, vote, seconds, photos, patient_id: a row a card that was answered. Of a
     card of which some photos were called of no use the vote is what was said of the others."""
-    votes = answers.assign(vote=first_answer(answers["answer"]), useless=(answers["answer"] == DROP).to_numpy())
+    votes = last_answers(answers)
+    votes = votes.assign(vote=first_answer(votes["answer"]), useless=votes["answer"] == DROP)
     votes["order"] = np.arange(len(votes))
     by = ["reviewer", "page", "place"]
     said = votes.sort_values(["useless", "order"], kind="stable").drop_duplicates(by)[[*by, "mode", "vote"]]
@@ -209,12 +210,13 @@ def _undoubted(last: pd.DataFrame, catalog: pd.DataFrame, flags: pd.DataFrame | 
 def _qualities(
     answers: pd.DataFrame, catalog: pd.DataFrame, flags: pd.DataFrame, classes: Classes, names: list[str]
 ) -> dict[str, Estimate]:
-    """CROWDLAB's quality of each reader (Goh et al. 2022), of the photos to which two or more named a class."""
+    """CROWDLAB's quality of each reader (Goh et al. 2022), of the photos that have flags and to which two or more named a
+    class."""
     from cleanlab.multiannotator import get_label_quality_multiannotator
 
     opinions = opinions_of(answers)
     labels = encoded(opinions, classes)
-    several = np.isfinite(labels).sum(axis=1) > 1
+    several = (np.isfinite(labels).sum(axis=1) > 1) & is_flagged(opinions.index, flags)
     if not several.any():
         return {}
     opinions, labels = opinions[several], labels[several]

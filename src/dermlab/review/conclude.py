@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from dermlab.data.classes import Classes
 from dermlab.data.ledger import DROP, HEADER
 from dermlab.data.lines import READERS, read_lines
 from dermlab.data.reviews import CANNOT_TELL
-from dermlab.review.opinions import adjudicated, encoded, opinions_of, probabilities_of_flags, said_drop
+from dermlab.review.opinions import adjudicated, encoded, is_flagged, opinions_of, probabilities_of_flags, said_drop
 from dermlab.review.params import ReviewParams
 from dermlab.review.posterior import posterior
 from dermlab.run.errors import ContractError
@@ -28,6 +28,7 @@ class Conclusion:
     disputed: tuple[str, ...]  # image ids: enough readers, and the rule decides nothing
     waiting: tuple[str, ...]  # image ids: fewer readers than `review.readers`
     by_hand: int  # photos that one person settled in the ledger, whose line stands whatever readers say
+    held_back: dict[str, int] = field(default_factory=dict)  # class -> photos that keep its label, or it would have no training row
 
     def counts(self) -> tuple[int, int, int]:
         """(relabelled, confirmed, dropped)."""
@@ -40,9 +41,8 @@ def conclude(
     answers: pd.DataFrame, catalog: pd.DataFrame, flags: pd.DataFrame | None, classes: Classes, by_hand: set[str], params: ReviewParams
 ) -> Conclusion:
     """answers: of `Record`. flags: for the rule `model` alone. by_hand: images that a person's own line of the ledger settles."""
-    opinions, words = opinions_of(answers), adjudicated(answers)
-    asked = opinions.notna().sum(axis=1)
-    enough = opinions[((asked >= params.readers) | opinions.index.isin(words.index)) & ~opinions.index.isin(by_hand)]
+    opinions, words = opinions_of(answers), _words(answers, flags, classes, params)
+    enough = opinions[(_asked_enough(opinions, params) | opinions.index.isin(words.index)) & ~opinions.index.isin(by_hand)]
     decided = RULES[params.rule](enough, opinions, flags, classes)
     decided.update(words[words.index.isin(enough.index)])
     labels = catalog.set_index("image_id")["label"]
@@ -60,6 +60,22 @@ def conclude(
     return Conclusion(
         ledger, tuple(decided.index[decided == UNDECIDED].sort_values()), tuple(waiting), int(opinions.index.isin(by_hand).sum())
     )
+
+
+def _asked_enough(opinions: pd.DataFrame, params: ReviewParams) -> pd.Series:
+    return opinions.notna().sum(axis=1) >= params.readers
+
+
+def _words(answers: pd.DataFrame, flags: pd.DataFrame | None, classes: Classes, params: ReviewParams) -> pd.Series:
+    """image_id -> what an adjudicator said of it, where the readers until that day left it open: who is shown a card of several photos
+    answers for those too of which they had agreed."""
+    words = adjudicated(answers)
+    if words.empty:
+        return words["verdict"]
+    until = answers["image_id"].map(words["date"])
+    opinions = opinions_of(answers[answers["date"] <= until])
+    decided = RULES[params.rule](opinions[_asked_enough(opinions, params)], opinions, flags, classes)
+    return words.loc[~words.index.isin(decided.index[decided != UNDECIDED]), "verdict"]
 
 
 def _reason(votes: pd.Series, to: str, adjudicated: bool) -> str:
@@ -88,8 +104,8 @@ unanimous = _of_votes(lambda readers: readers - 0.5)
 
 
 def model(enough: pd.DataFrame, opinions: pd.DataFrame, flags: pd.DataFrame | None, classes: Classes) -> pd.Series:
-    """The class that the flags and the readers together hold for more likely than not (`posterior`). It knows classes alone: a photo that
-    somebody would drop, or of which nobody names a class, is decided by the majority."""
+    """The class that the flags and the readers together hold for more likely than not (`posterior`), if a reader said it. It knows classes
+    alone: a photo that somebody would drop, of which nobody names a class, or that has no flags, is decided by the majority."""
     decided = majority(enough, opinions, flags, classes)
     named = opinions[~said_drop(opinions)]
     labels = encoded(named, classes)
@@ -98,10 +114,14 @@ def model(enough: pd.DataFrame, opinions: pd.DataFrame, flags: pd.DataFrame | No
         return decided
     if flags is None:
         raise ContractError("The rule `model` needs data/flags.parquet. Run `dvc repro flag`, or set `review.rule` to majority.")
+    known &= is_flagged(named.index, flags)
+    if not known.any():
+        return decided
     images = named.index[known]
     together, _ = posterior(labels[known], probabilities_of_flags(flags, images, classes))
     likeliest = pd.Series(np.array(classes.names, dtype=object)[together.argmax(axis=1)], index=images)
     likeliest[together.max(axis=1) <= 0.5] = UNDECIDED
+    likeliest[~opinions.loc[images].eq(likeliest, axis=0).any(axis=1)] = UNDECIDED  # a person decides, not the flags against all who looked
     decided.update(likeliest[likeliest.index.isin(enough.index)])
     return decided
 
@@ -112,31 +132,53 @@ RULES: dict[str, Callable[..., pd.Series]] = {"majority": majority, "unanimous":
 def check_classes_remain(where: str, catalog: pd.DataFrame, classes: Classes, images: pd.Series, labels: pd.Series) -> None:
     """That a class keeps a training row once these images bear these labels: better said now than after the commit. Raises
     ContractError."""
-    train = catalog[catalog["split"] == "train"].set_index("image_id")["label"]
-    after = train.copy()
-    after.loc[images.to_numpy()] = labels.to_numpy()
-    if emptied := [name for name in classes.targets if (train == name).any() and not (after == name).any()]:
+    if emptied := _emptied(catalog, classes, images, labels):
         raise ContractError(
             f"{where} would take the last training row of: {', '.join(emptied)}. Nothing was merged. Leave one in, or lock the source "
             "again so that the class joins `other` (--min-class-count)."
         )
 
 
-def write_conclusion(conclusion: Conclusion, ledger: Path) -> bool:
+def _emptied(catalog: pd.DataFrame, classes: Classes, images: pd.Series, labels: pd.Series) -> list[str]:
+    """The classes that have a training row, and none once these images bear these labels."""
+    train = catalog[catalog["split"] == "train"].set_index("image_id")["label"]
+    after = train.copy()
+    after.loc[images.to_numpy()] = labels.to_numpy()
+    return [name for name in classes.targets if (train == name).any() and not (after == name).any()]
+
+
+def with_every_class(conclusion: Conclusion, own: pd.DataFrame, catalog: pd.DataFrame, classes: Classes) -> Conclusion:
+    """Without the lines that would take the last training rows of a class, all of them: which one might stay is nobody's guess. As a photo
+    that keeps its label is missing elsewhere, this may empty another class, and goes on until none is. own: one person's lines."""
+    held: dict[str, int] = {}
+    ledger = conclusion.ledger
+    while True:
+        both = pd.concat([own, ledger])
+        emptied = _emptied(catalog, classes, both["image_id"], both["to_label"])
+        takes = ledger["from_label"].isin(emptied)
+        if not takes.any():
+            return replace(conclusion, ledger=ledger, held_back=held)
+        for name, photos in ledger.loc[takes, "from_label"].value_counts(sort=False).items():
+            held[name] = held.get(name, 0) + int(photos)
+        ledger = ledger[~takes]
+
+
+def write_conclusion(conclusion: Conclusion, ledger: Path) -> int:
     """Puts the concluded lines in place of those that were concluded before; a person's own lines keep their bytes and their order.
-    Whether anything changed."""
+    Returns how many photos had a conclusion and have none now."""
     before = ledger.read_bytes().decode("utf-8")
     raw = list(io.StringIO(before, newline=""))
-    kept, done = [raw[0]], 1
+    kept, done, concluded = [raw[0]], 1, set()
     for number, line in read_lines(ledger, HEADER):
         if line["reviewer"] != READERS:
             kept += raw[done:number]
+        else:
+            concluded.add(line["image_id"])
         done = number
     text = "".join(kept).rstrip("\r\n") + "\n"
     lines = io.StringIO()
     csv.writer(lines, lineterminator="\n").writerows(conclusion.ledger[list(HEADER)].itertuples(index=False))
     after = text + lines.getvalue()
-    if after == before or (conclusion.ledger.empty and all(line["reviewer"] != READERS for _, line in read_lines(ledger, HEADER))):
-        return False
-    write_text(ledger, after)
-    return True
+    if after != before and (concluded or len(conclusion.ledger)):
+        write_text(ledger, after)
+    return len(concluded.difference(conclusion.ledger["image_id"]))

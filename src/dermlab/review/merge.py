@@ -7,10 +7,11 @@ import pandas as pd
 
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import DROP, read_ledger
-from dermlab.data.lines import append_lines, check_new
+from dermlab.data.lines import READERS, append_lines, check_new
 from dermlab.review.conclude import check_classes_remain
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
+from dermlab.run.files import alone_in
 
 NAMED = 5  # conflicting lines an error names
 
@@ -29,16 +30,22 @@ class Merged:
         return self.confirmed + self.relabelled + self.dropped
 
 
+@alone_in(paths.RELABELS.parent)
 def merge_decisions(decisions: Path, catalog: pd.DataFrame, classes: Classes, ledger: Path = paths.RELABELS) -> Merged:
     """Appends the new decisions to the ledger in their order; the lines that stand there are left as they are.
 
     A decision that is in the ledger already is passed over, so merging twice is merging once. Raises ContractError, with nothing
     written, where a line breaks a rule of the ledger (`read_ledger`), holds what is no plain text (`check_new`), or says something else
-    than the ledger about its image.
+    than the ledger about its image, or is signed as conclusions are.
     """
     if not Path(decisions).exists():
         raise ContractError(f"{decisions} does not exist. Export the decisions on the review page (E) and name that file.")
     new, old = read_ledger(decisions, catalog, classes), read_ledger(ledger, catalog, classes)
+    if len(signed := new.index[new["reviewer"].str.casefold() == READERS]):
+        raise ContractError(
+            f"{decisions}, line {signed[0]}: is signed `{READERS}`, as what is concluded from readers' answers is, and would be lost "
+            "with the next conclusion. Nothing was merged. Sign with a name of your own."
+        )
     line_of = {image: line for line, image in old["image_id"].items()}
     known = new["image_id"].map(old.set_index("image_id")["to_label"])
     differs = known.notna() & (known != new["to_label"])

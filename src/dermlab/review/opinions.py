@@ -5,7 +5,7 @@ import pandas as pd
 
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import DROP
-from dermlab.data.reviews import ADJUDICATION, CANNOT_TELL, first_answer
+from dermlab.data.reviews import ADJUDICATION, CANNOT_TELL, first_answer, last_answers
 
 
 def opinions_of(answers: pd.DataFrame) -> pd.DataFrame:
@@ -14,15 +14,18 @@ def opinions_of(answers: pd.DataFrame) -> pd.DataFrame:
     return _table(answers[answers["mode"] != ADJUDICATION])
 
 
-def adjudicated(answers: pd.DataFrame) -> pd.Series:
-    """image_id -> what the last adjudicator said, who could tell."""
-    said = answers[answers["mode"] == ADJUDICATION].drop_duplicates("image_id", keep="last").set_index("image_id")
-    verdict = first_answer(said["answer"])
-    return verdict[verdict != CANNOT_TELL]
+def adjudicated(answers: pd.DataFrame) -> pd.DataFrame:
+    """What the last adjudicator said who could tell, and when: index image_id, columns verdict and date. Of one adjudicator's answers to a
+    photo the last counts, also where he can no longer tell."""
+    said = last_answers(answers[answers["mode"] == ADJUDICATION])
+    said = said.assign(verdict=first_answer(said["answer"])).drop_duplicates(["image_id", "reviewer"], keep="last")
+    told = said[said["verdict"] != CANNOT_TELL].drop_duplicates("image_id", keep="last")
+    return told.set_index("image_id")[["verdict", "date"]]
 
 
 def _table(answers: pd.DataFrame) -> pd.DataFrame:
-    last = answers.assign(vote=first_answer(answers["answer"])).drop_duplicates(["image_id", "reviewer"], keep="last")
+    last = last_answers(answers).drop_duplicates(["image_id", "reviewer"], keep="last")
+    last = last.assign(vote=first_answer(last["answer"]))
     return last.pivot(index="image_id", columns="reviewer", values="vote").astype(object)
 
 
@@ -37,9 +40,14 @@ def said_drop(opinions: pd.DataFrame) -> np.ndarray:
     return (opinions == DROP).any(axis=1).to_numpy(dtype=bool)
 
 
+def is_flagged(image_ids: pd.Index, flags: pd.DataFrame) -> np.ndarray:
+    """bool [N]: the flags know the photo. Those of an older catalog may lack some that were read since."""
+    return image_ids.isin(flags["image_id"])
+
+
 def probabilities_of_flags(flags: pd.DataFrame, image_ids: pd.Index, classes: Classes) -> np.ndarray:
-    """float [N, K], rows sum to 1, none of them 0: what the flags hold of each class, given the photo and its label. They say it of the
-    label given and of the suggestion; what is left is the other classes' in equal parts."""
+    """float [N, K], rows sum to 1, none of them 0: what the flags hold of each class, given the photo and its label. All photos must have
+    flags (`is_flagged`). They say it of the label given and of the suggestion; what is left is the other classes' in equal parts."""
     rows = flags.set_index("image_id").loc[image_ids]
     probs, photo = np.zeros((len(rows), len(classes.names))), np.arange(len(rows))
     given, suggested = (classes.encode(rows[column], "data/flags.parquet") for column in ("given", "suggested"))

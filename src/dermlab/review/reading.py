@@ -42,8 +42,11 @@ def write_sheet(
         for image in meter.track(images):
             jpeg = (originals or {}).get(image) or shards.jpeg(int(train.at[image, "shard"]), int(train.at[image, "row"]))
             photos[image] = in_page(jpeg, side)
+    shown = ", ".join(
+        " ".join(card["images"]) for card in asked
+    )  # every photo, or answers to a card drawn anew would be taken for this one's
     content = {
-        "page": page_name(classes, f"{sheet.reader} {mode} {' '.join(sheet.cards)}"),
+        "page": page_name(classes, f"{sheet.reader} {mode} {shown}"),
         "reviewer": called(sheet.reader),
         "mode": mode,
         "header": HEADER,

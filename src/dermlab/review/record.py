@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import Classes
@@ -14,21 +15,26 @@ from dermlab.data.reviews import (
     HEADER,
     QUESTION,
     Record,
+    as_numbered,
     called,
     check_name,
-    check_no_contradiction,
+    check_one_answer_a_day,
+    check_one_reader_a_question,
+    last_answers,
     read_answers,
     read_readers,
     read_record,
+    read_said,
+    record_of,
     unfit,
     write_readers,
 )
 from dermlab.data.tables import FLAGS, read_table
-from dermlab.review.conclude import Conclusion, check_classes_remain, conclude, write_conclusion
+from dermlab.review.conclude import Conclusion, check_classes_remain, conclude, with_every_class, write_conclusion
 from dermlab.review.params import ReviewParams, read_review
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
-from dermlab.run.files import write_text
+from dermlab.run.files import alone_in, write_text
 
 NAMED = 5  # wrong lines an error names
 
@@ -36,10 +42,12 @@ NAMED = 5  # wrong lines an error names
 @dataclass(frozen=True)
 class Merged:
     added: int  # answers
+    corrections: int  # of them: to questions that were answered before
     already_there: int
     record: Record
     conclusion: Conclusion
     params: ReviewParams  # by which it was concluded
+    gone: int  # photos of which the ledger had a conclusion, and has none now
 
 
 def is_of_readers(path: Path) -> bool:
@@ -52,28 +60,39 @@ def is_of_readers(path: Path) -> bool:
         return False
 
 
+@alone_in(paths.REVIEWS.parent)
 def merge_answers(files: Sequence[Path], catalog: pd.DataFrame, classes: Classes) -> Merged:
-    """Appends the new answers to the record in their order, and concludes the ledger anew. An answer that is there already is passed over,
-    so merging twice is merging once.
+    """Appends the new answers to the record in their order, and concludes the ledger anew.
+
+    An answer that is there already is passed over, so merging twice is merging once. What the same page answers otherwise, be it in the
+    remark alone, is a correction: a line more, and the last counts. Who merges meanwhile waits, or the ledger would be concluded without
+    what the other adds.
 
     Raises ContractError, with nothing written, where a line breaks a rule (`read_answers`), says nothing of this catalog (`unfit`), holds
-    what is no plain text (`check_new`), is of a reader who has no number, or answers a question otherwise than another file or the record.
+    what is no plain text (`check_new`), is of a reader who has no number, answers what another reader was asked, or answers otherwise
+    than another of these files does of the same day.
     """
     readers = read_readers()
     found = [(path, _named(path, read_answers(path), readers)) for path in files]
+    people = as_numbered((name for _, answers in found for name in answers["reviewer"].unique()), readers)
+    found = [(path, answers.assign(reviewer=answers["reviewer"].map(people))) for path, answers in found]
     for path, answers in found:
         if wrong := unfit(answers, catalog, classes):
             lines = [f"line {line}, image {answers.at[line, 'image_id']!r}: {why}" for line, why in list(wrong.items())[:NAMED]]
             more = f" And {len(wrong) - NAMED} more lines." if len(wrong) > NAMED else ""
             raise ContractError(f"{path}, {' '.join(lines)}{more} Nothing was merged.")
         check_new(path, answers)
-    record = read_record(catalog, classes)
-    check_no_contradiction([(paths.REVIEWS, record.answers), *found])
-    new = pd.concat([answers for _, answers in found])
-    new = new[~new.duplicated(QUESTION)]
-    there = pd.MultiIndex.from_frame(new[QUESTION]).isin(pd.MultiIndex.from_frame(record.answers[QUESTION]))
+    before = read_said()
+    check_one_reader_a_question([(paths.REVIEWS, before), *found])
+    check_one_answer_a_day(found)
+    new = _written(pd.concat([answers for _, answers in found]))
+    new = new[~new.duplicated()]
+    there = _is_there(new, before)
     added = new[~there]
-    known = Record(pd.concat([record.answers, added]), record.set_aside)
+    asked = pd.concat([before, added])[QUESTION]
+    corrections = len(added) - (len(asked.drop_duplicates()) - len(before[QUESTION].drop_duplicates()))
+    lines = pd.RangeIndex(len(added)) + max(before.index, default=1) + 1
+    known = record_of(pd.concat([before, added.set_axis(lines)]).astype({"seconds": float, "place": int}), catalog, classes)
     params = read_review()
     conclusion = concluded(known, catalog, classes, params)
     for name in added["reviewer"].unique():
@@ -81,9 +100,22 @@ def merge_answers(files: Sequence[Path], catalog: pd.DataFrame, classes: Classes
     write_readers(readers)
     if not paths.REVIEWS.exists():
         write_text(paths.REVIEWS, ",".join(HEADER) + "\n")
-    append_lines(paths.REVIEWS, added.assign(seconds=added["seconds"].map("{:g}".format))[list(HEADER)])
-    write_conclusion(conclusion, paths.RELABELS)
-    return Merged(len(added), int(there.sum()), known, conclusion, params)
+    append_lines(paths.REVIEWS, added[list(HEADER)])
+    gone = write_conclusion(conclusion, paths.RELABELS)
+    return Merged(len(added), corrections, int(there.sum()), known, conclusion, params, gone)
+
+
+def _written(answers: pd.DataFrame) -> pd.DataFrame:
+    """As the record writes them."""
+    return answers.assign(seconds=answers["seconds"].map("{:g}".format))[list(HEADER)]
+
+
+def _is_there(new: pd.DataFrame, before: pd.DataFrame) -> np.ndarray:
+    """bool, a value a line of `new`: the record holds this line, or says the same in the answer that counts. What an old file says is not
+    taken for a new change of mind."""
+    same = [*QUESTION, "answer", "confidence", "reason"]
+    holds = pd.MultiIndex.from_frame(new).isin(pd.MultiIndex.from_frame(_written(before)))
+    return holds | pd.MultiIndex.from_frame(new[same]).isin(pd.MultiIndex.from_frame(last_answers(before)[same]))
 
 
 def _named(path: Path, answers: pd.DataFrame, readers: dict[str, int]) -> pd.DataFrame:
@@ -105,20 +137,22 @@ def _named(path: Path, answers: pd.DataFrame, readers: dict[str, int]) -> pd.Dat
 
 
 def concluded(record: Record, catalog: pd.DataFrame, classes: Classes, params: ReviewParams) -> Conclusion:
-    """What the record says, and that the ledger may say it. Raises ContractError where it would leave a class without a training row."""
+    """What the record says, but what would leave a class without a training row. Raises ContractError where a person's own lines do."""
     own = read_ledger(paths.RELABELS, catalog, classes, by_hand=True)
-    conclusion = conclude(record.answers, catalog, flags_if_there(), classes, set(own["image_id"]), params)
+    found = conclude(record.answers, catalog, flags_if_there(), classes, set(own["image_id"]), params)
+    conclusion = with_every_class(found, own, catalog, classes)
     both = pd.concat([own, conclusion.ledger])
-    check_classes_remain(str(paths.REVIEWS), catalog, classes, both["image_id"], both["to_label"])
+    check_classes_remain(str(paths.RELABELS), catalog, classes, both["image_id"], both["to_label"])
     return conclusion
 
 
+@alone_in(paths.REVIEWS.parent)
 def conclude_anew(catalog: pd.DataFrame, classes: Classes) -> Merged:
     """As after a merge, without one: where the rule, the record or the catalog changed. Raises ContractError."""
     record, params = read_record(catalog, classes), read_review()
     conclusion = concluded(record, catalog, classes, params)
-    write_conclusion(conclusion, paths.RELABELS)
-    return Merged(0, 0, record, conclusion, params)
+    gone = write_conclusion(conclusion, paths.RELABELS)
+    return Merged(0, 0, 0, record, conclusion, params, gone)
 
 
 def flags_if_there() -> pd.DataFrame | None:
