@@ -76,7 +76,7 @@ class Opinions:
         )
         lines = [
             f"{who} {some(len(self.label), 'label', 'labels')} of {some(len(photos), 'photo', 'photos')} ({worth}): "
-            f"{some(len(shared), 'has', 'have')} several, which are all kept; the label is the one of most weight"
+            f"{some(len(shared), 'has', 'have')} different ones, which are all kept; the label is the one of most weight"
         ]
         if ties:
             lines.append(f"in {some(ties, 'photo', 'photos')} labels have the same weight: the label is the first of them by its name")
@@ -96,6 +96,12 @@ def weighted_columns(frame: pd.DataFrame, taken: Collection[str], where: str) ->
             raise SourceError(f"{where}: {other} and {name} may both be {kind} {int(found[2])}. Rename or remove the one that is none.")
         numbered[kind, int(found[2])] = name
     labels, weights = ({number: name for (of, number), name in numbered.items() if of == kind} for kind in ("label", "weight"))
+    if len(labels) > 1 and not weights and not any(plain(name) in USUAL["label"] for name in frame.columns):
+        raise SourceError(
+            f"{where}: {', '.join(labels.values())} are several labels of one photo, without what each weighs. Add weight_1, weight_2 and "
+            "so on; or, where each is one rater's, write a row a rater with a column `rater`; or name the one that holds: --label-column "
+            f"{labels[min(labels)]}."
+        )
     if not weights or not labels:
         return []
     for these, others, lacks in ((labels, weights, "weight"), (weights, labels, "label")):
