@@ -330,7 +330,11 @@ def test_readers_have_numbers_that_stay(world):
     [
         (b"reader,name\n1,Anna\n", "data/reviews.csv, line 3: its reader has no number in data/readers.csv. Restore that file"),
         (b"reader,name\n1,Anna\n2,Ben\n3,Jos\xe9\n", "data/readers.csv, line 4: is not UTF-8 text"),
-        (b"reader,name\n1,Anna\n2," + b"B" * 200_000 + b"\n", "data/readers.csv cannot be read as CSV"),
+        # which of both says so hangs on how long a field the process lets csv read
+        (
+            b"reader,name\n1,Anna\n2," + b"B" * 200_000 + b"\n",
+            "data/readers.csv(, line 3: the name of a reader has| cannot be read as CSV)",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", [("--merge", "b.csv"), ("--conclude",), ("--reader", "Anna")])
