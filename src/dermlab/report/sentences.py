@@ -40,7 +40,7 @@ def raters(said: Mapping) -> str:
     agree = ""
     if found := said["alpha"]:
         bounds = f" (95 % interval {found['interval'][0]:.2f} to {found['interval'][1]:.2f})" if found["interval"] else ""
-        agree = f" Krippendorff's alpha between them is {found['value']:.2f}{bounds}: 1 where all agree, 0 where chance alone would."
+        agree = f" Krippendorff's alpha between raters is {found['value']:.2f}{bounds}: 1 where all agree, 0 where chance alone would."
     expected = ""
     if "top1" in said:
         each = [
