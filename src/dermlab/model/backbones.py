@@ -56,14 +56,19 @@ class Backbone(nn.Module):
         found = {name[: match.end()]: None for name, _ in self.trunk.named_parameters() if (match := _BLOCK.search(name))}
         return [name for name in found if not any(other.startswith(name + ".") for other in found)]
 
+    def last_blocks(self, count: int) -> list[str]:
+        """Names of the last `count` blocks; 0: all. Raises ParamsError where the backbone has fewer."""
+        names = self.blocks()
+        if count > len(names):
+            raise ParamsError(f"train.trainable_blocks: {count} is more than the {len(names)} blocks of {self.name}. 0: all.")
+        return names[-count:]
+
     def train_last(self, blocks: int) -> None:
         """Fine-tunes the last `blocks` blocks and what follows them; 0: all. Raises ParamsError where the backbone has fewer."""
-        names = self.blocks()
-        if blocks > len(names):
-            raise ParamsError(f"train.trainable_blocks: {blocks} is more than the {len(names)} blocks of {self.name}. 0: all.")
+        names = self.last_blocks(blocks)
         started = blocks == 0
         for name, parameter in self.trunk.named_parameters():
-            started = started or name.startswith(names[-blocks] + ".")
+            started = started or name.startswith(names[0] + ".")
             parameter.requires_grad_(started)
 
 

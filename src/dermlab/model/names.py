@@ -1,5 +1,5 @@
-"""What a backbone may be called: `lite0`, `medsiglip`, `open_clip:<model>/<pretrained>`, `timm:<name>`, and what people publish on a hub,
-in the layout of a library: `open_clip:hf-hub:<org>/<name>`, `timm:hf-hub:<org>/<name>`, `hf:<org>/<name>`, each with `@<revision>` or not."""
+"""What a backbone may be called: `lite0`, `medsiglip`, `open_clip:<model>/<pretrained>`, `timm:<name>`, and what people publish on a hub
+in the layout of a library: `open_clip:hf-hub:<org>/<name>`, `timm:hf-hub:<org>/<name>`, `hf:<org>/<name>`; `@<revision>` may follow."""
 
 from typing import Annotated
 

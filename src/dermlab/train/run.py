@@ -23,9 +23,11 @@ from dermlab.run.progress import say
 from dermlab.run.telemetry import TrainLog
 from dermlab.run.tracker import Tracker
 from dermlab.run.watch import Watch
+from dermlab.train.adapters import adapt
 from dermlab.train.checkpoint import checkpoint_folder, recipe_of, remove_checkpoint
 from dermlab.train.curves import Curves, shown
 from dermlab.train.inputs import Inputs, prior_of
+from dermlab.train.learnt import restore
 from dermlab.train.loop import Keeper, run_phase
 from dermlab.train.objective import Objective
 from dermlab.train.params import Params
@@ -98,6 +100,8 @@ def run(
                 if state.best:
                     module.head.load_state_dict(state.best["weights"])
             state.begin("finetune")
+        if knobs.finetune_epochs:
+            as_plain = adapt(backbone, params, inputs.image_size)
         if state.epoch < knobs.finetune_epochs:
             phase = finetune_phase(module, inputs, params, runtime, accelerator, state)
             if peak := peak_flops(runtime.device):
@@ -111,7 +115,8 @@ def run(
         module.backbone = create(params.backbone, inputs.image_size)  # fine-tuning changed it, and to no avail
         module.head.load_state_dict(state.best["weights"])
     else:
-        module.load_state_dict(state.best["weights"])
+        restore(module, state.best["weights"])
+        as_plain()
     metrics = _keep(module, params, inputs, state.best, len(state.history), Path(model_folder), Path(validation_folder))
     mirror.remove()
     remove_checkpoint(folder)

@@ -9,6 +9,7 @@ import torch
 
 from dermlab.train.average import Average
 from dermlab.train.checkpoint import read_checkpoint, write_checkpoint
+from dermlab.train.learnt import learnt
 from dermlab.train.validation import Validation, validate
 
 PHASES = ("frozen", "finetune")
@@ -32,7 +33,7 @@ class State:
     def pause(self, step: int, losses: float, model: torch.nn.Module, optimizer: torch.optim.Optimizer, average: Average) -> None:
         """Within an epoch, after `step` of its steps."""
         self.step, self.losses = step, losses
-        self.weights, self.average = _copied(model), average.state()
+        self.weights, self.average = learnt(model), average.state()
         self.optimizer = optimizer.state_dict()
 
     def finish_epoch(
@@ -53,7 +54,7 @@ class State:
         self.history.append(row)
         if not self.best or judged.score > self.best["score"]:
             seen = {"logits": torch.from_numpy(logits.astype(np.float32)), "features": torch.from_numpy(features.astype(np.float16))}
-            weights = _copied(average.of(model)) if average.decay else self.weights
+            weights = learnt(average.of(model)) if average.decay else self.weights
             self.best = {**row, "score": judged.score, "step": len(self.history), "weights": weights, **seen}
         return judged
 
@@ -68,7 +69,3 @@ class State:
 def resumed(folder: Path) -> State:
     found = read_checkpoint(folder)
     return State(**found) if found else State()
-
-
-def _copied(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
