@@ -126,13 +126,6 @@ def clinic_of_vit(clinic) -> ClinicOfViT:
 
 
 @pytest.fixture(scope="session")
-def lora(clinic_of_vit, tmp_path_factory) -> tuple[Path, dict]:
-    """One whole run with adapters: its folder and metrics."""
-    folder = tmp_path_factory.mktemp("lora")
-    return folder, clinic_of_vit.train(folder, clinic_of_vit.params())
-
-
-@pytest.fixture(scope="session")
 def finished(clinic, tmp_path_factory) -> tuple[Path, dict]:
     """One whole run: its folder and metrics."""
     folder = tmp_path_factory.mktemp("finished")

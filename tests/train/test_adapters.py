@@ -91,8 +91,8 @@ def test_a_checkpoint_holds_what_learns_and_restores_all():
     assert torch.equal(again(images()), backbone(images()))
 
 
-def test_the_kept_network_is_plain_and_scores_what_validation_said_within_training(clinic_of_vit, lora):
-    folder, metrics = lora
+def test_the_kept_network_is_plain_and_scores_what_validation_said_within_training(clinic_of_vit, tmp_path):
+    folder, metrics = tmp_path, clinic_of_vit.train(tmp_path, clinic_of_vit.params())
     assert metrics["best_phase"] == "finetune"
     model = load_network(folder / "model")
     known = read_rows(clinic_of_vit.folder / "catalog.parquet", clinic_of_vit.folder / "images.parquet")
@@ -106,19 +106,24 @@ def test_the_kept_network_is_plain_and_scores_what_validation_said_within_traini
     assert json.loads((folder / "model" / "model.json").read_text())["recipe"]["train"]["adapt"] == "lora"
 
 
-def test_a_run_with_adapters_that_is_killed_goes_on_and_ends_with_the_same_bytes(clinic_of_vit, lora, tmp_path, monkeypatch):
-    """Killed after a step of fine-tuning, and after its last epoch, where all that is left is to keep the network."""
-    written = []
+@pytest.mark.parametrize("frozen_epochs", [0, 1])
+def test_a_run_with_adapters_that_is_killed_goes_on_and_ends_with_the_same_bytes(clinic_of_vit, tmp_path, monkeypatch, frozen_epochs):
+    """Killed before fine-tuning, in its fourth step and after its last epoch, where all that is left is to keep the network: with a head
+    trained before, that of the head."""
+    params, killed = clinic_of_vit.params(frozen_epochs=frozen_epochs), {("frozen", 1, 0), ("finetune", 0, 3), ("finetune", 2, 0)}
+    whole = clinic_of_vit.train(tmp_path / "whole", params)
+    assert whole["best_phase"] == ("frozen" if frozen_epochs else "finetune")
 
     def write_and_die(folder, content):
         checkpoint.write_checkpoint(folder, content)
-        written.append((content["phase"], content["epoch"], content["step"]))
-        if written[-1] in (("finetune", 0, 3), ("finetune", 2, 0)):
+        at = content["phase"], content["epoch"], content["step"]
+        if at in killed:
+            killed.remove(at)
             raise KeyboardInterrupt
 
     monkeypatch.setattr(state, "write_checkpoint", write_and_die)
-    for _ in range(2):
+    for _ in range(2 + frozen_epochs):
         with pytest.raises(KeyboardInterrupt):
-            clinic_of_vit.train(tmp_path, clinic_of_vit.params(), checkpoint_minutes=1e-9)
-    assert clinic_of_vit.train(tmp_path, clinic_of_vit.params()) == lora[1]
-    assert files_of(tmp_path) == files_of(lora[0])
+            clinic_of_vit.train(tmp_path / "killed", params, checkpoint_minutes=1e-9)
+    assert clinic_of_vit.train(tmp_path / "killed", params) == whole
+    assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")

@@ -65,7 +65,7 @@ class _OpenAttention(nn.Module):
     ) -> tuple[torch.Tensor, None]:
         """[B, L, D], or [L, B, D] unless `batch_first`."""
         if key is not query or value is not query or need_weights:
-            raise NotImplementedError("attention of one sequence to another, or whose weights are asked for")
+            raise ParamsError("train.adapt: lora knows attention of a sequence to itself alone, and here is another. Take `full`.")
         sequence = query if self.batch_first else query.transpose(0, 1)
         q, k, v = self.in_proj(sequence).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask, self.dropout if self.training else 0.0)
