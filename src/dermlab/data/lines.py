@@ -12,7 +12,6 @@ from pathlib import Path
 import pandas as pd
 
 from dermlab.run.errors import ContractError
-from dermlab.run.files import atomic_path
 
 LAST = ("reviewer", "date")  # columns that every such file ends in: who decided, and when
 READERS = "readers"  # who signs a line of the ledger that was concluded from data/reviews.csv; every other one is a person's decision
@@ -132,17 +131,13 @@ def as_table(lines: list[tuple[int, dict[str, str]]], header: Sequence[str]) -> 
     return pd.DataFrame([line for _, line in lines], columns=list(header), index=pd.Index([number for number, _ in lines], name="line"))
 
 
-def append_lines(path: Path, rows: pd.DataFrame) -> None:
-    """Adds the rows at the end. Bytes are kept: a line a person wrote must not show up in the diff."""
-    if rows.empty:
-        return
+def with_lines(path: Path, rows: pd.DataFrame, header: Sequence[str]) -> str:
+    """The file with the rows at its end. Bytes are kept: a line a person wrote must not show up in the diff. header: where there is no
+    file yet."""
     lines = io.StringIO()
     csv.writer(lines, lineterminator="\n").writerows(rows.itertuples(index=False))
-    before = path.read_bytes()
-    if not before.endswith(b"\n"):
-        before += b"\n"
-    with atomic_path(path) as unfinished:
-        unfinished.write_bytes(before + lines.getvalue().encode())
+    before = path.read_bytes().decode() if path.exists() else ",".join(header) + "\n"
+    return before + ("" if before.endswith("\n") or rows.empty else "\n") + lines.getvalue()
 
 
 def lines_only_in_commit(path: Path) -> int:

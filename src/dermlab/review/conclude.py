@@ -17,7 +17,6 @@ from dermlab.review.opinions import adjudicated, encoded, is_flagged, opinions_o
 from dermlab.review.params import ReviewParams
 from dermlab.review.posterior import posterior
 from dermlab.run.errors import ContractError
-from dermlab.run.files import write_text
 
 UNDECIDED = ""
 
@@ -163,9 +162,9 @@ def with_every_class(conclusion: Conclusion, own: pd.DataFrame, catalog: pd.Data
         ledger = ledger[~takes]
 
 
-def write_conclusion(conclusion: Conclusion, ledger: Path) -> int:
-    """Puts the concluded lines in place of those that were concluded before; a person's own lines keep their bytes and their order.
-    Returns how many photos had a conclusion and have none now."""
+def with_conclusion(conclusion: Conclusion, ledger: Path) -> tuple[str, int]:
+    """(the ledger with the concluded lines in place of those that were concluded before, where a person's own lines keep their bytes and
+    their order; how many photos had a conclusion and have none now)."""
     before = ledger.read_bytes().decode("utf-8")
     raw = list(io.StringIO(before, newline=""))
     kept, done, concluded = [raw[0]], 1, set()
@@ -175,10 +174,9 @@ def write_conclusion(conclusion: Conclusion, ledger: Path) -> int:
         else:
             concluded.add(line["image_id"])
         done = number
-    text = "".join(kept).rstrip("\r\n") + "\n"
+    if not concluded and conclusion.ledger.empty:
+        return before, 0
     lines = io.StringIO()
     csv.writer(lines, lineterminator="\n").writerows(conclusion.ledger[list(HEADER)].itertuples(index=False))
-    after = text + lines.getvalue()
-    if after != before and (concluded or len(conclusion.ledger)):
-        write_text(ledger, after)
-    return len(concluded.difference(conclusion.ledger["image_id"]))
+    after = "".join(kept).rstrip("\r\n") + "\n" + lines.getvalue()
+    return after, len(concluded.difference(conclusion.ledger["image_id"]))
