@@ -58,6 +58,13 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+def why_no_class(name: str) -> str:
+    """Why no class may have this name, or answers could not be told apart; empty where it may."""
+    if name.casefold() in NO_CLASS:
+        return "which is what a reviewer says in place of a class"
+    return f"as `{THEN}` stands between the classes of a reviewer's answer" if THEN in f" {name} " else ""
+
+
 def first_answer(answer: pd.Series) -> pd.Series:
     """The class that counts of an answer that may name several; `drop` and `cannot tell` as they are."""
     return answer.str.split(THEN).str[0]
@@ -169,7 +176,11 @@ def read_said(path: Path = paths.REVIEWS) -> pd.DataFrame:
 
 
 def record_of(said: pd.DataFrame, catalog: pd.DataFrame, classes: Classes, path: Path = paths.REVIEWS) -> Record:
-    """What counts of the lines of a record (`read_said`)."""
+    """What counts of the lines of a record (`read_said`). Raises ContractError where an answer could not name a class, as of a source that
+    was locked before this was asked."""
+    for name in classes.targets:
+        if why := why_no_class(name):
+            raise ContractError(f"{paths.SOURCE}: a class cannot be named {name!r}, {why}. Rename it in the source, and lock again.")
     answers = last_answers(said)
     aside = unfit(answers.sort_index(), catalog, classes)
     named = tuple(f"{path}, line {line}, image {answers.at[line, 'image_id']!r}: {why}" for line, why in aside.items())
