@@ -114,6 +114,15 @@ def world(make) -> World:
 
 
 @pytest.fixture
+def cases(make):
+    """Ten cases of three photos, t0000, t0010 and t0020 and so on, of which the first five are doubtful."""
+    world = make(train=30, ranked=5)
+    world.catalog["case_id"] = [f"case {n % 10}" for n in range(30)] + ["x", "y"]
+    world.write()
+    return world
+
+
+@pytest.fixture
 def shards(world) -> Shards:
     return Shards()
 

@@ -85,7 +85,7 @@ def _check_together(alone: str, readers: list[str]) -> None:
     if alone:
         leave_out(given - {alone}, f"{alone} goes by itself")
     elif not readers and (theirs := sorted(given & {"--adjudicate", "--blind", "--overlap"})):
-        raise typer.BadParameter(f"{' and '.join(theirs)} is of readers: say whom to ask, --reader NAME")
+        raise typer.BadParameter(f"say whom to ask, --reader NAME, beside {' and '.join(theirs)}")
     elif readers:
         leave_out(given & {"--reviewer"}, "--reader says who reads")
         leave_out(given & {"--blind"} if "--adjudicate" in given else set(), "--adjudicate shows what readers said")

@@ -256,7 +256,9 @@ def _check_labels(labels: pd.Series, where: str) -> None:
     whys = labels.map(folded).map(why_no_class)
     if len(none := labels[whys != ""]):
         why = whys[whys != ""].iloc[0]
-        raise SourceError(f"{where}, {lines_of(none)}: a class cannot be named {none.iloc[0]!r}, {why}. Rename the class, or remove its rows.")
+        raise SourceError(
+            f"{where}, {lines_of(none)}: a class cannot be named {none.iloc[0]!r}, {why}. Rename the class, or remove its rows."
+        )
 
 
 def _check_one_split_each(patients: pd.Series, splits: pd.Series, where: str) -> None:
