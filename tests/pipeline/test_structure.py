@@ -130,7 +130,9 @@ def inside(path: Path) -> set[Path]:
 
 
 def test_no_file_is_longer_than_one_reads_in_one_go():
-    for path in [file for room in (PACKAGE, ROOT / "stages", ROOT / "benchmarks") for kind in ("*.py", "*.js") for file in room.rglob(kind)]:
+    for path in [
+        file for room in (PACKAGE, ROOT / "stages", ROOT / "benchmarks") for kind in ("*.py", "*.js") for file in room.rglob(kind)
+    ]:
         assert len(path.read_text().splitlines()) <= 400, path
 
 
