@@ -72,6 +72,10 @@ def test_lines_that_stand_in_the_record_keep_their_bytes(said, merge):
     ("other", "says"),
     [
         ({"said": "acne"}, "b.csv, line 2, image 't0001': says 'acne', but a.csv, line 2, says 'tinea' to the same question"),
+        (
+            {"said": "tinea", "reader": 2, "place": 5},
+            "b.csv, line 2, image 't0001': says it was answered by another reader than a.csv, line 2",
+        ),
         ({"said": "tinea", "reader": 2}, "b.csv, line 2, image 't0001': says it was answered by another reader than a.csv, line 2"),
     ],
 )
@@ -174,6 +178,21 @@ def test_a_line_that_breaks_a_rule_is_named_and_nothing_is_merged(said, merge, c
 def test_what_a_spreadsheet_did_to_the_whole_file_is_named(said, merge, damage, says):
     with pytest.raises(ContractError, match=f"a.csv, {says}"):
         merge(write_answers("a.csv", said("t0001", "tinea > answer"), text=damage))
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda text: text.encode("utf-16"), "a.csv, line 1: is not UTF-8 text but UTF-16. Save it as CSV"),
+        (lambda text: text.encode("cp1252"), "a.csv, line 2: is not UTF-8 text. Save it as CSV"),
+        (lambda _: b"PK\x03\x04\xff", "a.csv, line 1: is not UTF-8 text but an Excel workbook"),
+    ],
+)
+def test_a_file_of_other_bytes_is_named_as_what_it_is(said, merge, damage, says):
+    path = write_answers("a.csv", said("t0001", "tinea", reason="gr\u00f6\u00dfer"))
+    path.write_bytes(damage(path.read_text(encoding="utf-8")))
+    with pytest.raises(ContractError, match=says):
+        app(["review", "--merge", "a.csv"], standalone_mode=False)
 
 
 def test_zeros_that_a_spreadsheet_dropped_are_named_with_the_id_that_was(said, world, merge):

@@ -104,16 +104,18 @@ def last_answers(answers: pd.DataFrame) -> pd.DataFrame:
     return ordered[~ordered.duplicated(QUESTION, keep="last")]
 
 
-def check_one_reader_a_question(files: Sequence[tuple[Path, pd.DataFrame]]) -> None:
-    """Raises ContractError with both lines of the first question that two readers answered."""
-    first: dict[tuple, tuple[str, str]] = {}
+def check_one_reader_a_page(files: Sequence[tuple[Path, pd.DataFrame]]) -> None:
+    """Raises ContractError with both lines where two readers answered one page."""
+    first: dict[str, tuple[str, str]] = {}
     for path, answers in files:
-        for line, row in zip(answers.index, answers[[*QUESTION, "reviewer"]].itertuples(index=False), strict=True):
-            where, before = first.setdefault(row[:-1], (f"{path}, line {line}", row.reviewer))
-            if before != row.reviewer:
+        for line, page, image, reviewer in zip(
+            answers.index, page_of(answers["page"]), answers["image_id"], answers["reviewer"], strict=True
+        ):
+            where, before = first.setdefault(page, (f"{path}, line {line}", reviewer))
+            if before != reviewer:
                 raise ContractError(
-                    f"{path}, line {line}, image {row.image_id!r}: says it was answered by another reader than {where}, says of the same "
-                    "page. Nothing was merged. Remove the line that does not hold."
+                    f"{path}, line {line}, image {image!r}: says it was answered by another reader than {where}, says of the same page. "
+                    "Nothing was merged. Remove the line that does not hold."
                 )
 
 
@@ -161,7 +163,7 @@ def unfit(answers: pd.DataFrame, catalog: pd.DataFrame, classes: Classes) -> dic
 
 def read_said(path: Path = paths.REVIEWS) -> pd.DataFrame:
     """All lines of the record, as `read_answers`, none where there is no record yet. Raises ContractError also where a line is of a reader
-    who has no number, and where two readers answered one question."""
+    who has no number, and where two readers answered one page."""
     answers = read_answers(path) if path.exists() else as_table([], HEADER).astype({"seconds": float, "place": int})
     readers = read_readers()
     answers["reviewer"] = answers["reviewer"].replace(as_known(answers["reviewer"].unique(), readers))
@@ -171,7 +173,7 @@ def read_said(path: Path = paths.REVIEWS) -> pd.DataFrame:
             "or add the number and the name."
         )
     check_as_exported(path, answers)
-    check_one_reader_a_question([(path, answers)])
+    check_one_reader_a_page([(path, answers)])
     return answers
 
 

@@ -17,7 +17,7 @@ from dermlab.data.reviews import (
     Record,
     check_as_exported,
     check_one_answer_a_day,
-    check_one_reader_a_question,
+    check_one_reader_a_page,
     last_answers,
     read_answers,
     read_record,
@@ -51,7 +51,7 @@ def is_of_readers(path: Path) -> bool:
     refuse, who names what belongs there."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
-            return "answer" in file.readline()
+            return "answer" in file.readline().replace("\0", "")  # of UTF-16 every second byte
     except OSError:
         return False
 
@@ -79,7 +79,7 @@ def merge_answers(files: Sequence[Path], catalog: pd.DataFrame, classes: Classes
             raise ContractError(f"{path}, {' '.join(lines)}{more} Nothing was merged.")
         check_as_exported(path, answers)
         check_new(path, answers)
-    check_one_reader_a_question([(paths.REVIEWS, before), *found])
+    check_one_reader_a_page([(paths.REVIEWS, before), *found])
     check_one_answer_a_day(found)
     new = _written(pd.concat([answers for _, answers in found]))
     new = new[~new.duplicated()]
