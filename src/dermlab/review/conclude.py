@@ -86,14 +86,19 @@ def _reason(votes: pd.Series, to: str, adjudicated: bool) -> str:
     return said if (votes == to).sum() * 2 > len(votes) else f"{said}, with the flags"
 
 
-def _of_votes(share: Callable[[int], float]) -> Callable[..., pd.Series]:
-    def rule(enough: pd.DataFrame, opinions: pd.DataFrame, flags: pd.DataFrame | None, classes: Classes) -> pd.Series:
-        def decide(votes: pd.Series) -> str:
-            counts = votes.value_counts()
-            counts = counts[counts.index != CANNOT_TELL]  # says nothing for a class, and counts among the readers
-            return counts.index[0] if len(counts) and counts.iloc[0] > share(int(votes.notna().sum())) else UNDECIDED
+def _of_votes(share: Callable[[np.ndarray], np.ndarray]) -> Callable[..., pd.Series]:
+    """A rule by which wins what more readers say than `share` of how many were asked."""
 
-        return pd.Series({image: decide(votes) for image, votes in enough.iterrows()}, dtype=object)
+    def rule(enough: pd.DataFrame, opinions: pd.DataFrame, flags: pd.DataFrame | None, classes: Classes) -> pd.Series:
+        if enough.empty:
+            return pd.Series(index=enough.index, dtype=object)
+        told = enough.where(enough != CANNOT_TELL)  # says nothing for a class, and counts among the readers
+        codes, names = pd.factorize(told.to_numpy(dtype=object).ravel())
+        codes = codes.reshape(told.shape)
+        times = (codes[:, :, None] == codes[:, None, :]).sum(axis=2) * (codes >= 0)  # how many say what this reader says
+        wins = times.max(axis=1) > share(enough.notna().sum(axis=1).to_numpy())
+        winner = codes[np.arange(len(codes)), times.argmax(axis=1)]
+        return pd.Series(np.where(wins, np.append(names, UNDECIDED)[winner], UNDECIDED), enough.index, dtype=object)
 
     return rule
 
