@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -13,8 +14,8 @@ import torch
 
 from dermlab.data.json_files import read_json, write_json
 from dermlab.data.shards import Shards, shard_name, shard_of_rows, write_shard
-from dermlab.run.errors import BudgetError, ContractError
-from dermlab.run.files import atomic_path
+from dermlab.run.errors import BudgetError, ContractError, DermlabError
+from dermlab.run.files import atomic_path, write_text
 
 
 def test_a_write_that_fails_leaves_what_stood_there(tmp_path):
@@ -52,6 +53,16 @@ def test_a_full_disk_is_said_in_words_and_leaves_nothing(tmp_path):
     with pytest.raises(BudgetError, match="No space left while writing"), atomic_path(tmp_path / "out"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM])
+def test_where_nothing_may_be_written_it_is_said_in_words(tmp_path, monkeypatch, number):
+    def refused(**_: object) -> str:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refused)
+    with pytest.raises(DermlabError, match=f"out cannot be written \\({os.strerror(number)}\\). Nothing was changed. Make"):
+        write_text(tmp_path / "out", "text")
 
 
 WRITERS = {
@@ -112,7 +123,7 @@ def test_a_truncated_shard_is_an_error_that_names_it(tmp_path):
 KILLED = """
 import os, signal, sys, time
 from pathlib import Path
-from dermlab.run.files import atomic_path
+from dermlab.run.files import atomic_path, write_text
 with atomic_path(Path(sys.argv[1])) as unfinished:
     unfinished.mkdir()
     (unfinished / "large").write_bytes(bytes(1000))

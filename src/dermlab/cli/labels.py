@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dermlab.cli.app import verbs_of
-from dermlab.cli.options import Merge, PageOut, Pixels, Reviewer
+from dermlab.cli.options import Merge, PageOut, Pixels, Reviewer, leave_out, said
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
 from dermlab.run.progress import say
@@ -51,9 +51,10 @@ def review(
     from dermlab.review.queue import read_queue
     from dermlab.review.record import conclude_anew
 
-    said = paths.REVIEWS if reader or merge or conclude else paths.RELABELS
-    if missing := lines_only_in_commit(said):
-        say(f"review: {said} lacks {missing} lines of the last commit; `git checkout {said}` brings them back")
+    _check_together("--merge" if merge else "--conclude" if conclude else "", reader or [])
+    grown = paths.REVIEWS if reader or merge or conclude else paths.RELABELS
+    if missing := lines_only_in_commit(grown):
+        say(f"review: {grown} lacks {missing} lines of the last commit; `git checkout {grown}` brings them back")
     if merge:
         _merge(merge)
         return
@@ -63,8 +64,6 @@ def review(
     if reader:
         _ask(reader, limit, out, pixels, overlap, adjudicate, blind)
         return
-    if blind or adjudicate:
-        raise typer.BadParameter(f"--{'blind' if blind else 'adjudicate'} is of readers: say whom to ask, --reader NAME")
     queue = read_queue(limit)
     if not queue.cards:
         say(f"review: nothing to review; {queue.reviewed} doubtful labels are settled in {paths.RELABELS}")
@@ -76,6 +75,21 @@ def review(
     if larger.said:
         say(f"      {larger.said}")
     say(f"Page: {out.resolve()}")
+
+
+def _check_together(alone: str, readers: list[str]) -> None:
+    """That no option is there that would change nothing. alone: one that asks nobody. Raises BadParameter."""
+    from dermlab.data.readers import same_person
+
+    given = said()
+    if alone:
+        leave_out(given - {alone}, f"{alone} goes by itself")
+    elif not readers and (theirs := sorted(given & {"--adjudicate", "--blind", "--overlap"})):
+        raise typer.BadParameter(f"say whom to ask, --reader NAME, beside {' and '.join(theirs)}")
+    elif readers:
+        leave_out(given & {"--reviewer"}, "--reader says who reads")
+        leave_out(given & {"--blind"} if "--adjudicate" in given else set(), "--adjudicate shows what readers said")
+        leave_out(given & {"--overlap"} if len(set(map(same_person, readers))) < 2 else set(), "one reader shares his page with nobody")
 
 
 def _ask(readers: list[str], limit: int | None, out: Path, pixels: int, overlap: float, adjudicate: bool, blind: bool) -> None:
@@ -121,7 +135,7 @@ def _merge(files: list[Path]) -> None:
 def _conclude(merged: "Merged") -> None:
     """Says what was merged and concluded, and writes the page of agreement."""
     from dermlab.data.classes import read_classes
-    from dermlab.data.reviews import read_readers
+    from dermlab.data.readers import read_readers
     from dermlab.data.rows import read_rows
     from dermlab.review.agreement import agreement
     from dermlab.review.agreement_page import write_agreement
@@ -147,7 +161,7 @@ def _conclude(merged: "Merged") -> None:
     flags = flags_if_there()
     if flags is not None and (without := len(set(merged.record.answers["image_id"]) - set(flags["image_id"]))):
         say(f"      {without} of the photos answered have no flags, and are left out where flags are asked (`dvc repro flag`)")
-    agreed = agreement(merged.record.answers, read_rows(), flags, read_classes(), read_readers())
+    agreed = agreement(merged.record.answers, read_rows(), flags, read_classes(), read_readers().numbers)
     write_agreement(paths.AGREEMENT, agreed, found, rule, len(merged.record.set_aside))
     say(f"Page: {paths.AGREEMENT.resolve()}")
     third = "dermlab review --adjudicate --reader NAME asks a third; " if found.disputed else ""
@@ -170,6 +184,7 @@ def pairs(
     from dermlab.review.pairs import merge_pairs, read_pairs, write_pairs
 
     if merge is not None:
+        leave_out(said() - {"--merge"}, "--merge goes by itself")
         added, there = merge_pairs(merge)
         say(f"pairs: {added} added to {paths.NOT_COPIES}, {there} already there")
         say(f"Next: commit {paths.NOT_COPIES}, then run again what stopped; `flag` tells these photos apart from now on")

@@ -12,14 +12,15 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from dermlab.run.errors import BudgetError
+from dermlab.run.errors import BudgetError, DermlabError
 
 YOUNG = 60  # seconds
 DIGITS = 12  # of a SHA-256, where it names a file
+REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)  # a file system, or a folder, in which this process may not write
 NOTHING = 2**20  # bytes free: a disk that is full, but for what was given back on the way out
 
 
@@ -27,12 +28,19 @@ NOTHING = 2**20  # bytes free: a disk that is full, but for what was given back 
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yields a temporary sibling of `path`, a file or a folder to fill; moved to `path` only if the block succeeds.
 
-    Raises BudgetError where the disk is full; whatever stood at `path` before is then still there.
+    Raises BudgetError where the disk is full, DermlabError where nothing may be written; what stood at `path` before is then still there.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(path)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        if error.errno in REFUSED:
+            raise DermlabError(
+                f"{path} cannot be written ({error.strerror}). Nothing was changed. Make {path.parent} writable for you, or run on a copy."
+            ) from error
+        raise
     unfinished = scratch / path.name
     try:
         with alone_in(scratch):  # by which others see that it is in use
@@ -104,6 +112,15 @@ def alone_in(folder: Path, wait: bool = True) -> Iterator[None]:
 def write_text(path: Path | str, text: str) -> None:
     with atomic_path(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
+
+
+def write_together(texts: Mapping[Path, str]) -> None:
+    """Files that belong together, in their order: each lies whole beside its place before the first takes it, so that a full disk leaves
+    all as they were. One that holds its text already is left alone, also by the clock."""
+    changed = {path: text.encode() for path, text in texts.items() if not path.exists() or path.read_bytes() != text.encode()}
+    with ExitStack() as stack:
+        for path in reversed(changed):  # which the stack ends in the other order
+            stack.enter_context(atomic_path(path)).write_bytes(changed[path])
 
 
 def sha256_file(path: Path | str) -> str:
