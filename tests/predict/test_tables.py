@@ -33,6 +33,7 @@ GAPS = {
         {"by": "sex", "group": "other", "images": 4, "patients": 2, "gap": None, "interval": None, "left_out": 0},
     ],
     "alike": [],
+    "texts": [],
 }
 
 

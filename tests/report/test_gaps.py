@@ -18,7 +18,7 @@ def group(by: str, name: str, gap: float | None, interval: list | None, patients
 DARK, LIGHT = group("skin_tone", "9", 0.123, [0.04, 0.206]), group("skin_tone", "2", -0.05, [-0.11, 0.01])
 FEMALE, MALE = group("sex", "female", 0.02, [-0.03, 0.07]), group("sex", "male", -0.02, [-0.07, 0.03])
 FEW = group("camera", "old", None, None, 6)
-FOUND = {"groups": [LIGHT, DARK, FEMALE, MALE, FEW], "alike": ["site"]}
+FOUND = {"groups": [LIGHT, DARK, FEMALE, MALE, FEW], "alike": ["site"], "texts": ["country"]}
 
 
 def test_of_each_attribute_the_worst_group_is_shown_the_widest_gap_first():
@@ -29,13 +29,13 @@ def test_of_each_attribute_the_worst_group_is_shown_the_widest_gap_first():
 def test_a_gap_is_told_with_its_interval_and_its_absence_with_what_is_not_ruled_out():
     assert lead(FOUND) == (
         "Served worse than all others with the same diagnoses, of 4 groups that were compared: skin tone 9 by +12.3 points [+4.0, +20.6]. "
-        "One value only, and so no gap: site."
+        "One value or none, and so no gap: site. Too many values for groups, and so no gap: country."
     )
-    assert lead({"groups": [FEMALE, MALE], "alike": []}) == (
+    assert lead({"groups": [FEMALE, MALE], "alike": [], "texts": []}) == (
         "No group of patients is told to be served worse than all others with the same diagnoses, of 2 that were compared. The widest gap "
         "is that of sex female, +2.0 points [−3.0, +7.0]: one of 7 points is not ruled out."
     )
-    assert lead({"groups": [FEW], "alike": []}).startswith("No group of patients has enough of them to tell")
+    assert lead({"groups": [FEW], "alike": [], "texts": []}).startswith("No group of patients has enough of them to tell")
     assert lead({}) == ""
 
 

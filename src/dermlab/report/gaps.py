@@ -20,7 +20,11 @@ def worst(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 def lead(found: Mapping[str, Any]) -> str:
     if not found:
         return ""
-    same = f" One value only, and so no gap: {', '.join(map(_words, found['alike']))}." if found["alike"] else ""
+    same = "".join(
+        f" {why}, and so no gap: {', '.join(map(_words, names))}."
+        for why, names in (("One value or none", found["alike"]), ("Too many values for groups", found["texts"]))
+        if names
+    )
     told = [group for group in worst(found) if group["interval"]]
     if not told:
         return f"No group of patients has enough of them to tell whether the model serves it worse.{same}"
