@@ -106,11 +106,11 @@ class Report:
     def glance(self) -> list[tuple[str, float, Any]]:
         """What the first figure shows: shares of the headline, of groups of classes and of sets, with their intervals."""
         shown = {"top1": "likeliest is right", "top3": "right among three", "rare_recall": "rare classes found"}
-        found = [(name, *self.headline[score]) for score, name in shown.items() if math.isfinite(self.headline[score][0])]
+        found = [(name, *self.headline[score]) for score, name in shown.items() if self.headline[score][1]]
         found += [
             (f"{row['group']} found", row["sensitivity"], row["sensitivity_interval"])
             for row in self.groups
-            if row["by"] == "photo" and row.get("sensitivity_interval")
+            if row["by"] == "photo" and "sensitivity" in row
         ]
         if self.sets and self.sets["all"]["interval"]:
             found.append(("in its set", self.sets["all"]["coverage"], self.sets["all"]["interval"]))
