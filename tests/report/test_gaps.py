@@ -3,7 +3,7 @@
 from dermlab.data.json_files import read_json, write_json
 from dermlab.report.card import card
 from dermlab.report.contents import contents
-from dermlab.report.gaps import lead, refused, worst
+from dermlab.report.gaps import lead, refused, spread, told, worst
 from dermlab.report.inputs import read_inputs
 from dermlab.report.params import Params
 from dermlab.report.render import render
@@ -60,3 +60,16 @@ def test_where_nobody_is_refused_that_is_said():
     nobody = {"by": "sex", "group": "female", "images": 9, "patients": 40, "share": 0.0, "interval": [0.0, 0.1]}
     assert refused([nobody], 0.0) == "Of no group of patients with enough of them was a photo refused as unfamiliar."
     assert refused([nobody | {"share": None, "interval": None}], 0.0) == ""
+
+
+def test_between_which_groups_the_score_lies_is_said_of_those_with_an_interval():
+    rows = [
+        {"by": "sex", "group": name, "top1": value, "top3": 0.9, "interval": [value - 0.1, value + 0.1] if value > 0.4 else None}
+        for name, value in (("female", 0.7), ("male", 0.6), ("diverse", 0.0), ("not answered", 0.8))
+    ]
+    assert spread(rows) == (
+        "Of 3 groups top-1 is lowest with 0.600 (sex male, 95 % interval 0.50 to 0.70) and highest with 0.800 (sex not answered, 95 % "
+        "interval 0.70 to 0.90)."
+    )
+    assert spread(rows[1:3]) == ""
+    assert [row["top1"] for row in told(rows)] == [0.7, 0.6, None, 0.8]

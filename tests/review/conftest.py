@@ -4,7 +4,6 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import browser
 import numpy as np
 import pandas as pd
 import pytest
@@ -112,12 +111,6 @@ def world(make) -> World:
 @pytest.fixture
 def shards(world) -> Shards:
     return Shards()
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    with browser.chromium() as launched:
-        yield launched
 
 
 @pytest.fixture

@@ -87,7 +87,8 @@ class Report:
     confusion: tuple[list[str], list[list[int]]]  # classes by support, and the counts in that order
     confusion_lead: str
     worst: list[dict[str, Any]]
-    subgroups: list[dict[str, Any]]
+    subgroups: list[dict[str, Any]]  # as of `evaluate.subgroups`, a score None where it has no interval
+    subgroups_lead: str
     gaps: dict[str, Any]  # as of `evaluate.gaps`
     gaps_lead: str
     refused_groups: list[dict[str, Any]]  # as of `evaluate.gaps.unfamiliar_by_group`
@@ -200,7 +201,8 @@ def contents(inputs: Inputs) -> Report:
         confusion=(names, counts.tolist()),
         confusion_lead=sentences.sink(sink, names, counts),
         worst=_worst(names, counts),
-        subgroups=metrics["evaluate"].get("subgroups", []),
+        subgroups=gaps.told(metrics["evaluate"].get("subgroups", [])),
+        subgroups_lead=gaps.spread(metrics["evaluate"].get("subgroups", [])),
         gaps=metrics["evaluate"].get("gaps", {}),
         gaps_lead=gaps.lead(metrics["evaluate"].get("gaps", {})),
         refused_groups=metrics["evaluate"].get("unfamiliar_by_group", []),

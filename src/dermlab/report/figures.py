@@ -108,7 +108,11 @@ def balance(points: Sequence) -> Markup:
             plane.out.append(f'<line class="whisker {kind}" x1="{x:.1f}" y1="{south:.1f}" x2="{x:.1f}" y2="{north:.1f}"/>')
         told = f"tau {point.tau:g}: top-1 {100 * point.top1:.1f} %, balanced accuracy {100 * point.balanced:.1f} %"
         plane.dot(point.top1, point.balanced, kind, radius, told)
-        if point in ends or point.tau == 1:
+    named: list[tuple[float, float]] = []
+    for point in (*ends, *(point for point in points if point.tau == 1)):
+        x, y = plane.at(point.top1, point.balanced)
+        if all(abs(x - across) > 30 or abs(y - down) > 12 for across, down in named):  # no name over another
+            named.append((x, y))
             plane.out.append(f'<text x="{x + 9:.1f}" y="{y - 7:.1f}">τ {point.tau:g}</text>')
     return _close(plane.out)
 
