@@ -54,6 +54,9 @@ def test_nothing_keeps_people_out_and_no_name_is_cut(tmp_path, monkeypatch, chro
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") == width
         assert barriers(page) == []
+        confusion = page.locator("svg[aria-label^=Confusion]").bounding_box()
+        assert confusion["height"] < 700  # names of ninety letters stand in two lines, and the whole where the pointer rests
+        assert page.locator("svg[aria-label^=Confusion] title", has_text=LONG[-1]).count()
         page.close()
 
 
