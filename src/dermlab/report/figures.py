@@ -100,7 +100,7 @@ def precision_recall(line: Sequence[tuple[float, float]], prevalence: float) -> 
 
 
 def balance(points: Sequence) -> Markup:
-    """Balanced accuracy over top-1 for each tau, as contents.BalancePoint, with the intervals of the two ends and of the one in use."""
+    """Balanced accuracy over top-1 for each tau, as balance.BalancePoint, with the intervals of the two ends and of the one in use."""
     ends = [points[0], next(point for point in points if point.used), points[-1]]
     xs = [point.top1 for point in points] + [x for point in ends for x in point.top1_bounds or ()]
     ys = [point.balanced for point in points] + [y for point in ends for y in point.balanced_bounds or ()]
