@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from dermlab.data.folds import patient_folds
-from dermlab.model.logistic import PENALTIES, FeatureBlocks, Part, cross_entropy, fit, threads_for
+from dermlab.model.logistic import PENALTIES, FeatureBlocks, Part, cross_entropy, curvature_of, fit, threads_for
 from dermlab.run.progress import progress
 
 TRIED_ON = 20_000  # rows that tell one penalty from another
@@ -94,7 +94,8 @@ class OutOfFold:
         starts = np.concatenate([[0], np.cumsum(sizes)])
         self.rows = FeatureBlocks(features, self.order, starts)
         blocks = range(len(numbers))
-        self.folds = [_Fold(self.rows, [other for other in blocks if other != fold], fold) for fold in blocks]
+        with threads_for(self.rows.x.numel()):
+            self.folds = [_Fold(self.rows, [other for other in blocks if other != fold], fold) for fold in blocks]
 
     def predict(self, targets: np.ndarray, l2: float) -> np.ndarray:
         """float32 [N, C], rows sum to 1; a row comes from a classifier that saw no row of its fold. targets: float [N, C], rows sum to 1.
@@ -136,10 +137,12 @@ class OutOfFold:
 
 
 class _Fold:
-    """The classifier that sees the blocks `train` of `rows` and is asked about the block `out_of_fold_probabilities`."""
+    """The classifier that sees the blocks `train` of `rows` and is asked about the block `held_out_fold`."""
 
     def __init__(self, rows: FeatureBlocks, train: list[int], held_out_fold: int) -> None:
         self.rows, self.train, self.held_out_fold = rows, train, held_out_fold
+        self.seen = Part(rows, train)
+        self.curvature = curvature_of(self.seen)
         self.solution: torch.Tensor | None = None  # of the last fit, for standardised features
 
     def asked(self, order: np.ndarray) -> np.ndarray:
@@ -157,7 +160,7 @@ class _Fold:
             probs[:, present.cpu().numpy()] = 1
             return probs
         start = self.solution if self.solution is not None and self.solution.shape[1] == classes else None
-        fitted = fit(Part(self.rows, self.train), cross_entropy(seen[:, present]), classes, l2, start)
+        fitted = fit(self.seen, cross_entropy(seen[:, present]), classes, l2, self.curvature, start)
         self.solution = fitted.solution
         logits = (self.rows.x[asked] @ fitted.weights.to(self.rows.x.dtype)).double() + fitted.intercept
         probs[:, present.cpu().numpy()] = torch.softmax(logits, dim=1).float().cpu().numpy()

@@ -119,18 +119,28 @@ class Part:
         return torch.cat([x[::step].float() for x in self.parts])
 
 
-def fit(design: Design, loss: Loss, classes: int, l2: float, start: torch.Tensor | None = None) -> Fitted:
+def curvature_of(design: Design) -> torch.Tensor:
+    """float64 [D+1, D+1]: the mean of z z^T, z a sampled row of standardised columns with a 1 behind it."""
+    sample = (design.sample(PRECONDITION_ROWS * len(design.mean)) - design.mean) / design.deviation
+    sample = torch.nn.functional.pad(sample, (0, 1), value=1.0)
+    return (sample.T @ sample).double() / len(sample)
+
+
+def fit(design: Design, loss: Loss, classes: int, l2: float, curvature: torch.Tensor, start: torch.Tensor | None = None) -> Fitted:
     """Minimises  1/N sum_i loss_i + l2/2N ||V||^2,  with V the weights of columns standardised by the design's mean and deviation and the
     intercept unpenalised: with the cross entropy, scikit-learn's LogisticRegression with C = 1 / l2 behind a StandardScaler.
 
     Full-batch L-BFGS on v, V = P v, where P P^T is the inverse of the Hessian's block of a class as it is while all classes are equally
-    likely: that takes tens of iterations where the plain problem takes hundreds. start: [D+1, C], a solution of before.
+    likely: that takes tens of iterations where the plain problem takes hundreds. curvature: as `curvature_of`; start: [D+1, C], a
+    solution of before.
     """
     mean, deviation = design.mean, design.deviation
     width, count = len(mean), design.count
     penalty = torch.full((width + 1, 1), l2 / count, device=mean.device)
     penalty[-1] = 0
-    upper = _precondition((design.sample(PRECONDITION_ROWS * width) - mean) / deviation, penalty[:, 0], classes)
+    hessian = curvature / classes
+    hessian.diagonal().add_(penalty[:, 0].double().clamp(min=1e-6))
+    upper = torch.linalg.cholesky(hessian).T
     identity = torch.eye(width + 1, dtype=torch.float64, device=mean.device)
     precondition = torch.linalg.solve_triangular(upper, identity, upper=True).float()
 
@@ -192,11 +202,3 @@ def _moments_of(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean = total / len(features)
     deviation = np.sqrt(np.maximum(squares / len(features) - mean**2, 0))
     return mean.astype(np.float32), np.where(deviation < 1e-6, 1, deviation).astype(np.float32)
-
-
-def _precondition(sample: torch.Tensor, penalty: torch.Tensor, classes: int) -> torch.Tensor:
-    """U float32 [D+1, D+1], upper triangular, with P = U^-1 of `fit`. sample: [M, D], standardised; penalty: [D+1]."""
-    sample = torch.nn.functional.pad(sample, (0, 1), value=1.0)
-    curvature = (sample.T @ sample / (len(sample) * classes)).double()
-    curvature.diagonal().add_(penalty.double().clamp(min=1e-6))
-    return torch.linalg.cholesky(curvature).T

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from dermlab.model.classifier import Head
-from dermlab.model.logistic import PENALTIES, FeatureBlocks, Fitted, Part, fit, spread_of, threads_for
+from dermlab.model.logistic import PENALTIES, FeatureBlocks, Fitted, Part, curvature_of, fit, spread_of, threads_for
 from dermlab.run.errors import DermlabError
 from dermlab.run.progress import progress, say
 from dermlab.train.inputs import Inputs, Rows
@@ -39,8 +39,9 @@ def solve_head(head: Head, inputs: Inputs, params: Params, objective: Objective,
     least, best = np.inf, None
     with torch.no_grad(), threads_for(inputs.train.features.size), progress("Fitting the head", len(PENALTIES), "penalties") as meter:
         rows = FusedRows(head, inputs.train, params, objective)
+        curvature = curvature_of(rows)
         for l2 in meter.track(reversed(PENALTIES)):
-            fitted = fit(rows, rows.loss, targets.shape[1], l2, best.solution if best else None)
+            fitted = fit(rows, rows.loss, targets.shape[1], l2, curvature, best.solution if best else None)
             rows.put_into(head, fitted)
             loss = float((weights * objective.of_rows(head(features, answers), targets)).mean())
             if loss >= least:
