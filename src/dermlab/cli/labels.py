@@ -38,7 +38,7 @@ def review(
     adjudicate: Annotated[bool, typer.Option("--adjudicate", help="ask a reader about what others dispute; the answer decides")] = False,
     sample: Annotated[
         int | None,
-        typer.Option("--sample", min=30, help="of readers, blind: ask about so many rows drawn by chance, to say how many labels are wrong"),
+        typer.Option("--sample", min=30, help="of readers, blind: ask about so many rows drawn by chance; says how many labels are wrong"),
     ] = None,
     conclude: Annotated[bool, typer.Option("--conclude", help="conclude data/relabels.csv anew from what readers said")] = False,
 ) -> None:
