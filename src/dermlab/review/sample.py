@@ -20,8 +20,8 @@ from dermlab.scores.strata import allocation
 
 HEADER = ("image_id", "label", "stratum", "rows", "drawn", "flags")  # label: as it was then; flags: the digest of all strata
 STRATA = ("mislabeled", "doubtful", "sure")
-# Of the rows of a stratum, the least and the most that are thought to be wrong, whatever the flags say of them: they are what is asked.
-SURELY = (0.02, 0.5)
+# Of a stratum's rows: the least and the most that are reckoned wrong where rows are shared out. The flags, whose word it is, are in doubt.
+EXPECTED_WRONG = (0.02, 0.5)
 SEED = 17
 
 
@@ -37,7 +37,7 @@ def draw_sample(flags: pd.DataFrame, size: int) -> pd.DataFrame:
     strata, by_image = strata_of(flags), flags.set_index("image_id")
     images = {name: strata.index[strata == name] for name in STRATA}
     images = {name: of for name, of in images.items() if len(of)}
-    wrong = np.clip([1 - by_image.loc[of, "quality"].mean() for of in images.values()], *SURELY)
+    wrong = np.clip([1 - by_image.loc[of, "quality"].mean() for of in images.values()], *EXPECTED_WRONG)
     drawn = allocation([len(of) for of in images.values()], np.sqrt(wrong * (1 - wrong)).tolist(), size)
     digest = hashlib.sha256("".join(f"{image},{name}\n" for image, name in strata.items()).encode()).hexdigest()[:DIGITS]
     lines = [
