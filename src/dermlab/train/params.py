@@ -2,17 +2,21 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from dermlab.model.names import BackboneName
 from dermlab.run.params import Block, Count, Positive, Share, StageParams, Whole, choice_of
 
 LOSSES = ("ce", "focal", "bce", "balanced_softmax", "logit_adjusted")  # their functions stand in `losses`, which needs torch
+CONVEX = ("ce", "bce", "balanced_softmax", "logit_adjusted")  # in the logits
 
 
 class TrainParams(Block):
     frozen_epochs: Count
     """Epochs of the head on cached features."""
+    frozen_solver: Literal["adamw", "lbfgs"]
+    """How the head learns there: `adamw`, by epochs; or `lbfgs`, in one fit of seconds without epochs, rate or dropout, its L2 penalty
+    chosen on validation. `lbfgs` takes losses that are convex in the logits: `ce`, `bce`, `balanced_softmax`, `logit_adjusted`."""
     finetune_epochs: Count
     """Epochs of the network end to end, on augmented photos."""
     batch_size: Annotated[Whole, Field(ge=2)]
@@ -66,3 +70,14 @@ class Params(StageParams):
     """Of training, of the draw of `other`, of the held-out fold and of the photos that say what is familiar; data and the flags' folds
     have seeds of their own."""
     train: TrainParams
+
+    @field_validator("train")
+    @classmethod
+    def _solver_fits_the_loss(cls, value: TrainParams, earlier: ValidationInfo) -> TrainParams:
+        loss = earlier.data.get("loss", CONVEX[0])  # one that is unknown is told of by itself
+        if value.frozen_solver == "lbfgs" and loss not in CONVEX:
+            raise ValueError(
+                f"frozen_solver: lbfgs needs a loss that is convex in the logits, and {loss} is not. Valid with it: adamw; or choose a "
+                f"loss that is: {', '.join(CONVEX)}"
+            )
+        return value
