@@ -46,7 +46,8 @@ class Study:
 
     def __init__(self, source: Source, rows: pd.DataFrame, quick: bool) -> None:
         self.classes: Classes = source.pin.classes
-        labels, _, _, verdict = judged(source, rows, quick)
+        labels, _, _, judge = judged(source, rows, quick)
+        verdict = judge(None)
         names = np.array(self.classes.names, dtype=object)
         flags = rows.assign(given=rows["label"], suggested=names[verdict.suggested], suggested_prob=verdict.suggested_prob)
         flags["quality"] = verdict.quality

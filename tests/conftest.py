@@ -2,10 +2,13 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import browser
 import pytest
 import torch
+from playwright.sync_api import Browser
 from safetensors.torch import save_file
 from world import World, make_world
 
@@ -39,6 +42,12 @@ def world(tmp_path, monkeypatch) -> World:
     """A finished run, which is the working directory."""
     monkeypatch.chdir(tmp_path)
     return make_world(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with browser.chromium() as launched:
+        yield launched
 
 
 @pytest.fixture(scope="session")

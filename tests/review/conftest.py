@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import browser
 import numpy as np
 import pandas as pd
 import pytest
@@ -125,12 +124,6 @@ def cases(make):
 @pytest.fixture
 def shards(world) -> Shards:
     return Shards()
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    with browser.chromium() as launched:
-        yield launched
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from browser import barriers
 from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
 
@@ -128,7 +129,7 @@ def test_who_cannot_tell_neither_agrees_nor_errs_and_adjudicators_are_no_readers
     assert found.readers[0].undoubted == Estimate(float((undoubted != "acne").mean()), None, 5)
 
 
-def test_one_reader_alone_has_a_page_that_says_so(tmp_path):
+def test_one_reader_alone_has_a_page_that_says_so(tmp_path, chromium):
     catalog, flags, labels = world_of(12)
     answers = answers_of({"Anna": list(labels)}, catalog)
     found = agreement(answers, catalog, flags, CLASSES, {"Anna": 1})
@@ -138,6 +139,10 @@ def test_one_reader_alone_has_a_page_that_says_so(tmp_path):
     assert "There is no card yet on which two readers could tell" in page
     assert "Anna" not in page
     assert "<script" not in page
+    shown = chromium.new_page(viewport={"width": 390, "height": 800})
+    shown.goto((tmp_path / "agreement.html").as_uri())
+    assert barriers(shown) == []
+    shown.close()
 
 
 def test_the_interval_of_kappa_is_that_of_resampled_scikit_learn():

@@ -36,6 +36,10 @@ def review(
         float, typer.Option("--overlap", min=0, max=1, help="of several readers: share of each page that is put to all of them")
     ] = 1.0,
     adjudicate: Annotated[bool, typer.Option("--adjudicate", help="ask a reader about what others dispute; the answer decides")] = False,
+    sample: Annotated[
+        int | None,
+        typer.Option("--sample", min=30, help="of readers, blind: ask about so many rows drawn by chance; says how many labels are wrong"),
+    ] = None,
     conclude: Annotated[bool, typer.Option("--conclude", help="conclude data/relabels.csv anew from what readers said")] = False,
 ) -> None:
     """Write a page on which a person reviews doubtful labels.
@@ -62,7 +66,7 @@ def review(
         _conclude(conclude_anew(read_rows(), read_classes()))
         return
     if reader:
-        _ask(reader, limit, out, pixels, overlap, adjudicate, blind)
+        _ask(reader, limit, out, pixels, overlap, adjudicate, blind, sample)
         return
     queue = read_queue(limit)
     if not queue.cards:
@@ -84,23 +88,27 @@ def _check_together(alone: str, readers: list[str]) -> None:
     given = said()
     if alone:
         leave_out(given - {alone}, f"{alone} goes by itself")
-    elif not readers and (theirs := sorted(given & {"--adjudicate", "--blind", "--overlap"})):
+    elif not readers and (theirs := sorted(given & {"--adjudicate", "--blind", "--overlap", "--sample"})):
         raise typer.BadParameter(f"say whom to ask, --reader NAME, beside {' and '.join(theirs)}")
     elif readers:
         leave_out(given & {"--reviewer"}, "--reader says who reads")
+        leave_out(given & {"--adjudicate", "--limit"} if "--sample" in given else set(), "--sample says what is asked")
         leave_out(given & {"--blind"} if "--adjudicate" in given else set(), "--adjudicate shows what readers said")
         leave_out(given & {"--overlap"} if len(set(map(same_person, readers))) < 2 else set(), "one reader shares his page with nobody")
 
 
-def _ask(readers: list[str], limit: int | None, out: Path, pixels: int, overlap: float, adjudicate: bool, blind: bool) -> None:
+def _ask(
+    readers: list[str], limit: int | None, out: Path, pixels: int, overlap: float, adjudicate: bool, blind: bool, sample: int | None
+) -> None:
     from dermlab.data.reviews import ADJUDICATION, BLIND, OPEN
     from dermlab.review.readers import write_sheets
 
-    mode = ADJUDICATION if adjudicate else BLIND if blind else OPEN
-    for page in write_sheets(readers, mode, limit, overlap, out, pixels):
+    mode = ADJUDICATION if adjudicate else BLIND if blind or sample else OPEN
+    what = "disputed" if adjudicate else "drawn" if sample else "doubtful"
+    for page in write_sheets(readers, mode, limit, overlap, out, pixels, sample):
         sheet = page.sheet
         if page.path is None:
-            say(f"review: nothing to ask reader {sheet.reader}: all that is {'disputed' if adjudicate else 'doubtful'} was answered")
+            say(f"review: nothing to ask reader {sheet.reader}: all that is {what} was answered")
             continue
         again = len(sheet.cards) - len(set(sheet.cards))
         later = f"; {sheet.later:,} more on later pages" if sheet.later else ""
@@ -108,6 +116,8 @@ def _ask(readers: list[str], limit: int | None, out: Path, pixels: int, overlap:
         if page.said:
             say(f"      {page.said}")
         say(f"Page: {page.path.resolve()}")
+    if sample:
+        say(f"review: {paths.SAMPLE} says which rows were drawn, by which probability; commit it")
     say(f"Next: send each page to its reader ({paths.READERS} says who that is), then dermlab review --merge FILE for what it exports")
 
 
@@ -135,11 +145,14 @@ def _merge(files: list[Path]) -> None:
 def _conclude(merged: "Merged") -> None:
     """Says what was merged and concluded, and writes the page of agreement."""
     from dermlab.data.classes import read_classes
+    from dermlab.data.ledger import read_ledger
     from dermlab.data.readers import read_readers
     from dermlab.data.rows import read_rows
     from dermlab.review.agreement import agreement
     from dermlab.review.agreement_page import write_agreement
     from dermlab.review.record import flags_if_there
+    from dermlab.review.sample import read_sample
+    from dermlab.review.sampled import lines_of, sampled
 
     found, rule = merged.conclusion, merged.params
     if merged.added or merged.already_there:
@@ -164,6 +177,10 @@ def _conclude(merged: "Merged") -> None:
     agreed = agreement(merged.record.answers, read_rows(), flags, read_classes(), read_readers().numbers)
     write_agreement(paths.AGREEMENT, agreed, found, rule, len(merged.record.set_aside))
     say(f"Page: {paths.AGREEMENT.resolve()}")
+    if (sample := read_sample()) is not None:
+        settled = read_ledger(paths.RELABELS, read_rows(), read_classes())
+        for line in lines_of(sampled(sample, merged.record.answers, settled)):
+            say(line)
     third = "dermlab review --adjudicate --reader NAME asks a third; " if found.disputed else ""
     say(f"Next: {third}commit {paths.REVIEWS}, {paths.READERS} and {paths.RELABELS}, then dvc exp run -S variant=relabeled")
 

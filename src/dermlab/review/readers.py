@@ -22,6 +22,7 @@ from dermlab.review.params import read_review
 from dermlab.review.queue import check_fresh, read_flags, size_of_a_page
 from dermlab.review.reading import write_sheet
 from dermlab.review.record import concluded
+from dermlab.review.sample import cards_of, sample_of
 from dermlab.run import paths
 
 
@@ -33,9 +34,12 @@ class Written:
     said: str  # which photos are shown small or not at all
 
 
-def write_sheets(readers: Sequence[str], mode: str, limit: int | None, overlap: float, out: Path, pixels: int) -> list[Written]:
+def write_sheets(
+    readers: Sequence[str], mode: str, limit: int | None, overlap: float, out: Path, pixels: int, sample: int | None = None
+) -> list[Written]:
     """One page a reader, `out` with the reader's number in its name. limit: cards a page; None: as many as a page of one reviewer has.
-    Raises ContractError, also where no flags were raised yet."""
+    sample: ask of so many rows that are drawn by chance (`sample_of`), all of them, and of no others. Raises ContractError, also where
+    no flags were raised yet."""
     flags, rows, classes, questions = read_flags(), read_rows(), read_classes(), read_questionnaire()
     check_fresh(flags, rows)
     record, ledger = read_record(rows, classes), read_ledger(paths.RELABELS, rows, classes)
@@ -45,8 +49,13 @@ def write_sheets(readers: Sequence[str], mode: str, limit: int | None, overlap: 
     cases = Cases.of(rows)
     by_name = answered_by(record.answers, cases)
     seen = {number: by_name.get(name, set()) for name, number in numbers.items()}
-    queue, sure, said = _to_ask(mode, cases, flags, rows, ledger, record, classes)
-    sheets = draw(list(numbers.values()), queue, sure, seen, limit or size_of_a_page(len(flags)), overlap, mode)
+    if sample is None:
+        queue, sure, said = _to_ask(mode, cases, flags, rows, ledger, record, classes)
+        limit = limit or size_of_a_page(len(flags))
+    else:
+        queue, sure, said = cards_of(sample_of(flags, sample), cases, ledger), [], {}
+        limit = len(queue)
+    sheets = draw(list(numbers.values()), queue, sure, seen, limit, overlap, mode)
     shards, written = Shards(), []
     for sheet in sheets:
         if not sheet.cards:

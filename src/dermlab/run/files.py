@@ -20,15 +20,16 @@ from dermlab.run.errors import BudgetError, DermlabError
 
 YOUNG = 60  # seconds
 DIGITS = 12  # of a SHA-256, where it names a file
-REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)  # a file system, or a folder, in which this process may not write
 NOTHING = 2**20  # bytes free: a disk that is full, but for what was given back on the way out
+NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.ENAMETOOLONG)
 
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yields a temporary sibling of `path`, a file or a folder to fill; moved to `path` only if the block succeeds.
 
-    Raises BudgetError where the disk is full, DermlabError where nothing may be written; what stood at `path` before is then still there.
+    Raises BudgetError where the disk is full; whatever stood at `path` before is then still there. Raises DermlabError where no such file
+    can be: in a folder that may not be written to, or below what is a file.
     """
     path = Path(path)
     try:
@@ -36,11 +37,11 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         _remove_abandoned(path)
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     except OSError as error:
-        if error.errno in REFUSED:
-            raise DermlabError(
-                f"{path} cannot be written ({error.strerror}). Nothing was changed. Make {path.parent} writable for you, or run on a copy."
-            ) from error
-        raise
+        if error.errno not in NO_PLACE:
+            raise
+        raise DermlabError(
+            f"{path} cannot be written ({error.strerror}: {error.filename}). Nothing was changed. Name a folder that can be written to."
+        ) from error
     unfinished = scratch / path.name
     try:
         with alone_in(scratch):  # by which others see that it is in use
