@@ -14,7 +14,7 @@ import torch
 
 from dermlab.data.json_files import read_json, write_json
 from dermlab.data.shards import Shards, shard_name, shard_of_rows, write_shard
-from dermlab.run.errors import BudgetError, ContractError, SourceError
+from dermlab.run.errors import BudgetError, ContractError, DermlabError
 from dermlab.run.files import atomic_path
 
 
@@ -31,7 +31,7 @@ def test_a_write_that_fails_leaves_what_stood_there(tmp_path):
 def test_where_no_file_can_be_that_is_said(tmp_path):
     (tmp_path / "paper").touch()
     for folder in (tmp_path / "paper", Path("/proc/paper")):
-        with pytest.raises(SourceError, match=rf"f1.pdf cannot be written \(.+: {folder}\)"), atomic_path(folder / "f1.pdf"):
+        with pytest.raises(DermlabError, match=rf"f1.pdf cannot be written \(.+: {folder}\)"), atomic_path(folder / "f1.pdf"):
             pass
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from dermlab.scores.headline import HEADLINE
 from dermlab.verdict import card
-from dermlab.verdict.judge import Run
+from dermlab.verdict.tested import Run
 from dermlab.verdict.views import as_markdown, as_text, classes_table, scores_table, write_html, write_json
 
 

@@ -54,7 +54,7 @@ def posterior(
     acts, pooled = int(act.max()) + 1, _pooled(labels, probs.refitted, votes)
     if expected_noise is None:
         measured = fit_noise(labels, _pooled(labels, probs.of_labels, votes), acts)
-        noise = fit_noise(labels, pooled, acts, measured.rate)._replace(low=measured.low, high=measured.high)
+        noise = fit_noise(labels, pooled, acts, measured.rate)._replace(at_least=measured.at_least)
     else:
         noise = fit_noise(labels, pooled, acts, expected_noise)
     rows = np.arange(len(labels))

@@ -248,7 +248,7 @@ function renderDone(later) {
 function exportCsv() {
   const count = answered().length;
   if (!count) return say("Nothing to export yet.");
-  download(asCsv(), `answers-${content.reviewer.replace(" ", "-")}.csv`);
+  download(asCsv(), `answers-reader-${content.reader}.csv`);
   unexported = false;
   say(`${count} answers exported. Send the file back, or go on from it on another device (Import).`);
 }
