@@ -53,10 +53,11 @@ def test_equal_seeds_leave_equal_bytes_and_other_seeds_others(clinic, finished, 
 
 
 def test_a_batch_in_several_passes_teaches_what_the_batch_teaches(clinic, tmp_path, monkeypatch):
-    params = clinic.params(dropout=0.0)
+    params = clinic.params(dropout=0.0).model_copy(update={"loss": "elr"})
     whole = clinic.train(tmp_path / "whole", params)
     monkeypatch.setattr(phases, "fit_to_memory", lambda *_: 2)
     assert clinic.train(tmp_path / "passes", params) == pytest.approx(whole, abs=1e-4)
+    assert losses_of(tmp_path / "passes") == pytest.approx(losses_of(tmp_path / "whole"), abs=1e-3)
 
 
 def test_an_average_of_the_weights_is_what_is_judged_and_kept(clinic, finished, tmp_path):
@@ -114,6 +115,11 @@ def test_a_checkpoint_that_cannot_be_read_is_left_aside(clinic, finished, tmp_pa
     (folder / "state.pt").write_bytes(b"half a file")
     assert clinic.train(tmp_path, params) == finished[1]
     assert "cannot be read" in capsys.readouterr().out
+
+
+def losses_of(folder: Path) -> list[float]:
+    """Of every epoch of both phases, the best and the others."""
+    return pd.read_csv(folder / "curves" / "plots" / "metrics" / "train_loss.tsv", sep="\t")["train_loss"].tolist()
 
 
 def test_curves_hold_steps_and_values_and_no_times(finished):
@@ -202,7 +208,7 @@ def test_every_loss_trains_where_other_has_no_rows_and_rows_have_weights(clinic,
 def test_the_questionnaire_is_hidden_from_the_share_of_rows_asked_for(clinic):
     params = clinic.params(question_dropout=0.25)
     inputs = clinic.inputs(params)
-    objective = Objective(params, inputs.counts, inputs.questions, torch.device("cpu"))
+    objective = Objective(params, inputs, torch.device("cpu"))
     torch.manual_seed(0)
     answers = torch.tensor([0.0, 1.0, 0.0]).repeat(4000, 1)
     seen = objective.hide(answers, torch.rand(4000))
@@ -229,8 +235,8 @@ def test_no_epochs_at_all_are_an_error(clinic, tmp_path):
 
 @pytest.mark.parametrize("at_once", [4, 2] if "DERMLAB_KILLS" in os.environ else [2])
 def test_two_processes_train_the_model_that_one_trains(clinic, tmp_path, at_once):
-    """torchrun on gloo; each process takes half of every batch, or a quarter in each of two passes. Batch norms and weighted draws are
-    included, dropout is not: its masks are each process's own."""
+    """torchrun on gloo; each process takes half of every batch, or a quarter in each of two passes. Batch norms, weighted draws and
+    what a loss remembers of the rows are included, dropout is not: its masks are each process's own."""
     weights = np.where(clinic.manifest["label"] == "red", 0.5, 2.0)
     write_table(tmp_path / "manifest.parquet", clinic.manifest.assign(weight=weights), MANIFEST)
     script = tmp_path / "script.py"
@@ -245,7 +251,8 @@ from dermlab.train import run as training
 phases.fit_to_memory = lambda *_: {at_once}
 clinic = setup.Clinic(pathlib.Path({str(clinic.folder)!r}), None)
 into = pathlib.Path({str(tmp_path)!r})
-metrics = clinic.train(into, clinic.params(dropout=0.0), into / "manifest.parquet")
+params = clinic.params(dropout=0.0).model_copy(update={{"loss": "elr"}})
+metrics = clinic.train(into, params, into / "manifest.parquet")
 if metrics: print("METRICS", json.dumps(metrics))
 """
     )
@@ -254,8 +261,10 @@ if metrics: print("METRICS", json.dumps(metrics))
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("METRICS") == 1
     together = json.loads(done.stdout.split("METRICS")[1])
-    alone = clinic.train(tmp_path / "alone", clinic.params(dropout=0.0), tmp_path / "manifest.parquet")
+    params = clinic.params(dropout=0.0).model_copy(update={"loss": "elr"})
+    alone = clinic.train(tmp_path / "alone", params, tmp_path / "manifest.parquet")
     assert together == pytest.approx(alone, abs=1e-3)
+    assert losses_of(tmp_path) == pytest.approx(losses_of(tmp_path / "alone"), abs=2e-3)
     rows = read_rows(clinic.folder / "catalog.parquet", clinic.folder / "images.parquet")
     logits = [
         predict_logits(load_network(folder / "model"), rows, Shards(clinic.folder / "shards")) for folder in (tmp_path, tmp_path / "alone")

@@ -243,6 +243,9 @@ def settings(params: Params) -> dict[str, str]:
         "manifest.held_out": params.manifest.held_out != "none",
         "train.focal_gamma": params.loss == "focal",
         "train.logit_tau": params.loss == "logit_adjusted",
+        "train.gce_q": params.loss == "gce",
+        "train.elr_lambda": params.loss == "elr",
+        "train.elr_beta": params.loss == "elr",
     }
     return {key: _setting(value) for key, value in used.items() if needs.get(key, True)}
 

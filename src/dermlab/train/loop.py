@@ -46,6 +46,7 @@ def run_phase(phase: Phase, inputs: Inputs, objective: Objective, params: Params
     process, world = (phase.accelerator.process_index, phase.accelerator.num_processes) if phase.accelerator else (0, 1)
     mine = slice(process * knobs.batch_size // world, (process + 1) * knobs.batch_size // world)
     average = Average(phase.learner, phase.ema, state.average)
+    objective.share(phase.accelerator)
     for epoch in range(state.epoch, phase.epochs):
         order = epoch_order(train.weights, knobs.batch_size, (params.seed, phase.number, epoch))
         phase.model.train()
@@ -61,14 +62,15 @@ def run_phase(phase: Phase, inputs: Inputs, objective: Objective, params: Params
                 chosen = torch.from_numpy(positions).to(device)
                 hidden = objective.hide(answers[chosen], torch.from_numpy(hiding).to(device))
                 set_rate(phase.optimizer, rate_at(epoch * steps + step, phase.epochs * steps, knobs.warmup))
-                loss = _update(phase, objective, seen, hidden, targets[chosen])
+                loss, logits = _update(phase, objective, seen, hidden, targets[chosen], chosen)
+                objective.remember(*_of_all_processes(phase, logits, chosen))
                 average.update(phase.learner)
                 total += loss
                 unseen.add(step, positions, loss)
                 meter.advance(knobs.batch_size, f"waiting {feed.share:.0%}")
                 if keeper.watch.due:
                     unseen.check()
-                    state.pause(step + 1, total.item(), phase.learner, phase.optimizer, average)
+                    state.pause(step + 1, total.item(), phase.learner, phase.optimizer, average, objective)
                     keeper.write()
             unseen.check()
         trained = time.perf_counter() - started
@@ -76,31 +78,41 @@ def run_phase(phase: Phase, inputs: Inputs, objective: Objective, params: Params
         mean = phase.accelerator.reduce(total, "mean") if phase.accelerator else total
         if process == 0:
             keeper.log.epoch(phase.name, epoch + 1, (steps - before) * knobs.batch_size, trained, feed.waited)
-            state.finish_epoch(phase.learner, phase.optimizer, average, mean.item() / steps, logits, features, inputs.val.labels)
+            judged = mean.item() / steps, logits, features, inputs.val.labels
+            state.finish_epoch(phase.learner, phase.optimizer, average, objective, *judged)
             keeper.epoch()
             keeper.write()
         state.step, state.losses = 0, 0.0
 
 
-def _update(phase: Phase, objective: Objective, seen: torch.Tensor, answers: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """One step of the optimiser on one batch, in passes of `phase.at_once` rows where it does not fit. Returns the batch's loss."""
+def _update(
+    phase: Phase, objective: Objective, seen: torch.Tensor, answers: torch.Tensor, targets: torch.Tensor, rows: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One step of the optimiser on one batch, in passes of `phase.at_once` rows where it does not fit. Returns the batch's loss and the
+    logits, [B, K+1], that it came from."""
     phase.optimizer.zero_grad(set_to_none=True)
-    passes = list(zip(*(tensor.split(phase.at_once) for tensor in (seen, answers, targets)), strict=True))
-    total = torch.zeros((), device=targets.device)
-    for number, (images, given, truth) in enumerate(passes, 1):
+    passes = list(zip(*(tensor.split(phase.at_once) for tensor in (seen, answers, targets, rows)), strict=True))
+    total, predicted = torch.zeros((), device=targets.device), []
+    for number, (images, given, truth, which) in enumerate(passes, 1):
         with nullcontext() if number == len(passes) or phase.accelerator is None else phase.accelerator.no_sync(phase.model):
             with phase.around():
                 logits = phase.model(images, given)
-            loss = objective(logits, truth) * (len(truth) / len(targets))
+            loss = objective(logits, truth, which) * (len(truth) / len(targets))
             if phase.accelerator is None:
                 loss.backward()
             else:
                 phase.accelerator.backward(loss)
         total += loss.detach()
+        predicted.append(logits.detach())
     if phase.accelerator is not None:
         phase.accelerator.clip_grad_norm_(phase.model.parameters(), MAX_GRADIENT)
     phase.optimizer.step()
-    return total
+    return total, torch.cat(predicted)
+
+
+def _of_all_processes(phase: Phase, *of_mine: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """What is of the rows of this process, [B / processes, ...], of those of the whole batch."""
+    return of_mine if phase.accelerator is None else phase.accelerator.gather(of_mine)
 
 
 class _Losses:

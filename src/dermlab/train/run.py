@@ -89,7 +89,7 @@ def run(
         tracked.log(shown(state.history[-1]))
 
     keeper = Keeper(write, tell, watch, log)
-    objective = Objective(params, inputs.counts, inputs.questions, runtime.device)
+    objective = Objective(params, inputs, runtime.device, state.means)
     train = partial(run_phase, inputs=inputs, objective=objective, params=params, state=state, keeper=keeper)
     with watch:
         if state.phase == "frozen":

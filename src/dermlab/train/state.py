@@ -9,6 +9,7 @@ import torch
 
 from dermlab.train.average import Average
 from dermlab.train.checkpoint import read_checkpoint, write_checkpoint
+from dermlab.train.objective import Objective
 from dermlab.train.validation import Validation, validate
 
 PHASES = ("frozen", "finetune")
@@ -25,28 +26,32 @@ class State:
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
     average: dict[str, torch.Tensor] = field(default_factory=dict)
+    means: torch.Tensor | None = None  # what the loss remembers of the training rows, through both phases
     # the phase, epoch, score, weights, validation logits and features of the best epoch so far
     best: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)  # one row an epoch, both phases
 
-    def pause(self, step: int, losses: float, model: torch.nn.Module, optimizer: torch.optim.Optimizer, average: Average) -> None:
+    def pause(
+        self, step: int, losses: float, model: torch.nn.Module, optimizer: torch.optim.Optimizer, average: Average, objective: Objective
+    ) -> None:
         """Within an epoch, after `step` of its steps."""
         self.step, self.losses = step, losses
         self.weights, self.average = _copied(model), average.state()
-        self.optimizer = optimizer.state_dict()
+        self.optimizer, self.means = optimizer.state_dict(), objective.state()
 
     def finish_epoch(
         self,
         model: torch.nn.Module,
         optimizer: torch.optim.Optimizer,
         average: Average,
+        objective: Objective,
         train_loss: float,
         logits: np.ndarray,
         features: np.ndarray,
         labels: np.ndarray,
     ) -> Validation:
         """Judges the epoch and keeps it if it is the best so far; of two equal ones the earlier. `logits`, `features`: of the average."""
-        self.pause(0, 0.0, model, optimizer, average)
+        self.pause(0, 0.0, model, optimizer, average, objective)
         self.epoch += 1
         judged = validate(logits, labels)
         row = {"phase": self.phase, "epoch": self.epoch, "train_loss": train_loss, **asdict(judged)}
