@@ -132,7 +132,7 @@ class Report:
     @property
     def cleaned(self) -> list[ClassRow]:
         """The classes from which a row was dropped, or would have been but for the guard."""
-        guarded = "cleaned" in self.params.variants
+        guarded = bool({"cleaned", "agreed"} & set(self.params.variants))
         return [row for row in self.classes if row.training.dropped or (guarded and row.training.kept_flagged)]
 
     @property
@@ -230,14 +230,14 @@ def settings(params: Params) -> dict[str, str]:
     used = params.model_dump(include={"variant", "loss", "backbone", "seed"})
     for block in ("embed", "flag", "manifest", "train", "calibrate", "evaluate"):
         used |= {f"{block}.{key}": value for key, value in getattr(params, block).model_dump().items()}
-    cleaned, softened, rebalanced = (name in params.variants for name in ("cleaned", "softened", "rebalanced"))
+    cleaned, agreed, softened, rebalanced = (name in params.variants for name in ("cleaned", "agreed", "softened", "rebalanced"))
     needs = {
         "flag.skin_prompts": params.prompts_may_be_used,
         "flag.not_skin_prompts": params.prompts_may_be_used,
         "flag.prompt_templates": params.prompts_may_be_used,
-        "manifest.guard": cleaned or softened,
+        "manifest.guard": cleaned or agreed or softened,
         "manifest.max_drop": (cleaned or softened) and params.manifest.guard,
-        "manifest.min_count": cleaned and params.manifest.guard,
+        "manifest.min_count": (cleaned or agreed) and params.manifest.guard,
         "manifest.rebalance": rebalanced,
         "manifest.beta": rebalanced and params.manifest.rebalance == "effective",
         "manifest.held_out": params.manifest.held_out != "none",

@@ -228,7 +228,8 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
         return sum(getattr(training[name], what) for name in names)
 
     dropped, said = total("dropped"), []
-    if "cleaned" in params.variants or dropped:
+    drops = bool({"cleaned", "agreed"} & set(params.variants))
+    if drops or dropped:
         said.append(
             f"This variant dropped {dropped:,} of {total('before'):,} training rows of the target classes "
             f"({share(dropped, total('before'))}); of the rare classes {total('dropped', rare):,} of {total('before', rare):,} "
@@ -238,7 +239,7 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
         said.append("This variant dropped no row because of a flag.")
     else:
         said.append("This variant dropped no row because of a flag; the flags below changed nothing.")
-    if "cleaned" in params.variants:
+    if drops:
         saved = f"The guard saved {total('kept_flagged'):,} flagged rows, {total('kept_flagged', rare):,} of them of rare classes."
         said.append(saved if params.manifest.guard else "The guard was off.")
     if relabeled := int(manifest["origin"].str.startswith("relabeled").sum()):
