@@ -13,7 +13,7 @@ from trained_files import files_of
 
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
-from dermlab.data.tables import MANIFEST, write_table
+from dermlab.data.tables import LEARNT, MANIFEST, read_table, write_table
 from dermlab.evaluate.outputs import predict_logits
 from dermlab.model.network import load_network
 from dermlab.run.errors import ContractError, DermlabError, ParamsError
@@ -115,6 +115,17 @@ def test_a_checkpoint_that_cannot_be_read_is_left_aside(clinic, finished, tmp_pa
     (folder / "state.pt").write_bytes(b"half a file")
     assert clinic.train(tmp_path, params) == finished[1]
     assert "cannot be read" in capsys.readouterr().out
+
+
+def test_what_was_predicted_of_each_training_row_is_told_by_epoch(clinic, finished):
+    learnt = read_table(finished[0] / "data" / "learnt.parquet", LEARNT)
+    epochs = ["frozen_1", "frozen_2", "frozen_3", "finetune_1", "finetune_2"]
+    assert learnt.columns.tolist() == ["image_id", *epochs]
+    labels = clinic.manifest.set_index("image_id").loc[learnt["image_id"], "label"].to_numpy()
+    assert clinic.manifest.loc[clinic.manifest["split"] == "train", "image_id"].tolist() == learnt["image_id"].tolist()
+    assert learnt[epochs].notna().sum().tolist() == [40] * 5  # five batches of eight; one row of 41 is not drawn
+    right = [(learnt[epoch] == labels).sum() / 40 for epoch in epochs]
+    assert right[0] < 0.8 < right[2]
 
 
 def losses_of(folder: Path) -> list[float]:
@@ -265,6 +276,9 @@ if metrics: print("METRICS", json.dumps(metrics))
     alone = clinic.train(tmp_path / "alone", params, tmp_path / "manifest.parquet")
     assert together == pytest.approx(alone, abs=1e-3)
     assert losses_of(tmp_path) == pytest.approx(losses_of(tmp_path / "alone"), abs=2e-3)
+    learnt = [read_table(folder / "data" / "learnt.parquet", LEARNT) for folder in (tmp_path, tmp_path / "alone")]
+    assert (learnt[0].isna() == learnt[1].isna()).all(axis=None)
+    assert (learnt[0] == learnt[1]).mean(axis=None) == pytest.approx((~learnt[0].isna()).mean(axis=None), abs=0.02)
     rows = read_rows(clinic.folder / "catalog.parquet", clinic.folder / "images.parquet")
     logits = [
         predict_logits(load_network(folder / "model"), rows, Shards(clinic.folder / "shards")) for folder in (tmp_path, tmp_path / "alone")

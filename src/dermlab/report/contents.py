@@ -10,7 +10,7 @@ import pandas as pd
 
 from dermlab.data.classes import OTHER
 from dermlab.data.tables import PROB_PREFIX, SPLITS
-from dermlab.report import gaps, groups, sentences, sets
+from dermlab.report import gaps, groups, memorised, sentences, sets
 from dermlab.report.examples import ConfidentError, Example, confident_errors, examples
 from dermlab.report.inputs import Inputs
 from dermlab.report.params import Params
@@ -99,6 +99,8 @@ class Report:
     flags: dict[str, Any]
     issues_lead: str
     noise_lead: str
+    memorised: dict[str, Any]  # as `memorised.by_epoch`
+    memorised_lead: str
     truth: dict[str, Any]
     examples: list[Example]
 
@@ -130,6 +132,10 @@ class Report:
         return sets.NOT_PROMISED
 
     @property
+    def memorised_names(self) -> tuple[str, str]:
+        return memorised.names(self.memorised)
+
+    @property
     def cleaned(self) -> list[ClassRow]:
         """The classes from which a row was dropped, or would have been but for the guard."""
         guarded = bool({"cleaned", "agreed"} & set(self.params.variants))
@@ -146,7 +152,7 @@ class Report:
         bounds = {name: {"low": b[0], "high": b[1]} for name, (_, b) in self.headline.items() if b}
         f1 = {row.name: {"low": row.f1_bounds[0], "high": row.f1_bounds[1]} for row in self.classes if row.f1_bounds}
         test = {"images": self.images, "patients": self.patients, "bootstrap": self.params.evaluate.bootstrap}
-        return {**test, "intervals": bounds, "f1_intervals": f1, "truth": self.truth}
+        return {**test, "intervals": bounds, "f1_intervals": f1, "truth": self.truth, "memorised": self.memorised}
 
 
 def contents(inputs: Inputs) -> Report:
@@ -165,6 +171,7 @@ def contents(inputs: Inputs) -> Report:
     names = [row.name for row in classes]
     order = [targets.index(name) for name in names]
     counts = confusion(labels, probs.argmax(axis=1), len(targets))[np.ix_(order, order)]
+    learnt = memorised.by_epoch(inputs.learnt, inputs.flags, inputs.manifest, inputs.truth)
     bins = calibration_bins(labels, probs, params.evaluate.ece_bins)
     return Report(
         params=params,
@@ -212,6 +219,8 @@ def contents(inputs: Inputs) -> Report:
         flags=flag_counts(inputs.flags, rare),
         issues_lead=sentences.issues(inputs.flags),
         noise_lead=sentences.noise(metrics["flag"]),
+        memorised=learnt,
+        memorised_lead=memorised.lead(learnt, (metrics["train"].get("best_phase"), metrics["train"].get("best_epoch"))),
         truth=score_flags(inputs.flags, inputs.truth, inputs.manifest),
         examples=examples(inputs.flags, inputs.rows, inputs.truth, inputs.shards, params.report.examples),
     )

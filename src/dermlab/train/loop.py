@@ -16,13 +16,14 @@ from dermlab.run.telemetry import Feed, TrainLog
 from dermlab.run.watch import Watch
 from dermlab.train.average import Average
 from dermlab.train.inputs import Inputs
+from dermlab.train.learnt import none_drawn
 from dermlab.train.objective import Objective
 from dermlab.train.params import Params, TrainParams
 from dermlab.train.phases import MAX_GRADIENT, Phase
 from dermlab.train.schedule import epoch_order, rate_at, set_rate
 from dermlab.train.state import State
 
-LOOKED_AT = 50  # losses are looked at after so many steps, for reading one waits for the GPU
+LOOKED_AT = 50  # losses and predictions are looked at after so many steps, for reading one waits for the GPU
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ def run_phase(phase: Phase, inputs: Inputs, objective: Objective, params: Params
         order = epoch_order(train.weights, knobs.batch_size, (params.seed, phase.number, epoch))
         phase.model.train()
         total = torch.tensor(state.losses, device=device)
-        unseen = _Losses(phase.name, epoch, image_ids)
+        if not state.step:
+            state.predicted.append(none_drawn(len(train)))
+        unseen = _Steps(phase.name, epoch, image_ids, state.predicted[-1])
         started, before = time.perf_counter(), state.step
         feed = Feed(phase.batches(epoch, order, state.step))
         with progress(f"{phase.title}, epoch {epoch + 1} of {phase.epochs}", len(order), "rows") as meter, _enough_memory(knobs):
@@ -63,10 +66,11 @@ def run_phase(phase: Phase, inputs: Inputs, objective: Objective, params: Params
                 hidden = objective.hide(answers[chosen], torch.from_numpy(hiding).to(device))
                 set_rate(phase.optimizer, rate_at(epoch * steps + step, phase.epochs * steps, knobs.warmup))
                 loss, logits = _update(phase, objective, seen, hidden, targets[chosen], chosen)
-                objective.remember(*_of_all_processes(phase, logits, chosen))
+                logits, rows = _of_all_processes(phase, logits, chosen)
+                objective.remember(logits, rows)
                 average.update(phase.learner)
                 total += loss
-                unseen.add(step, positions, loss)
+                unseen.add(step, positions, loss, rows, logits.argmax(1))
                 meter.advance(knobs.batch_size, f"waiting {feed.share:.0%}")
                 if keeper.watch.due:
                     unseen.check()
@@ -115,15 +119,18 @@ def _of_all_processes(phase: Phase, *of_mine: torch.Tensor) -> tuple[torch.Tenso
     return of_mine if phase.accelerator is None else phase.accelerator.gather(of_mine)
 
 
-class _Losses:
-    """The losses of some steps, looked at together."""
+class _Steps:
+    """Losses and predictions of some steps, looked at together. `predicted`: int16 [N], the epoch's, which is filled in."""
 
-    def __init__(self, phase: str, epoch: int, image_ids: np.ndarray) -> None:
-        self.where, self.image_ids = f"{phase} epoch {epoch + 1}", image_ids
+    def __init__(self, phase: str, epoch: int, image_ids: np.ndarray, predicted: torch.Tensor) -> None:
+        self.where, self.image_ids, self.predicted = f"{phase} epoch {epoch + 1}", image_ids, predicted
         self._steps: list[tuple[int, np.ndarray, torch.Tensor]] = []
+        self._rows: list[tuple[torch.Tensor, torch.Tensor]] = []
 
-    def add(self, step: int, positions: np.ndarray, loss: torch.Tensor) -> None:
+    def add(self, step: int, positions: np.ndarray, loss: torch.Tensor, rows: torch.Tensor, predicted: torch.Tensor) -> None:
+        """`positions`: of this process alone, as the loss; `rows`, `predicted`: int64 [B], of the whole batch."""
         self._steps.append((step, positions, loss))
+        self._rows.append((rows, predicted))
         if len(self._steps) == LOOKED_AT:
             self.check()
 
@@ -137,6 +144,10 @@ class _Losses:
                     f"train, {self.where}, step {step + 1}: the loss is {loss}. Lower train.lr and train.head_lr, or look at the rows of "
                     f"this batch: {', '.join(self.image_ids[positions])}."
                 )
+        if steps:
+            rows, predicted = (torch.cat(of).cpu().numpy() for of in zip(*self._rows, strict=True))
+            self._rows = []
+            self.predicted.numpy()[rows] = predicted  # of a row drawn twice, the later one
 
 
 @contextmanager

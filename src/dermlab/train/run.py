@@ -26,6 +26,7 @@ from dermlab.run.watch import Watch
 from dermlab.train.checkpoint import checkpoint_folder, recipe_of, remove_checkpoint
 from dermlab.train.curves import Curves, shown
 from dermlab.train.inputs import Inputs, prior_of
+from dermlab.train.learnt import write_learnt
 from dermlab.train.loop import Keeper, run_phase
 from dermlab.train.objective import Objective
 from dermlab.train.params import Params
@@ -39,6 +40,7 @@ def run(
     model_folder: Path = paths.MODEL,
     validation_folder: Path = paths.VALIDATION,
     live_folder: Path = paths.METRICS / "train",
+    learnt: Path = paths.LEARNT,
     checkpoint_root: Path | None = None,
     create: Callable[[str, int], Backbone] = create_backbone,
     checkpoint_minutes: float = 0,
@@ -46,7 +48,8 @@ def run(
     tracker: str = "none",
     usd_per_hour: float = 0,
 ) -> dict[str, Any]:
-    """Trains, keeps the best epoch of both phases, writes the network, what it makes of the validation split, and the curves.
+    """Trains, keeps the best epoch of both phases, writes the network, what it makes of the validation split, what it predicted of the
+    training rows by epoch, and the curves.
 
     Returns the metrics. A run that was killed goes on after its last checkpoint and ends with the same numbers. Checkpoints are written
     after each epoch, every `checkpoint_minutes` (0: not), and on SIGTERM and SIGINT, which then end the process; `checkpoint_mirror`, an
@@ -112,6 +115,7 @@ def run(
         module.head.load_state_dict(state.best["weights"])
     else:
         module.load_state_dict(state.best["weights"])
+    write_learnt(Path(learnt), inputs, state.history, state.predicted)
     metrics = _keep(module, params, inputs, state.best, len(state.history), Path(model_folder), Path(validation_folder))
     mirror.remove()
     remove_checkpoint(folder)

@@ -30,6 +30,7 @@ class State:
     # the phase, epoch, score, weights, validation logits and features of the best epoch so far
     best: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)  # one row an epoch, both phases
+    predicted: list[torch.Tensor] = field(default_factory=list)  # of the training rows, one an epoch, the one under way included
 
     def pause(
         self, step: int, losses: float, model: torch.nn.Module, optimizer: torch.optim.Optimizer, average: Average, objective: Objective
