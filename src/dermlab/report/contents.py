@@ -138,7 +138,7 @@ class Report:
     @property
     def cleaned(self) -> list[ClassRow]:
         """The classes from which a row was dropped, or would have been but for the guard."""
-        guarded = bool({"cleaned", "agreed"} & set(self.params.variants))
+        guarded = "cleaned" in self.params.variants
         return [row for row in self.classes if row.training.dropped or (guarded and row.training.kept_flagged)]
 
     @property
