@@ -49,7 +49,9 @@ def solve_head(head: Head, inputs: Inputs, params: Params, objective: Objective,
                 break
             least, best, penalty = loss, fitted, l2
         rows.put_into(head, best)
-        train_loss = float(rows.loss(rows.logits(best.weights, best.intercept))[0]) / rows.count
+        of_train = rows.logits(best.weights, best.intercept)
+        train_loss = float(rows.loss(of_train)[0]) / rows.count
+        state.predicted.append(of_train[: rows.count].argmax(1).to(torch.int16).cpu())
         logits = head(features, answers)
     say(f"train: the head by L-BFGS, penalty {penalty:g} on standardised features, validation loss {least:.4f}")
     keeper.log.epoch("frozen", 1, rows.count, time.perf_counter() - started, 0.0)
