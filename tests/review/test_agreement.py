@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from browser import barriers
+from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
 
 from dermlab.data.classes import Classes
@@ -152,3 +153,12 @@ def test_the_interval_of_kappa_is_that_of_resampled_scikit_learn():
     rng = np.random.default_rng(0)
     samples = [cohen_kappa_score(one[drawn], other[drawn]) for drawn in rng.integers(200, size=(500, 200))]
     assert found.interval == pytest.approx(tuple(np.quantile(samples, [0.025, 0.975])), abs=0.02)
+
+
+def test_where_all_agree_the_interval_is_exact_or_none():
+    catalog, flags, labels = world_of(40)
+    found = agreement(answers_of({"Anna": list(labels), "Ben": list(labels)}, catalog), catalog, flags, CLASSES, {"Anna": 1, "Ben": 2})
+    assert found.pairs[0].kappa == Estimate(1.0, None, 40)
+    undoubted = found.readers[0].undoubted
+    assert undoubted.value == 0
+    assert undoubted.interval == pytest.approx(tuple(binomtest(0, 20).proportion_ci(method="exact")))

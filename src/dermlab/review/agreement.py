@@ -6,7 +6,7 @@ counted apart, and neither agree nor differ.
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -28,7 +28,7 @@ CONFUSIONS = 12  # pairs of answers that the page lists
 @dataclass(frozen=True)
 class Estimate:
     value: float | None  # None where there is nothing to reckon it from
-    interval: tuple[float, float] | None  # 95 %, by patient; None with fewer than ten
+    interval: tuple[float, float] | None  # 95 %, by patient; None with fewer than ten, or where nothing varies
     rows: int  # cards it rests on
 
 
@@ -163,13 +163,21 @@ def _kappa(rows: pd.DataFrame) -> Estimate:
 
 
 def _share(rows: pd.DataFrame, column: str) -> Estimate:
+    """Where all rows are alike no resample differs: then the interval is Clopper and Pearson's (1934), a trial a patient."""
+    if not len(rows):
+        return NOTHING
     values = rows[column].to_numpy(float)
     sums = np.stack([values, np.ones(len(values))], axis=1)
-    return _by_patient(rows, sums, lambda of: of[:, 0] / of[:, 1], float(values.mean())) if len(rows) else NOTHING
+    found, people = _by_patient(rows, sums, lambda of: of[:, 0] / of[:, 1], float(values.mean())), rows["patient_id"].nunique()
+    if found.value not in (0, 1) or people < MIN_PATIENTS:
+        return found
+    reach = 1 - 0.025 ** (1 / people)
+    return replace(found, interval=(0.0, reach) if found.value == 0 else (1 - reach, 1.0))
 
 
 def _by_patient(rows: pd.DataFrame, sums: np.ndarray, scores: Callable[[np.ndarray], np.ndarray], value: float) -> Estimate:
-    """The score `value` and its interval: patients are drawn with replacement, each with all their rows. sums: [N, S], what each row adds
+    """The score `value` and its interval, none where all resamples have one score: patients are drawn with replacement, each with all their
+    rows. sums: [N, S], what each row adds
     to the sums that the score is reckoned from; scores: of the sums [R, S] of R draws, [R]."""
     person, people = pd.factorize(rows["patient_id"])
     if not np.isfinite(value):
@@ -178,7 +186,8 @@ def _by_patient(rows: pd.DataFrame, sums: np.ndarray, scores: Callable[[np.ndarr
     np.add.at(of_patient, person, sums)
     with np.errstate(divide="ignore", invalid="ignore"):  # a draw without such cards has no score
         samples = np.concatenate([scores(weights @ of_patient) for weights in drawn_weights(len(people), RESAMPLES, SEED)])
-    return Estimate(value, interval(samples, len(people), value), len(rows))
+    between = interval(samples, len(people), value)
+    return Estimate(value, between if between and between[0] < between[1] else None, len(rows))
 
 
 def _alpha(shared: pd.DataFrame) -> Estimate:

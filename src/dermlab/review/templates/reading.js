@@ -48,7 +48,8 @@ function render() {
 }
 
 function renderPhotos(card) {
-  $("photos").className = card.images.length > 1 ? "several" : "";
+  const count = card.images.length;
+  $("photos").className = count > 4 ? "several many" : count > 1 ? "several" : "";
   const figures = card.images.map((id, index) => {
     const [box, button, photo] = ["figure", "button", "img"].map((tag) => document.createElement(tag));
     photo.src = photoOf(id);
