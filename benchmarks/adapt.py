@@ -1,4 +1,4 @@
-"""A step of fine-tuning a ViT-S/16 at 224 px in batches of 32: LoRA of rank 8 in all blocks against all weights, without the reading of
+"""A step of fine-tuning a ViT-S/16 at 224 px in batches of 16: LoRA of rank 8 in all blocks against all weights, without the reading of
 photos, which is the same for both.
 
 Both as `train` runs them, on random weights and images, which cost what trained ones and photos do. Each in a process of its own, whose
@@ -35,7 +35,7 @@ from dermlab.train.phases import Batches, finetune_phase
 from dermlab.train.state import State
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
-NAMES, STEPS, BATCH = 26, 4, 32
+NAMES, STEPS, BATCH = 26, 4, 16
 TIME, MEMORY = 0.6, 0.5  # goals: shares of what full fine-tuning takes
 
 

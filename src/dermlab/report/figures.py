@@ -172,7 +172,7 @@ class _Plane:
         )
         self.span_x, self.span_y = max(high_x - self.low_x, steps[0]), max(high_y - self.low_y, steps[1])
         left, top, width, height = self.left, self.top, self.width, self.height
-        self.out = [_open(left + width + 16, top + height + 44, title, least=0.8)]
+        self.out = [_open(left + width + 16, top + height + 44, title, least=0.7)]  # all of it on a phone
         for x in np.arange(self.low_x, high_x + steps[0] / 5, steps[0]):
             across = self.at(x, 0)[0]
             self.out.append(f'<line class="grid" x1="{across:.1f}" y1="{top}" x2="{across:.1f}" y2="{top + height}"/>')
