@@ -117,7 +117,7 @@ def test_from_the_draw_over_a_blind_page_to_the_param(make, capsys):
     cards = [card["images"][0] for card in content["cards"]]
     assert set(cards) == set(sample["image_id"])
     assert len(set(cards)) == 40
-    assert {key for card in content["cards"] for key in card} == {"images", "answers"}
+    assert {key for card in content["cards"] for key in card} == {"images", "answers", "questions"}
     right = sample.set_index("image_id")["label"].to_dict()
     wrong = sample.loc[sample["stratum"] == "mislabeled", "image_id"].tolist()
     lines = [
@@ -136,7 +136,7 @@ def test_from_the_draw_over_a_blind_page_to_the_param(make, capsys):
 def test_a_sample_asks_for_a_reader_and_for_nothing_else(make, capsys):
     make(train=10, ranked=5)
     assert app(["review", "--sample", "40"], standalone_mode=False) == 2
-    assert "--sample is of readers: say whom to ask, --reader NAME" in capsys.readouterr().err
+    assert "say whom to ask, --reader NAME, beside --sample" in capsys.readouterr().err
     assert app(["review", "--sample", "40", "--reader", "Anna", "--limit", "5"], standalone_mode=False) == 2
-    assert "--sample says what is asked; leave out --limit" in capsys.readouterr().err
+    assert "--sample says what is asked: leave --limit out" in capsys.readouterr().err
     assert not paths.SAMPLE.exists()

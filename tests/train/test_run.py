@@ -227,10 +227,13 @@ def test_no_epochs_at_all_are_an_error(clinic, tmp_path):
         clinic.train(tmp_path, clinic.params(frozen_epochs=0, finetune_epochs=0))
 
 
-@pytest.mark.parametrize("at_once", [4, 2] if "DERMLAB_KILLS" in os.environ else [2])
-def test_two_processes_train_the_model_that_one_trains(clinic, tmp_path, at_once):
-    """torchrun on gloo; each process takes half of every batch, or a quarter in each of two passes. Batch norms and weighted draws are
-    included, dropout is not: its masks are each process's own."""
+@pytest.mark.parametrize(
+    ("which", "at_once"), [("clinic", 4), ("clinic", 2), ("clinic_of_vit", 2)] if "DERMLAB_KILLS" in os.environ else [("clinic", 2)]
+)
+def test_two_processes_train_the_model_that_one_trains(request, tmp_path, which, at_once):
+    """torchrun on gloo; each process takes half of every batch, or a quarter in each of two passes. Batch norms, weighted draws and
+    adapters are included, dropout is not: its masks are each process's own."""
+    clinic = request.getfixturevalue(which)
     weights = np.where(clinic.manifest["label"] == "red", 0.5, 2.0)
     write_table(tmp_path / "manifest.parquet", clinic.manifest.assign(weight=weights), MANIFEST)
     script = tmp_path / "script.py"
@@ -243,7 +246,7 @@ setup = importlib.util.module_from_spec(spec); spec.loader.exec_module(setup)
 from dermlab.train import phases
 from dermlab.train import run as training
 phases.fit_to_memory = lambda *_: {at_once}
-clinic = setup.Clinic(pathlib.Path({str(clinic.folder)!r}), None)
+clinic = setup.{type(clinic).__name__}(pathlib.Path({str(clinic.folder)!r}), None, {clinic.embeddings!r})
 into = pathlib.Path({str(tmp_path)!r})
 metrics = clinic.train(into, clinic.params(dropout=0.0), into / "manifest.parquet")
 if metrics: print("METRICS", json.dumps(metrics))

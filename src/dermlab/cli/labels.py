@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dermlab.cli.app import verbs_of
-from dermlab.cli.options import Merge, PageOut, Pixels, Reviewer
+from dermlab.cli.options import Merge, PageOut, Pixels, Reviewer, leave_out, said
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
 from dermlab.run.progress import say
@@ -55,9 +55,10 @@ def review(
     from dermlab.review.queue import read_queue
     from dermlab.review.record import conclude_anew
 
-    said = paths.REVIEWS if reader or merge or conclude else paths.RELABELS
-    if missing := lines_only_in_commit(said):
-        say(f"review: {said} lacks {missing} lines of the last commit; `git checkout {said}` brings them back")
+    _check_together("--merge" if merge else "--conclude" if conclude else "", reader or [])
+    grown = paths.REVIEWS if reader or merge or conclude else paths.RELABELS
+    if missing := lines_only_in_commit(grown):
+        say(f"review: {grown} lacks {missing} lines of the last commit; `git checkout {grown}` brings them back")
     if merge:
         _merge(merge)
         return
@@ -65,13 +66,8 @@ def review(
         _conclude(conclude_anew(read_rows(), read_classes()))
         return
     if reader:
-        if sample and (adjudicate or limit):
-            raise typer.BadParameter(f"--sample says what is asked; leave out --{'adjudicate' if adjudicate else 'limit'}")
         _ask(reader, limit, out, pixels, overlap, adjudicate, blind, sample)
         return
-    if blind or adjudicate or sample:
-        option = "blind" if blind else "adjudicate" if adjudicate else "sample"
-        raise typer.BadParameter(f"--{option} is of readers: say whom to ask, --reader NAME")
     queue = read_queue(limit)
     if not queue.cards:
         say(f"review: nothing to review; {queue.reviewed} doubtful labels are settled in {paths.RELABELS}")
@@ -83,6 +79,22 @@ def review(
     if larger.said:
         say(f"      {larger.said}")
     say(f"Page: {out.resolve()}")
+
+
+def _check_together(alone: str, readers: list[str]) -> None:
+    """That no option is there that would change nothing. alone: one that asks nobody. Raises BadParameter."""
+    from dermlab.data.readers import same_person
+
+    given = said()
+    if alone:
+        leave_out(given - {alone}, f"{alone} goes by itself")
+    elif not readers and (theirs := sorted(given & {"--adjudicate", "--blind", "--overlap", "--sample"})):
+        raise typer.BadParameter(f"say whom to ask, --reader NAME, beside {' and '.join(theirs)}")
+    elif readers:
+        leave_out(given & {"--reviewer"}, "--reader says who reads")
+        leave_out(given & {"--adjudicate", "--limit"} if "--sample" in given else set(), "--sample says what is asked")
+        leave_out(given & {"--blind"} if "--adjudicate" in given else set(), "--adjudicate shows what readers said")
+        leave_out(given & {"--overlap"} if len(set(map(same_person, readers))) < 2 else set(), "one reader shares his page with nobody")
 
 
 def _ask(
@@ -134,7 +146,7 @@ def _conclude(merged: "Merged") -> None:
     """Says what was merged and concluded, and writes the page of agreement."""
     from dermlab.data.classes import read_classes
     from dermlab.data.ledger import read_ledger
-    from dermlab.data.reviews import read_readers
+    from dermlab.data.readers import read_readers
     from dermlab.data.rows import read_rows
     from dermlab.review.agreement import agreement
     from dermlab.review.agreement_page import write_agreement
@@ -162,7 +174,7 @@ def _conclude(merged: "Merged") -> None:
     flags = flags_if_there()
     if flags is not None and (without := len(set(merged.record.answers["image_id"]) - set(flags["image_id"]))):
         say(f"      {without} of the photos answered have no flags, and are left out where flags are asked (`dvc repro flag`)")
-    agreed = agreement(merged.record.answers, read_rows(), flags, read_classes(), read_readers())
+    agreed = agreement(merged.record.answers, read_rows(), flags, read_classes(), read_readers().numbers)
     write_agreement(paths.AGREEMENT, agreed, found, rule, len(merged.record.set_aside))
     say(f"Page: {paths.AGREEMENT.resolve()}")
     if (sample := read_sample()) is not None:
@@ -189,6 +201,7 @@ def pairs(
     from dermlab.review.pairs import merge_pairs, read_pairs, write_pairs
 
     if merge is not None:
+        leave_out(said() - {"--merge"}, "--merge goes by itself")
         added, there = merge_pairs(merge)
         say(f"pairs: {added} added to {paths.NOT_COPIES}, {there} already there")
         say(f"Next: commit {paths.NOT_COPIES}, then run again what stopped; `flag` tells these photos apart from now on")

@@ -10,7 +10,8 @@ from dermlab.data.classes import Classes, read_classes
 from dermlab.data.ledger import read_ledger
 from dermlab.data.lines import READERS
 from dermlab.data.questionnaire import read_questionnaire
-from dermlab.data.reviews import ADJUDICATION, Record, number_of, read_record
+from dermlab.data.readers import number_of, read_readers
+from dermlab.data.reviews import ADJUDICATION, Record, read_record
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
 from dermlab.review.ask import SETTLED, certainty, next_to_ask
@@ -43,6 +44,8 @@ def write_sheets(
     check_fresh(flags, rows)
     record, ledger = read_record(rows, classes), read_ledger(paths.RELABELS, rows, classes)
     numbers = number_of(readers)
+    known = read_readers()
+    reviewers = {number: known.called(name) for name, number in numbers.items()}
     cases = Cases.of(rows)
     by_name = answered_by(record.answers, cases)
     seen = {number: by_name.get(name, set()) for name, number in numbers.items()}
@@ -61,7 +64,7 @@ def write_sheets(
         images = [image for card in dict.fromkeys(sheet.cards) for image in cases.images[card]]
         larger = originals(images, pixels)
         path = out.with_name(f"{out.stem}-reader-{sheet.reader}{out.suffix}")
-        write_sheet(path, sheet, mode, cases, rows, flags, said, classes, questions, shards, pixels, larger.jpegs)
+        write_sheet(path, sheet, reviewers[sheet.reader], mode, cases, rows, flags, said, classes, questions, shards, pixels, larger.jpegs)
         written.append(Written(sheet, len(images), path, larger.said))
     return written
 

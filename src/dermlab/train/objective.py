@@ -22,4 +22,8 @@ class Objective:
         return torch.where((draws < self.params.question_dropout)[:, None], self.blank, answers)
 
     def __call__(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return self.of_rows(logits, targets).mean()
+
+    def of_rows(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The loss of each row, float32 [B]."""
         return self.loss(logits, targets, self.counts, self.params)
