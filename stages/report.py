@@ -1,7 +1,7 @@
 """report: one page a person can read, as HTML and as Markdown, and the model card.
 
 Reads   data/catalog.parquet, data/images.parquet, data/shards/, data/quarantine.parquet, data/truth.parquet, data/flags.parquet,
-        data/manifest.parquet, data/predictions.parquet, and the metrics of the stages before
+        data/manifest.parquet, data/learnt.parquet, data/predictions.parquet, and the metrics of the stages before
 Writes  data/report.html, data/report.md, models/model/README.md, metrics/report.json
 Run     dvc repro report        (experiments side by side: dermlab compare BASELINE OTHER)
 """

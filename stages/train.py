@@ -2,7 +2,7 @@
 
 Reads   data/manifest.parquet, data/catalog.parquet, data/images.parquet, data/shards/, data/embeddings/, data/source/ (classes,
         questionnaire)
-Writes  models/model/, metrics/train.json, metrics/train/ (curves)
+Writes  models/model/, data/validation/, data/learnt.parquet, metrics/train.json, metrics/train/ (curves)
 Run     dvc repro train        (on every GPU there is, or on machine.gpus of them; tiny: -S train.frozen_epochs=1
         -S train.finetune_epochs=0)
 """

@@ -38,6 +38,7 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
             "suggested": "psoriasis",
             "suggested_prob": 0.5,
             "label_issue": np.arange(len(train)) % 5 == 0,
+            "issue": "none",
             "quality": 0.5,
             "leak": train["image_id"] == LEAK,
             "duplicate_of": train["image_id"].map({**COPY, LEAK: "test-eczema-000"}),

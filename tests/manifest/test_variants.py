@@ -25,8 +25,8 @@ NO_LEDGER = pd.DataFrame(columns=list(HEADER))
 
 
 def clinic(sizes: dict[str, int] = SIZES, flagged: float = 0.3) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Catalog and flags: `sizes` training rows of each class, the first share of them flagged, each of quality number / 1000 and a
-    suggestion half as likely as what is left; a fifth as many in val, test. Of every tenth row a third of
+    """Catalog and flags: `sizes` training rows of each class, the first share of them flagged and as many more hard, each of
+    quality number / 1000 and a suggestion half as likely as what is left; a fifth as many in val, test. Of every tenth row a third of
     the raters says the look-alike."""
     rows = []
     for split, part in (("train", 1), ("val", 5), ("test", 5)):
@@ -46,6 +46,7 @@ def clinic(sizes: dict[str, int] = SIZES, flagged: float = 0.3) -> tuple[pd.Data
             "suggested": train["label"].map(LOOK_ALIKE),
             "suggested_prob": (1 - number / 1000) / 2,
             "label_issue": number < train["label"].map(sizes) * flagged,
+            "issue": np.where(number < train["label"].map(sizes) * 2 * flagged, "hard", "none"),
             "quality": number / 1000,
             "leak": False,
         }
@@ -101,6 +102,20 @@ def test_without_the_guard_every_flagged_row_goes():
     assert (left["eczema"], left["psoriasis"], left["scabies"]) == (280, 70, 36)
     assert numbers["saved_by_guard"] == {}
     assert numbers["dropped"] == 120 + 30 + 16 + 27
+
+
+def test_agreed_drops_what_the_classifier_contradicts_down_to_the_floor_of_a_class_the_lowest_quality_first():
+    manifest, numbers = build("agreed")
+    left = train_counts(manifest)
+    assert (left["eczema"], left["psoriasis"], left["scabies"]) == (160, 50, 50)  # contradicted: 240, 60 and 32 rows
+    assert numbers["saved_by_guard"] == {"other": 14, "psoriasis": 10, "scabies": 30}
+    assert numbers["dropped_per_class"] == {"eczema": 240, "other": 40, "psoriasis": 50, "scabies": 2}
+    kept = set(manifest["image_id"])
+    assert not {f"train-psoriasis-{i:05d}" for i in range(50)} & kept
+    assert {f"train-psoriasis-{i:05d}" for i in range(50, 100)} <= kept
+    decided = ledger(("train-eczema-00000", "eczema", "eczema"))
+    assert "train-eczema-00000" in set(build("agreed+relabeled", decided=decided)[0]["image_id"])
+    assert train_counts(build("agreed", UNGUARDED)[0])["scabies"] == 20
 
 
 def test_cleaning_never_empties_a_class():
@@ -326,7 +341,7 @@ def test_every_name_that_params_know_has_its_rule():
 def test_where_nothing_is_flagged_every_variant_keeps_every_row(variant, params):
     """As on photos whose labels nothing doubts: no rule may stumble over a table without rows."""
     catalog, flags = clinic()
-    certain = flags.assign(label_issue=False, suggested_prob=0.0)
+    certain = flags.assign(label_issue=False, issue="none", suggested_prob=0.0)
     manifest, _ = build(variant, params, tables=(catalog, certain))
     plain, _ = build("baseline", params, tables=(catalog, certain))
     assert train_counts(manifest) == train_counts(plain)

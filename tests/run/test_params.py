@@ -27,10 +27,11 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
         (
             "variant: baseline",
             "variant: baseline+cleand",
-            "did you mean cleaned.*Valid: baseline, relabeled, cleaned, distributed, softened, rebalanced",
+            "did you mean cleaned.*Valid: baseline, relabeled, cleaned, agreed, distributed, softened, rebalanced",
         ),
         ("variant: baseline", "variant: cleaned+cleaned", "twice"),
         ("variant: baseline", "variant: baseline+cleaned", "`baseline` changes nothing and joins with nothing"),
+        ("variant: baseline", "variant: agreed+cleaned", "`agreed` drops what `cleaned` does and more"),
         ("seed: 17", "seed: true", "seed: true is not valid. Valid: a whole number"),
         ("seed: 17", "seed: 1000.0", "seed: 1000.0 is not valid. Valid: a whole number, such as 1000"),
         ("  head_lr: 0.001", "  head_lr: .inf", "train.head_lr: inf is not valid"),

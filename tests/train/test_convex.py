@@ -64,16 +64,35 @@ def test_no_step_makes_the_expected_loss_and_its_penalty_less(clinic, loss):
     features, answers, targets = (torch.from_numpy(of).double() for of in (train.features, train.answers, train.targets))
     units = [head.questions(of.float()).double().detach() for of in (answers, objective.blank.expand(len(train), -1))]
     seen = [(features - head.standardise.running_mean) / (head.standardise.running_var + head.standardise.eps).sqrt(), units[0]]
-    spread = torch.cat([of.std(0, unbiased=False) for of in seen])
-    spread[spread < 1e-4] = 1
+    spread = torch.cat([seen[0].std(0, unbiased=False), torch.ones(64)])  # the units' scale is that of standardised answers
     weight, bias = head.linear.weight.detach().double().requires_grad_(), head.linear.bias.detach().double().requires_grad_()
     total = (l2 / 2 * (weight * spread) ** 2).sum()
     for share, of in zip((0.7, 0.3), units, strict=True):
         rows = objective.of_rows(torch.cat([seen[0], of], dim=1) @ weight.T + bias, targets)
         total = total + (share * torch.from_numpy(train.weights / train.weights.mean()) * rows).sum()
-    gradients = torch.autograd.grad(total / len(train), [weight, bias])
-    assert max(gradient.abs().max() for gradient in gradients) < 1e-4
+    of_weight, of_bias = torch.autograd.grad(total / len(train), [weight, bias])
+    assert max(of_weight[:, : WIDTH + UNITS].abs().max(), of_bias.abs().max()) < 1e-4
+    assert (head.linear.weight[:, WIDTH + UNITS :] == 0).all()
     assert (head.linear.weight.abs() > 0.01).any()
+
+
+def test_the_questionnaires_layer_hands_the_answers_on():
+    torch.manual_seed(0)
+    answers, blank = torch.randn(200, 80) @ torch.randn(80, 80), torch.zeros(80)
+    answers[:, 7] = 3
+    for width, left in ((50, 14), (80, 0)):
+        layer = torch.nn.Linear(width, 64)
+        drawn = layer.weight[64 - left :].clone()
+        with torch.no_grad():
+            used = convex.hand_answers_on(layer, answers[:, :width], blank[:width])
+            units = torch.relu(layer(answers[:, :width]))[:, :used]
+        assert used == 64 - left
+        assert torch.equal(layer.weight[used:], drawn)
+        given = torch.cat([units, torch.ones(200, 1)], dim=1).double()
+        fitted = given @ torch.linalg.lstsq(given, answers[:, :width].double(), driver="gelsd").solution
+        unexplained = ((answers[:, :width] - fitted) ** 2).sum() / ((answers[:, :width] - answers[:, :width].mean(0)) ** 2).sum()
+        assert unexplained < (1e-8 if width == 50 else 0.05)
+        assert (layer(blank[None, :width]) >= -1e-4)[:, :used].all()
 
 
 def test_the_penalty_of_the_least_validation_loss_is_chosen(clinic, monkeypatch):

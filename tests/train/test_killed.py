@@ -61,8 +61,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(clinic, finished, tmp
 
 @pytest.mark.parametrize(("step", "number", "ema"), STOPS if "DERMLAB_KILLS" in os.environ else [STOPS[5], STOPS[-4]])
 def test_a_run_told_to_stop_within_an_epoch_goes_on_from_that_step(clinic, tmp_path, monkeypatch, step, number, ema):
-    """Five steps an epoch, three epochs of the head and two end to end: the signal comes in step `step` of 25."""
-    params, done = clinic.params(ema=ema), []
+    """Five steps an epoch, three epochs of the head and two end to end: the signal comes in step `step` of 25. The runs with an average of
+    the weights have a loss that remembers the rows."""
+    params, done = clinic.params(ema=ema).model_copy(update={"loss": "elr" if ema else "ce"}), []
     whole = clinic.train(tmp_path / "whole", params)
     original = loop._update
 

@@ -8,13 +8,16 @@ import torch.nn.functional as F
 from torch import tensor
 
 from dermlab.train import params as knobs
-from dermlab.train.losses import LOSSES
+from dermlab.train.losses import LOSSES, EarlyLearning
 
 COUNTS = tensor([90, 9, 1])
 
 
+KNOBS = {"label_smoothing": 0.0, "focal_gamma": 2.0, "logit_tau": 1.0, "gce_q": 0.5, "elr_lambda": 3.0, "elr_beta": 0.75}
+
+
 def params(**changed) -> SimpleNamespace:
-    return SimpleNamespace(**({"label_smoothing": 0.0, "focal_gamma": 2.0, "logit_tau": 1.0} | changed))
+    return SimpleNamespace(**(KNOBS | changed))
 
 
 def one_hot(labels) -> torch.Tensor:
@@ -80,6 +83,50 @@ def test_logit_adjustment_interpolates_from_cross_entropy_to_balanced_softmax():
     assert loss("logit_adjusted", QUARTER, [1], logit_tau=0.5) == pytest.approx(-math.log(half[1] / sum(half)), rel=1e-5)
 
 
+def test_generalised_cross_entropy_runs_from_cross_entropy_to_the_mean_absolute_error():
+    assert loss("gce", QUARTER, [1], gce_q=1e-4) == pytest.approx(loss("ce", QUARTER, [1]), rel=1e-3)
+    assert loss("gce", QUARTER, [1], gce_q=1.0) == pytest.approx(1 / 2)
+    smoothed = 2 * (0.9 * (1 - 0.25**0.5) + 0.1 * (1 - 0.5**0.5))  # two classes of 1/4 have 0.8 and 0.1
+    assert loss("gce", QUARTER, [0], label_smoothing=0.3) == pytest.approx(smoothed)
+
+
+def test_early_learning_holds_a_row_to_the_average_of_what_was_predicted_of_it():
+    """Rows 2 and 0 of three. Row 2 was predicted as half of class 1 before, row 0 never."""
+    early = EarlyLearning(tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.25, 0.5, 0.25]]), params())
+    logits, rows = tensor(QUARTER * 2, requires_grad=True), tensor([2, 0])
+    first, never = (3 / 8, 1 / 4 * 3 / 8)  # <m, p> of m = p, and of a quarter of p
+    value = early(logits, rows)
+    assert value.item() == pytest.approx(3 * (math.log(1 - first) + math.log(1 - never)) / 2)
+    value.backward()
+    # of one row of `first`: the average is no function of the logits, so d/dz_k = -3 p_k (m_k - <m, p>) / (1 - <m, p>)
+    torch.testing.assert_close(logits.grad[0], tensor([-3 * p * (p - first) / (1 - first) / 2 for p in (1 / 4, 1 / 2, 1 / 4)]))
+    before = early.means.clone()
+    early(logits, rows)
+    assert torch.equal(early.means, before)  # a pass of a batch does not change what the next one sees
+    early.remember(logits.detach(), rows)
+    torch.testing.assert_close(early.means, tensor([[1 / 16, 1 / 8, 1 / 16], [1.0, 0.0, 0.0], [0.25, 0.5, 0.25]]))
+
+
+def test_a_row_drawn_twice_in_a_step_is_remembered_by_the_mean_in_whatever_order():
+    other = [[math.log(2.0), 0.0, math.log(5.0)]]  # softmax: 2/8, 1/8, 5/8
+    after = []
+    for logits in (QUARTER + other, other + QUARTER):
+        early = EarlyLearning(torch.zeros(1, 3), params(elr_beta=0.0))
+        early.remember(tensor(logits), tensor([0, 0]))
+        after.append(early.means)
+    torch.testing.assert_close(after[0], tensor([[1 / 4, 5 / 16, 7 / 16]]))
+    torch.testing.assert_close(*after)
+
+
+def test_early_learning_of_what_is_certain_has_a_finite_gradient():
+    logits = tensor([[300.0, -300.0, 0.0]], dtype=torch.bfloat16, requires_grad=True)
+    value = EarlyLearning(one_hot([0]), params(elr_beta=0.99))(logits, tensor([0]))
+    value.backward()
+    assert value.dtype == torch.float32
+    assert math.isfinite(value.item())
+    assert torch.isfinite(logits.grad).all()
+
+
 # Of the logits QUARTER with label 0, counts 90, 9 and 1. A loss without its line here fails.
 CLOSED_FORM = {
     "ce": math.log(4),
@@ -87,6 +134,8 @@ CLOSED_FORM = {
     "bce": math.log(2) + math.log(3) + math.log(2),  # sigmoids 1/2, 2/3, 1/2
     "balanced_softmax": -math.log(90 / (90 + 2 * 9 + 1)),
     "logit_adjusted": -math.log(90 / (90 + 2 * 9 + 1)),
+    "gce": 2 * (1 - 1 / 2),  # q = 1/2
+    "elr": math.log(4),  # and what `EarlyLearning` adds
 }
 
 
@@ -117,7 +166,8 @@ def test_extreme_logits_in_bfloat16_give_finite_float32_losses_and_gradients(nam
 @pytest.mark.parametrize("name", LOSSES)
 def test_smoothing_makes_certainty_costly(name):
     certain = [[40.0, -40.0, -40.0]]
-    assert loss(name, certain, [0], label_smoothing=0.1) > loss(name, certain, [0]) + 1
+    cost = 0.1 * 2 / 3 / KNOBS["gce_q"] - 1e-6 if name == "gce" else 1  # it is bounded
+    assert loss(name, certain, [0], label_smoothing=0.1) > loss(name, certain, [0]) + cost
 
 
 def test_a_batch_is_the_mean_of_its_rows():

@@ -13,7 +13,7 @@ from trained_files import files_of
 
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
-from dermlab.data.tables import MANIFEST, write_table
+from dermlab.data.tables import LEARNT, MANIFEST, read_table, write_table
 from dermlab.evaluate.outputs import predict_logits
 from dermlab.model.network import load_network
 from dermlab.run.errors import ContractError, DermlabError, ParamsError
@@ -53,10 +53,11 @@ def test_equal_seeds_leave_equal_bytes_and_other_seeds_others(clinic, finished, 
 
 
 def test_a_batch_in_several_passes_teaches_what_the_batch_teaches(clinic, tmp_path, monkeypatch):
-    params = clinic.params(dropout=0.0)
+    params = clinic.params(dropout=0.0).model_copy(update={"loss": "elr"})
     whole = clinic.train(tmp_path / "whole", params)
     monkeypatch.setattr(phases, "fit_to_memory", lambda *_: 2)
     assert clinic.train(tmp_path / "passes", params) == pytest.approx(whole, abs=1e-4)
+    assert losses_of(tmp_path / "passes") == pytest.approx(losses_of(tmp_path / "whole"), abs=1e-3)
 
 
 def test_an_average_of_the_weights_is_what_is_judged_and_kept(clinic, finished, tmp_path):
@@ -114,6 +115,22 @@ def test_a_checkpoint_that_cannot_be_read_is_left_aside(clinic, finished, tmp_pa
     (folder / "state.pt").write_bytes(b"half a file")
     assert clinic.train(tmp_path, params) == finished[1]
     assert "cannot be read" in capsys.readouterr().out
+
+
+def test_what_was_predicted_of_each_training_row_is_told_by_epoch(clinic, finished):
+    learnt = read_table(finished[0] / "data" / "learnt.parquet", LEARNT)
+    epochs = ["frozen_1", "frozen_2", "frozen_3", "finetune_1", "finetune_2"]
+    assert learnt.columns.tolist() == ["image_id", *epochs]
+    labels = clinic.manifest.set_index("image_id").loc[learnt["image_id"], "label"].to_numpy()
+    assert clinic.manifest.loc[clinic.manifest["split"] == "train", "image_id"].tolist() == learnt["image_id"].tolist()
+    assert learnt[epochs].notna().sum().tolist() == [40] * 5  # five batches of eight; one row of 41 is not drawn
+    right = [(learnt[epoch] == labels).sum() / 40 for epoch in epochs]
+    assert right[0] < 0.8 < right[2]
+
+
+def losses_of(folder: Path) -> list[float]:
+    """Of every epoch of both phases, the best and the others."""
+    return pd.read_csv(folder / "curves" / "plots" / "metrics" / "train_loss.tsv", sep="\t")["train_loss"].tolist()
 
 
 def test_curves_hold_steps_and_values_and_no_times(finished):
@@ -231,8 +248,8 @@ def test_no_epochs_at_all_are_an_error(clinic, tmp_path):
     ("which", "at_once"), [("clinic", 4), ("clinic", 2), ("clinic_of_vit", 2)] if "DERMLAB_KILLS" in os.environ else [("clinic", 2)]
 )
 def test_two_processes_train_the_model_that_one_trains(request, tmp_path, which, at_once):
-    """torchrun on gloo; each process takes half of every batch, or a quarter in each of two passes. Batch norms, weighted draws and
-    adapters are included, dropout is not: its masks are each process's own."""
+    """torchrun on gloo; each process takes half of every batch, or a quarter in each of two passes. Batch norms, weighted draws,
+    adapters and what a loss remembers of the rows are included, dropout is not: its masks are each process's own."""
     clinic = request.getfixturevalue(which)
     weights = np.where(clinic.manifest["label"] == "red", 0.5, 2.0)
     write_table(tmp_path / "manifest.parquet", clinic.manifest.assign(weight=weights), MANIFEST)
@@ -248,7 +265,8 @@ from dermlab.train import run as training
 phases.fit_to_memory = lambda *_: {at_once}
 clinic = setup.{type(clinic).__name__}(pathlib.Path({str(clinic.folder)!r}), None, {clinic.embeddings!r})
 into = pathlib.Path({str(tmp_path)!r})
-metrics = clinic.train(into, clinic.params(dropout=0.0), into / "manifest.parquet")
+params = clinic.params(dropout=0.0).model_copy(update={{"loss": "elr"}})
+metrics = clinic.train(into, params, into / "manifest.parquet")
 if metrics: print("METRICS", json.dumps(metrics))
 """
     )
@@ -257,8 +275,13 @@ if metrics: print("METRICS", json.dumps(metrics))
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("METRICS") == 1
     together = json.loads(done.stdout.split("METRICS")[1])
-    alone = clinic.train(tmp_path / "alone", clinic.params(dropout=0.0), tmp_path / "manifest.parquet")
+    params = clinic.params(dropout=0.0).model_copy(update={"loss": "elr"})
+    alone = clinic.train(tmp_path / "alone", params, tmp_path / "manifest.parquet")
     assert together == pytest.approx(alone, abs=1e-3)
+    assert losses_of(tmp_path) == pytest.approx(losses_of(tmp_path / "alone"), abs=2e-3)
+    learnt = [read_table(folder / "data" / "learnt.parquet", LEARNT) for folder in (tmp_path, tmp_path / "alone")]
+    assert (learnt[0].isna() == learnt[1].isna()).all(axis=None)
+    assert (learnt[0] == learnt[1]).mean(axis=None) == pytest.approx((~learnt[0].isna()).mean(axis=None), abs=0.02)
     rows = read_rows(clinic.folder / "catalog.parquet", clinic.folder / "images.parquet")
     logits = [
         predict_logits(load_network(folder / "model"), rows, Shards(clinic.folder / "shards")) for folder in (tmp_path, tmp_path / "alone")

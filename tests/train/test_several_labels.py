@@ -76,6 +76,8 @@ BY_LABEL = {
     "bce": lambda logits, targets, prior: F.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(1).mean(),
     "balanced_softmax": lambda logits, targets, prior: -(targets * F.log_softmax(logits + prior, dim=1)).sum(1).mean(),
     "logit_adjusted": lambda logits, targets, prior: -(targets * F.log_softmax(logits + 1.0 * prior, dim=1)).sum(1).mean(),
+    "gce": lambda logits, targets, prior: -(targets * torch.expm1(0.7 * F.log_softmax(logits, dim=1))).sum(1).mean() / 0.7,
+    "elr": lambda logits, targets, prior: -(targets * F.log_softmax(logits, dim=1)).sum(1).mean(),
 }
 
 

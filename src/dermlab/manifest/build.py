@@ -84,7 +84,7 @@ def build_manifest(
 
 def _with_flags(train: pd.DataFrame, flags: pd.DataFrame) -> pd.DataFrame:
     """The training rows with what the rules ask of the flags. Flags made from another catalog are an error, not a silent gap."""
-    asked = ["image_id", "given", "suggested", "suggested_prob", "label_issue", "quality", "leak"]
+    asked = ["image_id", "given", "suggested", "suggested_prob", "issue", "label_issue", "quality", "leak"]
     joined = train.merge(flags[asked], on="image_id", how="left")
     stale = np.flatnonzero((joined["given"] != joined["label"]).to_numpy())
     if len(stale) or len(flags) != len(train):

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from dermlab.run.params import Block, Count, Share, StageParams, nearest
 
-VARIANTS = ("baseline", "relabeled", "cleaned", "distributed", "softened", "rebalanced")  # their rules stand in `variants`
+VARIANTS = ("baseline", "relabeled", "cleaned", "agreed", "distributed", "softened", "rebalanced")  # their rules stand in `variants`
 
 
 class ManifestParams(Block):
@@ -18,7 +18,7 @@ class ManifestParams(Block):
     guard: bool
     """`off` is the naive rule: every flagged row is dropped, every doubtful one softened, rare class or not."""
     max_drop: Share
-    """With the guard: the share of a class that cleaning may drop, or softening give away."""
+    """With the guard: the share of a class that `cleaned` may drop, or `softened` give away. `agreed` drops as many as are contradicted."""
     min_count: Count
     """With the guard: no row is dropped from a class this small."""
     rebalance: Literal["sqrt", "effective", "balanced"]
@@ -56,9 +56,10 @@ class ManifestParams(Block):
 
 class Params(StageParams):
     variant: str
-    """What is done to the training rows: `baseline`, nothing; `cleaned` drops flagged ones, under a guard; `relabeled` applies the ledger;
-    `distributed` trains each towards what all of its raters said; `softened` trains a doubtful row towards the given and the suggested
-    label; `rebalanced` draws rare classes more often. Joined by `+`."""
+    """What is done to the training rows: `baseline`, nothing; `cleaned` drops flagged ones, under a guard; `agreed` drops all that the
+    flags' classifier contradicts, whatever its evidence; `relabeled` applies the ledger; `distributed` trains each towards what all of its
+    raters said; `softened` trains a doubtful row towards the given and the suggested label; `rebalanced` draws rare classes more often.
+    Joined by `+`."""
     seed: Count
     manifest: ManifestParams
 
@@ -77,4 +78,6 @@ class Params(StageParams):
             raise ValueError(f"{value!r} names a variant twice")
         if "baseline" in names and len(names) > 1:
             raise ValueError(f"{value!r}: `baseline` changes nothing and joins with nothing. Leave it out")
+        if {"cleaned", "agreed"} <= set(names):
+            raise ValueError(f"{value!r}: `agreed` drops what `cleaned` does and more. Leave one of them out")
         return value

@@ -67,12 +67,27 @@ def cleaned(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) ->
     that has no more. Dropping what a classifier finds hard starves the rare classes first. Raises ContractError where the guard
     is off and a class would be left without a row.
     """
-    flagged = rows["label_issue"] & ~rows["reviewed"]
+    return _dropped(rows, rows["label_issue"], lambda n: min(int(n * params.max_drop + 1e-9), n - params.min_count), params.guard)
+
+
+def agreed(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Trained on where a classifier on frozen features, out-of-fold, agrees with the label: rows that are `mislabeled` or `hard` are
+    dropped. A network that is fine-tuned learns wrong labels by heart, and such a classifier hardly any (Yu et al. 2024, CUFIT, section 3).
+
+    The guard: of each class min_count rows stay, those of the highest quality. `max_drop` has no say: where 40 % of the labels are wrong
+    as many have to go. Raises ContractError as `cleaned` does.
+    """
+    return _dropped(rows, rows["label_issue"] | (rows["issue"] == "hard"), lambda n: n - params.min_count, params.guard)
+
+
+def _dropped(rows: pd.DataFrame, doubted: pd.Series, most: Callable[[int], int], guard: bool) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Without the `doubted` rows, but for reviewed ones. `most`: with the guard, of how many rows of a class so many may go, the lowest
+    quality first; below 0 none."""
     sizes = rows["label"].value_counts().sort_index()
-    asked = rows[flagged].sort_values(["quality", "image_id"])
+    asked = rows[doubted & ~rows["reviewed"]].sort_values(["quality", "image_id"])
     place = asked.groupby("label").cumcount()
-    if params.guard:
-        allowed = sizes.map(lambda n: max(0, min(int(n * params.max_drop + 1e-9), int(n) - params.min_count)))
+    if guard:
+        allowed = sizes.map(lambda n: max(0, most(int(n))))
         drop = asked.index[place.to_numpy() < allowed.reindex(asked["label"]).to_numpy()]  # a map of no rows would be of text
     else:
         drop = asked.index
@@ -80,7 +95,7 @@ def cleaned(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) ->
     emptied = sorted(set(rows["label"]) - set(after["label"]))
     if emptied:
         raise ContractError(
-            f"Cleaning would drop every training row of: {', '.join(emptied)}. A model cannot learn a class without rows: "
+            f"This variant would drop every training row of: {', '.join(emptied)}. A model cannot learn a class without rows: "
             "switch the guard on (-S manifest.guard=on), or relabel the rows in data/relabels.csv instead."
         )
     per_class = asked["label"].value_counts().sort_index()
@@ -158,6 +173,7 @@ VARIANTS: dict[str, Variant] = {
     "baseline": Variant(Phase.ROWS, baseline),
     "relabeled": Variant(Phase.LABELS, relabeled),
     "cleaned": Variant(Phase.ROWS, cleaned),
+    "agreed": Variant(Phase.ROWS, agreed),
     "distributed": Variant(Phase.OPINIONS, distributed),
     "softened": Variant(Phase.TARGETS, softened),
     "rebalanced": Variant(Phase.WEIGHTS, rebalanced),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dermlab.data.classes import OTHER
 from dermlab.data.tables import SPLITS
-from dermlab.report import gaps, groups, sentences, sets
+from dermlab.report import gaps, groups, memorised, sentences, sets
 from dermlab.report.balance import BalancePoint, balance_curve
 from dermlab.report.examples import ConfidentError, Example, confident_errors, examples
 from dermlab.report.inputs import Inputs
@@ -87,6 +87,8 @@ class Report:
     flags: dict[str, Any]
     issues_lead: str
     noise_lead: str
+    memorised: dict[str, Any]  # as `memorised.by_epoch`
+    memorised_lead: str
     truth: dict[str, Any]
     examples: list[Example]
 
@@ -118,6 +120,10 @@ class Report:
         return sets.NOT_PROMISED
 
     @property
+    def memorised_names(self) -> tuple[str, str]:
+        return memorised.names(self.memorised)
+
+    @property
     def cleaned(self) -> list[ClassRow]:
         """The classes from which a row was dropped, or would have been but for the guard."""
         guarded = "cleaned" in self.params.variants
@@ -134,7 +140,7 @@ class Report:
         bounds = {name: {"low": b[0], "high": b[1]} for name, (_, b) in self.headline.items() if b}
         f1 = {row.name: {"low": row.f1_bounds[0], "high": row.f1_bounds[1]} for row in self.classes if row.f1_bounds}
         test = {"images": self.images, "patients": self.patients, "bootstrap": self.params.evaluate.bootstrap}
-        return {**test, "intervals": bounds, "f1_intervals": f1, "truth": self.truth}
+        return {**test, "intervals": bounds, "f1_intervals": f1, "truth": self.truth, "memorised": self.memorised}
 
 
 def contents(inputs: Inputs) -> Report:
@@ -154,6 +160,7 @@ def contents(inputs: Inputs) -> Report:
     names = [row.name for row in classes]
     order = [targets.index(name) for name in names]
     counts = confusion(labels, probs.argmax(axis=1), len(targets))[np.ix_(order, order)]
+    learnt = memorised.by_epoch(inputs.learnt, inputs.flags, inputs.manifest, inputs.truth)
     bins = calibration_bins(labels, probs, params.evaluate.ece_bins)
     return Report(
         params=params,
@@ -202,6 +209,8 @@ def contents(inputs: Inputs) -> Report:
         flags=flag_counts(inputs.flags, rare),
         issues_lead=sentences.issues(inputs.flags),
         noise_lead=sentences.noise(metrics["flag"]),
+        memorised=learnt,
+        memorised_lead=memorised.lead(learnt, (metrics["train"].get("best_phase"), metrics["train"].get("best_epoch"))),
         truth=score_flags(inputs.flags, inputs.truth, inputs.manifest),
         examples=examples(inputs.flags, inputs.rows, inputs.truth, inputs.shards, params.report.examples),
     )
@@ -220,19 +229,22 @@ def settings(params: Params) -> dict[str, str]:
     used = params.model_dump(include={"variant", "loss", "backbone", "seed"})
     for block in ("embed", "flag", "manifest", "train", "calibrate", "evaluate"):
         used |= {f"{block}.{key}": value for key, value in getattr(params, block).model_dump().items()}
-    cleaned, softened, rebalanced = (name in params.variants for name in ("cleaned", "softened", "rebalanced"))
+    cleaned, agreed, softened, rebalanced = (name in params.variants for name in ("cleaned", "agreed", "softened", "rebalanced"))
     needs = {
         "flag.skin_prompts": params.prompts_may_be_used,
         "flag.not_skin_prompts": params.prompts_may_be_used,
         "flag.prompt_templates": params.prompts_may_be_used,
-        "manifest.guard": cleaned or softened,
+        "manifest.guard": cleaned or agreed or softened,
         "manifest.max_drop": (cleaned or softened) and params.manifest.guard,
-        "manifest.min_count": cleaned and params.manifest.guard,
+        "manifest.min_count": (cleaned or agreed) and params.manifest.guard,
         "manifest.rebalance": rebalanced,
         "manifest.beta": rebalanced and params.manifest.rebalance == "effective",
         "manifest.held_out": params.manifest.held_out != "none",
         "train.focal_gamma": params.loss == "focal",
         "train.logit_tau": params.loss == "logit_adjusted",
+        "train.gce_q": params.loss == "gce",
+        "train.elr_lambda": params.loss == "elr",
+        "train.elr_beta": params.loss == "elr",
     }
     return {key: _setting(value) for key, value in used.items() if needs.get(key, True)}
 

@@ -156,6 +156,25 @@ def decision(points: Sequence[Mapping]) -> Markup:
     return _close(plane.out)
 
 
+def epochs(rows: Sequence[Mapping[str, float]], names: tuple[str, str]) -> Markup:
+    """Two shares over the epochs, as `memorised.by_epoch`: `doubted`, called names[0], and `others`, names[1]. A line stands before the
+    first epoch of a phase that is not the first."""
+    xs = [number / 100 for number in range(1, len(rows) + 1)]  # the plane writes hundredths
+    step = 0.01 * -(-len(rows) // 20)
+    plane = _Plane([0, *xs], [0, 1], "epoch", "answered with their label, %", "Answered with their label, by epoch", (step, 0.1))
+    for x, before, row in zip(xs[1:], rows, rows[1:], strict=False):
+        if row["phase"] != before["phase"]:
+            (across, top), (_, bottom) = plane.at(x - 0.005, 1), plane.at(x, 0)
+            plane.out.append(f'<line class="zero" x1="{across:.1f}" y1="{top:.1f}" x2="{across:.1f}" y2="{bottom:.1f}"/>')
+    for part, name, kind in (("doubted", names[0], "miss"), ("others", names[1], "hit")):
+        plane.line([(x, row[part]) for x, row in zip(xs, rows, strict=True)])
+        for x, row in zip(xs, rows, strict=True):
+            plane.dot(x, row[part], kind, 4, f"{name}, epoch {row['epoch']} of phase {row['phase']}: {100 * row[part]:.1f} %")
+        across, down = plane.at(xs[-1], rows[-1][part])
+        plane.out.append(f'<text x="{across - 8:.1f}" y="{down - 9:.1f}" text-anchor="end">{escape(name)}</text>')
+    return _close(plane.out)
+
+
 class _Plane:
     """Two axes of shares, in per cent, with a grid; `out` is the SVG so far."""
 

@@ -56,6 +56,7 @@ class FlagShown(Shown):
 class ManifestShown(Shown):
     guard: bool
     max_drop: float
+    min_count: int
     rebalance: str
     held_out: str
 

@@ -158,7 +158,7 @@ def _environment(html: bool, room: str) -> Environment:
         "calibration_figure": figures.calibration, "interval_figure": figures.interval, "difference_figure": figures.difference,
         "balance_figure": figures.balance, "coverage_figure": figures.coverage, "tier_labels": TIER_LABELS,
         "precision_recall_figure": figures.precision_recall, "no_shares": NO_SHARES,
-        "decision_figure": figures.decision, "glance_figure": figures.glance,
+        "decision_figure": figures.decision, "glance_figure": figures.glance, "epochs_figure": figures.epochs,
     }  # fmt: skip
     return environment
 

@@ -228,7 +228,7 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
         return sum(getattr(training[name], what) for name in names)
 
     dropped, said = total("dropped"), []
-    if "cleaned" in params.variants or dropped:
+    if {"cleaned", "agreed"} & set(params.variants) or dropped:
         said.append(
             f"This variant dropped {dropped:,} of {total('before'):,} training rows of the target classes "
             f"({share(dropped, total('before'))}); of the rare classes {total('dropped', rare):,} of {total('before', rare):,} "
@@ -238,6 +238,9 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
         said.append("This variant dropped no row because of a flag.")
     else:
         said.append("This variant dropped no row because of a flag; the flags below changed nothing.")
+    if "agreed" in params.variants:
+        floor = f", down to {params.manifest.min_count:,} rows of a class" if params.manifest.guard else ""
+        said.append(f"These are the rows whose label the classifier of the flags contradicts{floor}.")
     if "cleaned" in params.variants:
         saved = f"The guard saved {total('kept_flagged'):,} flagged rows, {total('kept_flagged', rare):,} of them of rare classes."
         said.append(saved if params.manifest.guard else "The guard was off.")

@@ -25,6 +25,7 @@ MANIFEST = Path("data/manifest.parquet")
 MODEL = Path("models/model")
 VALIDATION = Path("data/validation")  # what the network makes of the validation split
 MODEL_CARD = MODEL / "README.md"
+LEARNT = Path("data/learnt.parquet")  # what it predicted of each training row in each epoch of its training
 OUTPUTS = Path("data/outputs.safetensors")  # what it makes of the test split, before calibration
 PREDICTIONS = Path("data/predictions.parquet")
 HELD_OUT = Path("data/held-out.parquet")

@@ -9,6 +9,7 @@ from torch import nn
 
 from dermlab.model.backbones import Backbone
 from dermlab.model.runtime import seed_everything
+from dermlab.model.torchvision_shim import declare_missing_operators
 from dermlab.run.errors import ParamsError
 from dermlab.run.progress import say
 from dermlab.train.params import Params
@@ -35,6 +36,7 @@ def add_adapters(backbone: Backbone, blocks: int, rank: int, alpha: float, image
     targets = _called_layers(backbone, names, image_size)
     if not targets:
         raise ParamsError(f"train.adapt: lora needs linear layers, and the blocks of {backbone.name} have none. Take `full`, or a ViT.")
+    declare_missing_operators()
     from peft import LoraConfig, LoraModel
 
     adapted = LoraModel(backbone.trunk, LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets), "default")

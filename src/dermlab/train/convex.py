@@ -26,8 +26,8 @@ def solve_head(head: Head, inputs: Inputs, params: Params, objective: Objective,
     ended, until the loss of the validation rows rises; the head of the least is judged as an epoch is. Raises DermlabError.
 
     What is minimised is what batches are trained on, expected: each row counts by its weight, and twice, as answered and with the
-    questionnaire hidden, in the proportion of `question_dropout`. The questionnaire's layer stays as it was drawn, random units of the
-    answers (Rahimi & Recht 2008), for the problem is convex in the layer behind it alone.
+    questionnaire hidden, in the proportion of `question_dropout`. The problem is convex in the last layer alone: that of the questionnaire
+    hands the answers on.
     """
     if state.epoch or not params.train.frozen_epochs:
         return
@@ -49,7 +49,9 @@ def solve_head(head: Head, inputs: Inputs, params: Params, objective: Objective,
                 break
             least, best, penalty = loss, fitted, l2
         rows.put_into(head, best)
-        train_loss = float(rows.loss(rows.logits(best.weights, best.intercept))[0]) / rows.count
+        of_train = rows.logits(best.weights, best.intercept)
+        train_loss = float(rows.loss(of_train)[0]) / rows.count
+        state.predicted.append(of_train[: rows.count].argmax(1).to(torch.int16).cpu())
         logits = head(features, answers)
     say(f"train: the head by L-BFGS, penalty {penalty:g} on standardised features, validation loss {least:.4f}")
     keeper.log.epoch("frozen", 1, rows.count, time.perf_counter() - started, 0.0)
@@ -72,24 +74,42 @@ def _check_finite(inputs: Inputs) -> None:
             raise DermlabError(f"train: {strange.sum()} rows have features that are no numbers (first: {first}). Run `dvc repro embed`.")
 
 
+def hand_answers_on(layer: torch.nn.Linear, answers: torch.Tensor, blank: torch.Tensor) -> int:
+    """Sets the questionnaire's layer so that, through the ReLU behind it, its first units are linear in the answers. Returns their number.
+
+    They are the principal components of the standardised answers [N, Q], raised until none is below zero for any row, nor for `blank`.
+    Where Q is no more than there are units, they hold all; the units left over stay as they were drawn.
+    """
+    deviation = spread_of(answers)[1].double()
+    directions = torch.linalg.eigh(torch.cov((answers.double() / deviation).T))[1].flip(1)[:, : layer.out_features]
+    weight = directions / deviation[:, None]
+    used = weight.shape[1]
+    layer.weight[:used] = weight.T.float()
+    layer.bias[:used] = -(torch.cat([answers, blank[None]]).double() @ weight).amin(0).float()
+    return used
+
+
 class FusedRows:
     """The head's inputs as a `Design`, and their loss. Logits are of each row as answered and, behind these, where a share of the
     questionnaires is hidden, of each row without; the photos' products are the same and made once."""
 
     def __init__(self, head: Head, train: Rows, params: Params, objective: Objective) -> None:
-        device, hidden = objective.blank.device, params.train.question_dropout if head.questions else 0.0
+        device, answers = objective.blank.device, torch.from_numpy(train.answers).to(objective.blank.device)
+        hidden = params.train.question_dropout if head.questions else 0.0
         self.blocks = FeatureBlocks(train.features, np.arange(len(train)), np.array([0, len(train)]), params.train.precision == "fp32")
         self.photos = Part(self.blocks, [0])
         self.count, self.dtype = self.photos.count, self.photos.dtype
-        views = [torch.from_numpy(train.answers).to(device)]
-        if hidden:
-            views.append(objective.blank.expand_as(views[0]))
-        self.views = [head.questions(answers) if head.questions else answers for answers in views]
-        mean, deviation = spread_of(self.views[0])
-        self.mean, self.deviation = torch.cat([self.photos.mean, mean]), torch.cat([self.photos.deviation, deviation])
+        self.views = [answers]
+        if head.questions:
+            units = hand_answers_on(head.questions[0], answers, objective.blank)
+            seen = [answers, objective.blank.expand_as(answers)] if hidden else [answers]
+            self.views = [head.questions(of)[:, :units] for of in seen]
+        mean = self.views[0].mean(0)
+        self.mean = torch.cat([self.photos.mean, mean])
+        self.deviation = torch.cat([self.photos.deviation, torch.ones_like(mean)])  # the answers' own deviations are in the units
         drawn = torch.from_numpy(train.weights / train.weights.mean()).to(device)
-        self._weights = torch.cat([share * drawn for share in (1 - hidden, hidden)[: len(views)]])
-        self._targets = torch.from_numpy(np.array(train.targets)).to(device).repeat(len(views), 1)
+        self._weights = torch.cat([share * drawn for share in (1 - hidden, hidden)[: len(self.views)]])
+        self._targets = torch.from_numpy(np.array(train.targets)).to(device).repeat(len(self.views), 1)
         self._objective = objective
 
     def loss(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -120,5 +140,6 @@ class FusedRows:
         of_features = weights[:width] / scale[:, None]
         bias = bias + (seen.running_mean.double() - shift) @ of_features
         of_features = of_features * (seen.running_var.double() + seen.eps).sqrt()[:, None]
-        head.linear.weight.copy_(torch.cat([of_features, weights[width:]]).T)
+        head.linear.weight.zero_()  # units that are left over say nothing yet
+        head.linear.weight[:, : len(weights)] = torch.cat([of_features, weights[width:]]).T.float()
         head.linear.bias.copy_(bias)

@@ -19,10 +19,11 @@ from dermlab.train.inputs import Inputs
 from dermlab.train.objective import Objective
 from dermlab.train.params import Params, TrainParams
 from dermlab.train.phases import MAX_GRADIENT, Phase
+from dermlab.train.predicted import none_drawn
 from dermlab.train.schedule import epoch_order, rate_at, set_rate
 from dermlab.train.state import State
 
-LOOKED_AT = 50  # losses are looked at after so many steps, for reading one waits for the GPU
+LOOKED_AT = 50  # losses and predictions are looked at after so many steps, for reading one waits for the GPU
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,14 @@ def run_phase(phase: Phase, inputs: Inputs, objective: Objective, params: Params
     process, world = (phase.accelerator.process_index, phase.accelerator.num_processes) if phase.accelerator else (0, 1)
     mine = slice(process * knobs.batch_size // world, (process + 1) * knobs.batch_size // world)
     average = Average(phase.learner, phase.ema, state.average)
+    objective.share(phase.accelerator)
     for epoch in range(state.epoch, phase.epochs):
         order = epoch_order(train.weights, knobs.batch_size, (params.seed, phase.number, epoch))
         phase.model.train()
         total = torch.tensor(state.losses, device=device)
-        unseen = _Losses(phase.name, epoch, image_ids)
+        if not state.step:
+            state.predicted.append(none_drawn(len(train)))
+        unseen = _Steps(phase.name, epoch, image_ids, state.predicted[-1])
         started, before = time.perf_counter(), state.step
         feed = Feed(phase.batches(epoch, order, state.step))
         with progress(f"{phase.title}, epoch {epoch + 1} of {phase.epochs}", len(order), "rows") as meter, _enough_memory(knobs):
@@ -61,14 +65,16 @@ def run_phase(phase: Phase, inputs: Inputs, objective: Objective, params: Params
                 chosen = torch.from_numpy(positions).to(device)
                 hidden = objective.hide(answers[chosen], torch.from_numpy(hiding).to(device))
                 set_rate(phase.optimizer, rate_at(epoch * steps + step, phase.epochs * steps, knobs.warmup))
-                loss = _update(phase, objective, seen, hidden, targets[chosen])
+                loss, logits = _update(phase, objective, seen, hidden, targets[chosen], chosen)
+                logits, rows = _of_all_processes(phase, logits, chosen)
+                objective.remember(logits, rows)
                 average.update(phase.learner)
                 total += loss
-                unseen.add(step, positions, loss)
+                unseen.add(step, positions, loss, rows, logits.argmax(1))
                 meter.advance(knobs.batch_size, f"waiting {feed.share:.0%}")
                 if keeper.watch.due:
                     unseen.check()
-                    state.pause(step + 1, total.item(), phase.learner, phase.optimizer, average)
+                    state.pause(step + 1, total.item(), phase.learner, phase.optimizer, average, objective)
                     keeper.write()
             unseen.check()
         trained = time.perf_counter() - started
@@ -76,42 +82,55 @@ def run_phase(phase: Phase, inputs: Inputs, objective: Objective, params: Params
         mean = phase.accelerator.reduce(total, "mean") if phase.accelerator else total
         if process == 0:
             keeper.log.epoch(phase.name, epoch + 1, (steps - before) * knobs.batch_size, trained, feed.waited)
-            state.finish_epoch(phase.learner, phase.optimizer, average, mean.item() / steps, logits, features, inputs.val.labels)
+            judged = mean.item() / steps, logits, features, inputs.val.labels
+            state.finish_epoch(phase.learner, phase.optimizer, average, objective, *judged)
             keeper.epoch()
             keeper.write()
         state.step, state.losses = 0, 0.0
 
 
-def _update(phase: Phase, objective: Objective, seen: torch.Tensor, answers: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """One step of the optimiser on one batch, in passes of `phase.at_once` rows where it does not fit. Returns the batch's loss."""
+def _update(
+    phase: Phase, objective: Objective, seen: torch.Tensor, answers: torch.Tensor, targets: torch.Tensor, rows: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One step of the optimiser on one batch, in passes of `phase.at_once` rows where it does not fit. Returns the batch's loss and the
+    logits, [B, K+1], that it came from."""
     phase.optimizer.zero_grad(set_to_none=True)
-    passes = list(zip(*(tensor.split(phase.at_once) for tensor in (seen, answers, targets)), strict=True))
-    total = torch.zeros((), device=targets.device)
-    for number, (images, given, truth) in enumerate(passes, 1):
+    passes = list(zip(*(tensor.split(phase.at_once) for tensor in (seen, answers, targets, rows)), strict=True))
+    total, predicted = torch.zeros((), device=targets.device), []
+    for number, (images, given, truth, which) in enumerate(passes, 1):
         with nullcontext() if number == len(passes) or phase.accelerator is None else phase.accelerator.no_sync(phase.model):
             with phase.around():
                 logits = phase.model(images, given)
-            loss = objective(logits, truth) * (len(truth) / len(targets))
+            loss = objective(logits, truth, which) * (len(truth) / len(targets))
             if phase.accelerator is None:
                 loss.backward()
             else:
                 phase.accelerator.backward(loss)
         total += loss.detach()
+        predicted.append(logits.detach())
     if phase.accelerator is not None:
         phase.accelerator.clip_grad_norm_(phase.model.parameters(), MAX_GRADIENT)
     phase.optimizer.step()
-    return total
+    return total, torch.cat(predicted)
 
 
-class _Losses:
-    """The losses of some steps, looked at together."""
+def _of_all_processes(phase: Phase, *of_mine: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """What is of the rows of this process, [B / processes, ...], of those of the whole batch."""
+    return of_mine if phase.accelerator is None else phase.accelerator.gather(of_mine)
 
-    def __init__(self, phase: str, epoch: int, image_ids: np.ndarray) -> None:
-        self.where, self.image_ids = f"{phase} epoch {epoch + 1}", image_ids
+
+class _Steps:
+    """Losses and predictions of some steps, looked at together. `predicted`: int16 [N], the epoch's, which is filled in."""
+
+    def __init__(self, phase: str, epoch: int, image_ids: np.ndarray, predicted: torch.Tensor) -> None:
+        self.where, self.image_ids, self.predicted = f"{phase} epoch {epoch + 1}", image_ids, predicted
         self._steps: list[tuple[int, np.ndarray, torch.Tensor]] = []
+        self._rows: list[tuple[torch.Tensor, torch.Tensor]] = []
 
-    def add(self, step: int, positions: np.ndarray, loss: torch.Tensor) -> None:
+    def add(self, step: int, positions: np.ndarray, loss: torch.Tensor, rows: torch.Tensor, predicted: torch.Tensor) -> None:
+        """`positions`: of this process alone, as the loss; `rows`, `predicted`: int64 [B], of the whole batch."""
         self._steps.append((step, positions, loss))
+        self._rows.append((rows, predicted))
         if len(self._steps) == LOOKED_AT:
             self.check()
 
@@ -125,6 +144,10 @@ class _Losses:
                     f"train, {self.where}, step {step + 1}: the loss is {loss}. Lower train.lr and train.head_lr, or look at the rows of "
                     f"this batch: {', '.join(self.image_ids[positions])}."
                 )
+        if steps:
+            rows, predicted = (torch.cat(of).cpu().numpy() for of in zip(*self._rows, strict=True))
+            self._rows = []
+            self.predicted.numpy()[rows] = predicted  # of a row drawn twice, the later one
 
 
 @contextmanager

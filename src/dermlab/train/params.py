@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from dermlab.model.names import BackboneName
 from dermlab.run.params import Block, Count, Positive, Share, StageParams, Whole, choice_of
 
-LOSSES = ("ce", "focal", "bce", "balanced_softmax", "logit_adjusted")  # their functions stand in `losses`, which needs torch
+LOSSES = ("ce", "focal", "bce", "balanced_softmax", "logit_adjusted", "gce", "elr")  # their functions stand in `losses`, which needs torch
 CONVEX = ("ce", "bce", "balanced_softmax", "logit_adjusted")  # in the logits
 
 
@@ -54,14 +54,20 @@ class TrainParams(Block):
     """Of `focal`."""
     logit_tau: Annotated[float, Field(ge=0)]
     """Of `logit_adjusted`."""
+    gce_q: Annotated[float, Field(gt=0, le=1)]
+    """Of `gce`: towards 0 it is the cross entropy, at 1 the mean absolute error, which wrong labels move least."""
+    elr_lambda: Annotated[float, Field(ge=0)]
+    """Of `elr`: how strongly a row is held to what was predicted of it before."""
+    elr_beta: Share
+    """Of `elr`: how much of that average stays when the row is drawn again."""
     precision: Literal["auto", "fp32", "bf16"]
     """Number format of training: `auto` takes bf16 on a GPU that has it."""
 
 
 class Params(StageParams):
     loss: Annotated[str, choice_of(LOSSES)]
-    """`ce`, `focal` (Lin et al. 2017), `bce`, `balanced_softmax` (Ren et al. 2020), `logit_adjusted` (Menon et al. 2021); label smoothing
-    composes with each."""
+    """`ce`, `focal` (Lin et al. 2017), `bce`, `balanced_softmax` (Ren et al. 2020), `logit_adjusted` (Menon et al. 2021); where labels are
+    wrong `gce` (Zhang & Sabuncu 2018) and `elr` (Liu et al. 2020); label smoothing composes with each."""
     backbone: BackboneName
     """`lite0` (EfficientNet-Lite0, whose weights come with the installation), `medsiglip`, `open_clip:<model>/<pretrained>`,
     `timm:<name>`, `hf:<name>`, `open_clip:hf-hub:<org>/<name>`, `timm:hf-hub:<org>/<name>`; the last three with or without

@@ -33,6 +33,7 @@ from dermlab.train.loop import Keeper, run_phase
 from dermlab.train.objective import Objective
 from dermlab.train.params import Params
 from dermlab.train.phases import finetune_phase, head_phase
+from dermlab.train.predicted import write_learnt
 from dermlab.train.state import State, resumed
 
 
@@ -42,6 +43,7 @@ def run(
     model_folder: Path = paths.MODEL,
     validation_folder: Path = paths.VALIDATION,
     live_folder: Path = paths.METRICS / "train",
+    learnt: Path = paths.LEARNT,
     checkpoint_root: Path | None = None,
     create: Callable[[str, int], Backbone] = create_backbone,
     checkpoint_minutes: float = 0,
@@ -49,7 +51,8 @@ def run(
     tracker: str = "none",
     usd_per_hour: float = 0,
 ) -> dict[str, Any]:
-    """Trains, keeps the best epoch of both phases, writes the network, what it makes of the validation split, and the curves.
+    """Trains, keeps the best epoch of both phases, writes the network, what it makes of the validation split, what it predicted of the
+    training rows by epoch, and the curves.
 
     Returns the metrics. A run that was killed goes on after its last checkpoint and ends with the same numbers. Checkpoints are written
     after each epoch, every `checkpoint_minutes` (0: not), and on SIGTERM and SIGINT, which then end the process; `checkpoint_mirror`, an
@@ -92,7 +95,7 @@ def run(
         tracked.log(shown(state.history[-1]))
 
     keeper = Keeper(write, tell, watch, log)
-    objective = Objective(params, inputs.counts, inputs.questions, runtime.device)
+    objective = Objective(params, inputs.counts, inputs.questions, runtime.device, len(inputs.train), state.means)
     train = partial(run_phase, inputs=inputs, objective=objective, params=params, state=state, keeper=keeper)
     with watch:
         if state.phase == "frozen":
@@ -121,6 +124,7 @@ def run(
     else:
         restore(module, state.best["weights"])
         as_plain()
+    write_learnt(Path(learnt), inputs, state.history, state.predicted)
     metrics = _keep(module, params, inputs, state, Path(model_folder), Path(validation_folder))
     mirror.remove()
     remove_checkpoint(folder)

@@ -10,6 +10,7 @@ import torch
 from dermlab.train.average import Average
 from dermlab.train.checkpoint import read_checkpoint, write_checkpoint
 from dermlab.train.learnt import learnt
+from dermlab.train.objective import Objective
 from dermlab.train.validation import Validation, validate
 
 PHASES = ("frozen", "finetune")
@@ -26,28 +27,33 @@ class State:
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
     average: dict[str, torch.Tensor] = field(default_factory=dict)
+    means: torch.Tensor | None = None  # what the loss remembers of the training rows, through both phases
     # the phase, epoch, score, weights, validation logits and features of the best epoch so far
     best: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)  # one row an epoch, both phases
+    predicted: list[torch.Tensor] = field(default_factory=list)  # of the training rows, one an epoch, the one under way included
 
-    def pause(self, step: int, losses: float, model: torch.nn.Module, optimizer: torch.optim.Optimizer, average: Average) -> None:
+    def pause(
+        self, step: int, losses: float, model: torch.nn.Module, optimizer: torch.optim.Optimizer, average: Average, objective: Objective
+    ) -> None:
         """Within an epoch, after `step` of its steps."""
         self.step, self.losses = step, losses
         self.weights, self.average = learnt(model), average.state()
-        self.optimizer = optimizer.state_dict()
+        self.optimizer, self.means = optimizer.state_dict(), objective.state()
 
     def finish_epoch(
         self,
         model: torch.nn.Module,
         optimizer: torch.optim.Optimizer,
         average: Average,
+        objective: Objective,
         train_loss: float,
         logits: np.ndarray,
         features: np.ndarray,
         labels: np.ndarray,
     ) -> Validation:
         """`logits`, `features`: of the average."""
-        self.pause(0, 0.0, model, optimizer, average)
+        self.pause(0, 0.0, model, optimizer, average, objective)
         weights = learnt(average.of(model)) if average.decay else self.weights
         return self.judge(weights, train_loss, logits, features, labels)
 

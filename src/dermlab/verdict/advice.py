@@ -89,7 +89,7 @@ def advise(
         reasons.append(
             f"{label[0].upper()}{label[1:]}, which was only guarded, is better. Where it is the aim, say so beforehand: `report.primary`."
         )
-    if word == LEAVE and "cleaned" in str(changed.get("variant", ("", ""))[1]):
+    if word == LEAVE and {"cleaned", "agreed"} & set(str(changed.get("variant", ("", ""))[1]).split("+")):
         reasons.append(
             "Dropping flagged rows took good examples with the bad: have the doubtful ones looked at (`dermlab review`), drop what is no "
             "photo of the kind; for rare classes try more photos, `variant=rebalanced` or a loss for the long tail."
