@@ -43,7 +43,7 @@ def test_bfloat16_changes_the_out_of_fold_log_loss_by_less_than_one_in_a_hundred
     features, labels, patients = task(1500)
     folds = patient_folds(labels, patients, int(labels.max()) + 1, 4, seed=17)
     exact = out_of_fold(features, labels, folds, 8, 10.0)
-    monkeypatch.setattr(logistic, "BFLOAT16_FROM", 0)
+    monkeypatch.setattr(logistic, "LARGE", 0)
     monkeypatch.setattr(logistic, "multiplies_bfloat16", lambda: True)
     fast = out_of_fold(features, labels, folds, 8, 10.0)
     assert 0 < np.abs(fast - exact).max() < 0.05

@@ -117,9 +117,10 @@ def test_validation_counts_its_classes_as_training_draws_them(clinic):
 
 
 def test_features_as_bfloat16_make_nearly_the_same_head_and_fp32_forbids_them(clinic, monkeypatch):
+    monkeypatch.setattr(logistic, "TOLERANCE_IF_LARGE", logistic.TOLERANCE)
     inputs = made_inputs(clinic)
     exact = solved(clinic, inputs)[1].best
-    monkeypatch.setattr(logistic, "BFLOAT16_FROM", 0)
+    monkeypatch.setattr(logistic, "LARGE", 0)
     monkeypatch.setattr(logistic, "multiplies_bfloat16", lambda: True)
     fast = solved(clinic, inputs)[1].best
     assert 0 < (fast["logits"] - exact["logits"]).abs().max() < 0.05

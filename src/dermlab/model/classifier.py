@@ -32,8 +32,9 @@ class Head(nn.Module):
 
     def fit_standardise(self, features: torch.Tensor) -> None:
         """Mean and variance of `features` [N, D]: a few steps of a moving average would still be near 0 and 1."""
-        self.standardise.running_mean.copy_(features.float().mean(0))
-        self.standardise.running_var.copy_(features.float().var(0))
+        values = features.float()
+        self.standardise.running_mean.copy_(values.mean(0))
+        self.standardise.running_var.copy_(values.var(0))
 
     def forward(self, features: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
         """float32 logits [B, K+1] of features [B, D] and answers [B, Q]; always in float32."""

@@ -17,8 +17,8 @@ from dermlab.model.optimizers import eager
 from dermlab.model.runtime import main_device, multiplies_bfloat16
 
 ITERATIONS = 200
-BFLOAT16_FROM = 2**26  # numbers in the features, from which the faster format is worth its third digit
-TOLERANCE = {torch.float32: 1e-7, torch.bfloat16: 1e-5}  # of the mean loss; bfloat16 gradients cannot tell less apart
+LARGE = 2**26  # numbers in the features, from which bfloat16 is worth its third digit, and less of a search is enough
+TOLERANCE, TOLERANCE_IF_LARGE = 1e-7, 1e-5  # of the mean loss; gradients by bfloat16 cannot tell less apart
 PRECONDITION_ROWS = 8  # a feature: enough to estimate the features' second moments
 THREADS_FROM = 2**24  # numbers in the features, from which a second thread is worth its waiting
 ROWS_AT_ONCE = 8192  # while features are converted: their float32 copy never exists as a whole
@@ -44,7 +44,6 @@ class Design(Protocol):
     count: int  # N, of which the mean loss is one
     mean: torch.Tensor  # float32 [D]
     deviation: torch.Tensor  # float32 [D]
-    dtype: torch.dtype  # in which the products are made
 
     def logits(self, weights: torch.Tensor, intercept: torch.Tensor) -> torch.Tensor:
         """float32 [R, C], as many rows as the loss takes. weights: float32 [D, C]; intercept: [C]."""
@@ -72,7 +71,7 @@ class FeatureBlocks:
 
     def __init__(self, features: np.ndarray, order: np.ndarray, starts: np.ndarray, exact: bool = False) -> None:
         """features: float [N, D]. exact: never as bfloat16, not where it is faster either."""
-        fast = not exact and multiplies_bfloat16() and features.size >= BFLOAT16_FROM
+        fast = not exact and multiplies_bfloat16() and features.size >= LARGE
         width = features.shape[1]
         self.shift, self.scale = _moments_of(features) if fast else (np.zeros(width, np.float32), np.ones(width, np.float32))
         self.x = torch.empty(features.shape, dtype=torch.bfloat16 if fast else torch.float32, device=main_device())
@@ -103,14 +102,14 @@ class Part:
 
     def __init__(self, rows: FeatureBlocks, blocks: list[int]) -> None:
         self.parts = [rows.x[part] for part in rows.slices(blocks)]
-        self.count, self.dtype = sum(len(x) for x in self.parts), rows.x.dtype
+        self.count = sum(len(x) for x in self.parts)
         self.mean, self.deviation = _spread(rows.sums[blocks].sum(0) / float(self.count))
 
     def logits(self, weights: torch.Tensor, intercept: torch.Tensor) -> torch.Tensor:
         return torch.cat([(x @ weights.to(x.dtype)).float() for x in self.parts]) + intercept
 
     def gradient(self, residual: torch.Tensor) -> torch.Tensor:
-        residuals = residual.to(self.dtype).split([len(x) for x in self.parts])
+        residuals = residual.to(self.parts[0].dtype).split([len(x) for x in self.parts])
         # this way round x is read as it lies in memory
         return sum((of.T @ x).float().T for of, x in zip(residuals, self.parts, strict=True))
 
@@ -146,9 +145,9 @@ def fit(design: Design, loss: Loss, classes: int, l2: float, curvature: torch.Te
 
     v = torch.zeros(width + 1, classes, device=mean.device) if start is None else (upper @ start.double()).float()
     v.requires_grad_()
+    tolerance = TOLERANCE_IF_LARGE if count * width >= LARGE else TOLERANCE
     solver = eager(torch.optim.LBFGS)(
-        [v], max_iter=ITERATIONS, history_size=10, tolerance_grad=1e-5, tolerance_change=TOLERANCE[design.dtype],
-        line_search_fn="strong_wolfe",
+        [v], max_iter=ITERATIONS, history_size=10, tolerance_grad=1e-5, tolerance_change=tolerance, line_search_fn="strong_wolfe"
     )  # fmt: skip
 
     def for_columns(standardised: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
