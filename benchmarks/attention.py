@@ -28,8 +28,9 @@ from dermlab.flag.probabilities import power_normalised
 from dermlab.model.questionnaire import encode
 from dermlab.scores.cases import LOGMEAN, Pooling, of_one_label
 from dermlab.scores.predictions import case_predictions
-from dermlab.verdict.judge import Run, judge
+from dermlab.verdict.judge import judge
 from dermlab.verdict.question import Question
+from dermlab.verdict.tested import Run
 
 HIDDEN, STEPS, BATCH = 128, 600, 256
 SEEDS = (17, 18, 19, 20, 21)

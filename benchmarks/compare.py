@@ -14,8 +14,9 @@ import pandas as pd
 from harness import apart, contestant, median_of, record, seconds
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, top_k_accuracy_score
 
-from dermlab.verdict.judge import Run, judge
+from dermlab.verdict.judge import judge
 from dermlab.verdict.question import Question
+from dermlab.verdict.tested import Run
 from dermlab.verdict.views import write_html, write_json
 
 DRAWS, PEER_DRAWS, RUNS, MOST_SECONDS, MOST_GB = 10_000, 5, 6, 30, 2.0

@@ -15,8 +15,9 @@ right labels that it flags; and a calibration error of `quality` of at most 0.05
 import argparse
 import multiprocessing
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,16 +45,19 @@ from dermlab.model.backbones import create_backbone
 from dermlab.model.questionnaire import encode
 from dermlab.pull.pack import pack
 from dermlab.pull.params import Params as PullPart
+from dermlab.review.sample import draw_sample
 from dermlab.run.location import read_location
 from dermlab.run.machine import read_machine
 from dermlab.run.objects.opening import open_objects
 from dermlab.run.params import read_params
 from dermlab.scores.calibration import confidence_bin
 from dermlab.scores.rare import rarest_third, rows_per_class
+from dermlab.scores.strata import stratified_share
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 GARBAGE = ("document", "no_skin", "wrong_part")
 SEEDS = (17, 18, 19)
+SAMPLE = 100  # rows of the simulated sampled review
 BINS = 15  # of the calibration error
 
 
@@ -98,8 +102,11 @@ def _given(**values: int) -> dict[str, int]:
     return {name: value for name, value in values.items() if value}
 
 
-def judged(source: Source, rows: pd.DataFrame, quick: bool) -> tuple[np.ndarray, OutOfFoldProbabilities, np.ndarray, Verdict]:
-    """Encoded labels, out-of-fold probabilities, the neighbours' votes, and what the posterior makes of them."""
+def judged(
+    source: Source, rows: pd.DataFrame, quick: bool
+) -> tuple[np.ndarray, OutOfFoldProbabilities, np.ndarray, Callable[[float | None], Verdict]]:
+    """Encoded labels, out-of-fold probabilities, the neighbours' votes, and what the posterior makes of them, given the rate of wrong
+    labels or none."""
     knobs, pin = read_params(FlagPart, PARAMS).flag, source.pin
     labels, classes = pin.classes.encode(rows["label"]), len(pin.classes.names)
     people, features = people_of(rows["patient_id"], rows["copied"].to_numpy()), source.embeddings.of(rows["image_id"])
@@ -108,13 +115,24 @@ def judged(source: Source, rows: pd.DataFrame, quick: bool) -> tuple[np.ndarray,
     looks = out_of_fold_probabilities(inputs, labels, people, classes, l2, knobs.folds, repeats, knobs.seed)
     cast = votes(nearest(features, knobs.neighbours, people)[0], labels, classes)
     known = (patients_per_class(labels, people, classes) >= knobs.folds)[labels]
-    return labels, looks, cast, posterior(labels, looks, cast, rows["case_id"].to_numpy(str), known, knobs.precision, knobs.known_noise)
+    return labels, looks, cast, partial(posterior, labels, looks, cast, rows["case_id"].to_numpy(str), known, knobs.precision)
+
+
+def sampled_rate(
+    image_ids: pd.Series, labels: np.ndarray, looks: OutOfFoldProbabilities, ours: Verdict, wrong: np.ndarray
+) -> tuple[float, ...]:
+    """(share of wrong labels, low, high) by SAMPLE rows, drawn as by `dermlab review --sample`, whose reader is always right."""
+    asked = ours.label_issue | (looks.refitted.mean(axis=0).argmax(axis=1) != labels)
+    columns = {"label_issue": ours.label_issue, "quality": ours.quality, "review_rank": np.where(asked, 1, np.nan)}
+    sample = draw_sample(pd.DataFrame({"image_id": image_ids, "given": "", **columns}), SAMPLE)
+    of = sample.assign(wrong=sample["image_id"].map(pd.Series(wrong, index=image_ids))).groupby("stratum")
+    return stratified_share(of["rows"].first(), of["drawn"].first(), of["wrong"].sum())
 
 
 def scores_of(source: Source, rows: pd.DataFrame, quick: bool) -> dict[str, float]:
     """One seed: judges and scores against the truth."""
-    labels, looks, cast, ours = judged(source, rows, quick)
-    pin = source.pin
+    labels, looks, cast, judge = judged(source, rows, quick)
+    pin, ours = source.pin, judge(None)
     garbage = rows["kind"].isin(GARBAGE).to_numpy()
     wrong = (rows["label"] != rows["true_label"]).to_numpy() & ~garbage
     rare = np.isin(labels, rarest_third(rows_per_class(labels, pin.classes.other)))
@@ -127,13 +145,17 @@ def scores_of(source: Source, rows: pd.DataFrame, quick: bool) -> dict[str, floa
     }
     flagged = find_label_issues(labels, probs, filter_by="confident_learning", n_jobs=1)
     recall = float(flagged[wrong].mean())
-    issues = ours.label_issue & ~garbage
+    sampled, low, high = sampled_rate(rows["image_id"], labels, looks, ours, wrong | garbage)
+    by_rate = {"": ours, "sampled_": judge(sampled), "known_": judge(float((wrong | garbage).mean()))}
     return {
         "rows": len(rows),
         "wrong": float(wrong.mean()),
-        "noise_found": ours.noise.rate,
-        "noise_low": ours.noise.low,
-        "noise_high": ours.noise.high,
+        "wrong_with_garbage": float((wrong | garbage).mean()),
+        "at_least": ours.noise.at_least,
+        "guessed": ours.noise.rate,
+        "sampled": sampled,
+        "sampled_low": low,
+        "sampled_high": high,
         "l2": looks.l2,
         **{f"average_precision_{name}": average_precision_score(wrong, score) for name, score in doubt.items()},
         **{f"rare_average_precision_{name}": average_precision_score(wrong[rare], score[rare]) for name, score in doubt.items()},
@@ -141,11 +163,20 @@ def scores_of(source: Source, rows: pd.DataFrame, quick: bool) -> dict[str, floa
         "cleanlab_recall": recall,
         "cleanlab_rare_right_flagged": float(flagged[rare & ~wrong & ~garbage].mean()),
         **{f"rare_right_flagged_{name}": _right_flagged(score[rare], wrong[rare], garbage[rare], recall) for name, score in doubt.items()},
-        "calibration_error": _calibration_error(ours.quality[~garbage], ~wrong[~garbage]),
+        **{f"{by}{name}": score for by, verdict in by_rate.items() for name, score in _of_issues(verdict, wrong, garbage, rare).items()},
+    }
+
+
+def _of_issues(verdict: Verdict, wrong: np.ndarray, garbage: np.ndarray, rare: np.ndarray) -> dict[str, float | None]:
+    """What is called mislabeled, and how good `quality` is as a probability."""
+    issues = verdict.label_issue & ~garbage
+    return {
         "flagged": float(issues.mean()),
         "precision": float(wrong[issues].mean()) if issues.any() else None,
-        "expected_precision": ours.expected_precision,
+        "expected_precision": verdict.expected_precision,
         "recall": float(issues[wrong].mean()),
+        "rare_right_called_mislabeled": float(issues[rare & ~wrong & ~garbage].mean()),
+        "calibration_error": _calibration_error(verdict.quality[~garbage], ~wrong[~garbage]),
     }
 
 

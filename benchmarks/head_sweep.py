@@ -1,9 +1,9 @@
-"""One head of a sweep over losses and variants: 20 epochs on cached features, 120,000 rows x 1,152, 25 classes and `other`.
+"""One head of a sweep over losses and variants, on cached features: 120,000 rows x 1,152, 25 classes and `other`.
 
-Ours: the frozen phase of `train` as it runs there, checkpoints, validation and resumable seeds included. Peer: the same epochs, batch,
-optimiser and loss in a plain torch loop over a DataLoader. Beside them scikit-learn's LogisticRegression(lbfgs) with 20 iterations,
-another solver of plain cross-entropy alone: no other loss, no answers hidden, no phase that goes on. Goal: 60 s on 2 cores, at a
-validation log-loss at most 1 % above the plain loop's. Each contestant runs in a process of its own.
+Ours: the frozen phase of `train` as it runs there with `train.frozen_solver: lbfgs`, a penalty chosen on validation, curves and checkpoint
+included. Peer: 20 epochs of AdamW in a plain torch loop over a DataLoader. Beside them the same epochs by `train.frozen_solver: adamw`, and
+scikit-learn's LogisticRegression(lbfgs) with 20 iterations at one given penalty: no other loss, no answers hidden. Goal: 5 times as fast
+as the plain loop, at a validation log-loss no worse. Each contestant runs in a process of its own.
 """
 
 import tempfile
@@ -21,6 +21,7 @@ from dermlab.model.runtime import seed_everything, set_up
 from dermlab.run.params import read_params
 from dermlab.run.telemetry import TrainLog
 from dermlab.run.watch import Watch
+from dermlab.train.convex import solve_head
 from dermlab.train.inputs import Inputs, Rows, drawn_counts
 from dermlab.train.loop import Keeper, run_phase
 from dermlab.train.objective import Objective
@@ -29,7 +30,7 @@ from dermlab.train.phases import head_phase
 from dermlab.train.state import State
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
-NAMES, EPOCHS, GOAL = 26, 20, 60.0
+NAMES, EPOCHS, GOAL = 26, 20, 5.0
 
 
 def task(quick: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -57,6 +58,14 @@ def log_loss(labels: np.ndarray, logits: np.ndarray) -> float:
 
 
 def ours(quick: bool) -> dict:
+    return frozen_phase(quick, "lbfgs")
+
+
+def by_epochs(quick: bool) -> dict:
+    return frozen_phase(quick, "adamw")
+
+
+def frozen_phase(quick: bool, solver: str) -> dict:
     features, labels, of_validation = task(quick)
     params, runtime = params_of(), set_up()
     sides = []
@@ -77,10 +86,15 @@ def ours(quick: bool) -> dict:
             head = Head(features.shape[1], 0, NAMES, params.train.dropout)
             log = TrainLog("bench", runtime.device, path=Path(folder) / "log.jsonl")
             keeper = Keeper(lambda: state.write(Path(folder)), lambda: None, Watch(10), log)
-            phase = head_phase(head, inputs, params.train, runtime, state)
-            run_phase(phase, inputs, Objective(params, counts, (), runtime.device), params, state, keeper)
+            objective = Objective(params, counts, (), runtime.device)
+            if solver == "lbfgs":
+                solve_head(head, inputs, params, objective, state, keeper)
+            else:
+                run_phase(head_phase(head, inputs, params.train, runtime, state), inputs, objective, params, state, keeper)
 
-    return {"seconds": seconds(fit), "log_loss": min(row["nll"] for row in state.history)}
+    took = seconds(fit)
+    chosen = {"l2": state.best["l2"]} if solver == "lbfgs" else {}
+    return {"seconds": took, "log_loss": min(row["nll"] for row in state.history), **chosen}
 
 
 def plain_torch(quick: bool) -> dict:
@@ -135,7 +149,7 @@ def scikit_learn(quick: bool) -> dict:
 
 
 def main() -> None:
-    contestants = {"ours": ours, "plain_torch": plain_torch, "scikit_learn": scikit_learn}
+    contestants = {"ours": ours, "by_epochs": by_epochs, "plain_torch": plain_torch, "scikit_learn": scikit_learn}
     options = contestant(__doc__, contestants)
     if options is None:
         return
@@ -144,10 +158,10 @@ def main() -> None:
     loss = {name: round(median_of(rounds, "log_loss"), 4) for name, rounds in results.items()}
     peak = {name: median_of(rounds, "peak_gb") for name, rounds in results.items()}
     record(
-        "head_sweep", took["ours"], {"plain torch loop": took["plain_torch"]}, "s", 1.0,
-        ("torch", "scikit-learn", "numpy"), ratio=took["plain_torch"] / took["ours"], keep=not options.quick,
-        seconds_goal=GOAL, seconds_met=took["ours"] <= GOAL, scikit_learn_seconds=round(took["scikit_learn"], 3), log_loss=loss,
-        log_loss_ok=loss["ours"] <= 1.01 * loss["plain_torch"], peak_gb=peak,
+        "head_sweep", took["ours"], {"plain torch loop": took["plain_torch"]}, "s", GOAL, ("torch", "scikit-learn", "numpy"),
+        ratio=took["plain_torch"] / took["ours"], keep=not options.quick,
+        **{f"{name}_seconds": round(took[name], 3) for name in ("by_epochs", "scikit_learn")},
+        l2=median_of(results["ours"], "l2"), log_loss=loss, log_loss_ok=loss["ours"] <= loss["plain_torch"], peak_gb=peak,
     )  # fmt: skip
 
 

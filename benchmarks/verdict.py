@@ -27,9 +27,10 @@ from dermlab.scores.influence import measure
 from dermlab.scores.rare import commonest, rarest_third
 from dermlab.study.until import LEAST_CHANCE
 from dermlab.verdict.advice import LEAVE, NOT_ENOUGH, TAKE, decide
-from dermlab.verdict.judge import all_scores, plans_of, told_apart
+from dermlab.verdict.judge import plans_of, told_apart
 from dermlab.verdict.looks import chance_of_an_answer, level_at
 from dermlab.verdict.question import Question
+from dermlab.verdict.tested import all_scores
 from dermlab.verdict.uncertainty import estimate, noise_of
 
 SCORES = ("top1", "macro_f1", "balanced_accuracy", "rare_recall")

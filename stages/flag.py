@@ -33,8 +33,8 @@ def main() -> None:
         f"flag: {numbers['flagged']} of {numbers['rows']} training rows flagged ({numbers['flagged_rate']:.1%}, {params.flag.probs} "
         f"probabilities), {numbers['duplicates']} duplicates, {numbers['leaks']} leaks into val or test"
     )
-    if (noise := numbers["noise"]) and noise["estimated"]:
-        say(f"      about {noise['rate']:.1%} of all labels are wrong (95 % interval {noise['low']:.1%} to {noise['high']:.1%})")
+    if (noise := numbers["noise"]) and noise["at_least"] is not None:
+        say(f"      at least {noise['at_least']:.1%} of all labels are wrong; `dermlab review --sample 100` would tell how many")
     if in_both := numbers["copies_between"]["val-test"]:
         say(f"      {in_both} photo(s) are in val and in test; both stay, since nothing is trained on either")
     for name, patients in numbers["small_classes"].items():

@@ -2,10 +2,13 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import browser
 import pytest
 import torch
+from playwright.sync_api import Browser
 from safetensors.torch import save_file
 from world import World, make_world
 
@@ -19,7 +22,7 @@ SLOWEST = (
     "pipeline/test_out_of_fold.py", "pipeline/test_field_recipe.py", "study/test_at_once.py", "pipeline/test_benchmarks.py",
     "pipeline/test_readers.py", "pipeline/test_full_disk.py", "pipeline/test_kills.py", "train/test_run.py",
     "predict/test_predict.py", "train/test_killed.py", "study/test_out_of_fold.py", "embed/test_features.py",
-    "review/test_session.py", "review/test_reading.py", "predict/test_figures.py", "run/test_workers.py",
+    "review/test_session.py", "review/test_reading.py", "review/test_pause.py", "predict/test_figures.py", "run/test_workers.py",
     "study/test_quiet_dvc.py", "flag/test_build_flags.py", "run/test_bucket.py",
 )  # fmt: skip
 
@@ -39,6 +42,12 @@ def world(tmp_path, monkeypatch) -> World:
     """A finished run, which is the working directory."""
     monkeypatch.chdir(tmp_path)
     return make_world(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with browser.chromium() as launched:
+        yield launched
 
 
 @pytest.fixture(scope="session")

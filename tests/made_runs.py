@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from dermlab.verdict.judge import Run, Verdict, judge
+from dermlab.verdict.judge import Verdict, judge
 from dermlab.verdict.question import Question
+from dermlab.verdict.tested import Run
 
 TARGETS = ("eczema", "acne", "psoriasis", "tinea", "wart", "post-inflammatory hyperpigmentation")
 COUNTS = dict(zip(TARGETS, (90, 50, 40, 30, 20, 10), strict=True))

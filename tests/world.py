@@ -121,7 +121,7 @@ def make_world(folder: Path, images: int = 600, targets=TARGETS, seed: int = 0, 
     write_table(folder / paths.LEARNT, learnt_by_heart(rng, manifest, truth), LEARNT)
     write_table(folder / paths.PREDICTIONS, predictions, PREDICTIONS)
     write_table(folder / paths.TRUTH, truth if knows_truth else truth.head(0), TRUTH)
-    noise = {"rate": 0.06, "estimated": True, "low": 0.04, "high": 0.09}
+    noise = {"rate": 0.06, "at_least": 0.02}
     write_json(folder / paths.metrics_of("flag"), {"noise": noise, "expected_precision": 0.81})
     write_json(folder / paths.metrics_of("train"), {"best_epoch": 3, "val_top1": 0.61, "val_macro_f1": 0.5})
     share = odds / odds.sum()

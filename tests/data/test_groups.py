@@ -34,7 +34,11 @@ def test_groups_are_read_in_the_order_of_the_file_and_a_class_may_be_in_several(
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
-        (["malignant,melanom"], "line 2, group 'malignant': 'melanom' is no class of this source. Its classes: nevus, melanoma"),
+        (
+            ["malignant,melanom"],
+            r"line 2, group 'malignant': 'melanom' is no class .*\(did you mean melanoma\?\)\. Its classes: nevus, mel",
+        ),
+        (["malignant;melanoma"], "line 2: has 1 values, must have 2"),
         (["malignant,other"], "line 2, group 'malignant': `other` is no class"),
         (["malignant,"], "line 2: group 'malignant' has no class"),
         ([",melanoma"], "line 2: '' names no group"),
@@ -43,6 +47,8 @@ def test_groups_are_read_in_the_order_of_the_file_and_a_class_may_be_in_several(
         (["malignant,melanoma", "malignant,melanoma"], "line 3: 'melanoma' stands in group 'malignant' already"),
         (["malignant,melanoma", "benign,melanoma"], "line 3: 'melanoma' stands in group 'malignant', too, which 'benign' excludes"),
         (["not urgent,nevus", "# between", "urgent,nevus"], "line 4: 'nevus' stands in group 'not urgent', too"),
+        (["urgent,nevus", "Non-urgent,nevus"], "line 3: 'nevus' stands in group 'urgent', too"),
+        (["malignant,melanoma", "Malignant,nevus"], "line 3: group 'Malignant' stands above as 'malignant'. Spell it in one way"),
         ([f'all,"{name}"' for name in CLASSES.targets], "group 'all' holds all 5 classes"),
         (["malignant,mela\u202enoma"], "line 2: holds the character U\\+202E"),
     ],
@@ -50,6 +56,20 @@ def test_groups_are_read_in_the_order_of_the_file_and_a_class_may_be_in_several(
 def test_a_wrong_line_is_named(tmp_path, lines, says):
     with pytest.raises(ContractError, match=says):
         read_groups(CLASSES, groups(tmp_path, *lines))
+
+
+def test_what_a_spreadsheet_makes_of_the_file_is_read_as_it_was_meant(tmp_path):
+    """A byte order mark, lines that end as Windows has them, cells that are added so that all lines are as long, letters in parts."""
+    path = tmp_path / "groups.csv"
+    path.write_bytes("\ufeffgroup,class,\r\n# one, two,\r\n,,\r\nmalignant,melanoma,\r\nrare,Sjo\u0308gren,\r\n".encode())
+    classes = Classes((*CLASSES.targets, "Sj\u00f6gren"))
+    assert read_groups(classes, path) == {"malignant": ("melanoma",), "rare": ("Sj\u00f6gren",)}
+    assert group_names(path) == ("malignant", "rare")
+    path.write_text("group,class\nmalignant,melanoma\n", encoding="utf-16")
+    with pytest.raises(ContractError, match="cannot be read as UTF-8"):
+        read_groups(classes, path)
+    for opposites in (("benign,nevus", "not malignant,nevus"), ("not benign,melanoma", "malignant,melanoma")):
+        assert len(read_groups(CLASSES, groups(tmp_path, *opposites))) == 2  # they say the same of it
 
 
 def test_another_header_is_an_error_and_no_file_or_no_line_means_no_groups(tmp_path):

@@ -42,14 +42,15 @@ def test_a_gap_is_found_beyond_the_diagnoses_and_few_patients_have_none():
     assert medium["patients"] <= 4
     assert medium["gap"] is None
     assert medium["interval"] is None
-    assert found["alike"] == ["camera"]
+    assert (found["alike"], found["texts"]) == (["camera"], [])
 
 
 def test_without_a_gap_none_is_told_and_without_attributes_nothing_is_said():
     rows, probs = split(0.0)
     assert all(group["interval"] is None or group["interval"][0] <= 0 for group in gaps_on_test(rows, probs, CLASSES)["groups"])
     assert gaps_on_test(rows[["patient_id", "label"]], probs, CLASSES) == {}
-    assert gaps_on_test(rows[["patient_id", "label", "note_camera"]], probs, CLASSES) == {"groups": [], "alike": ["camera"]}
+    nothing = rows[["patient_id", "label", "note_camera"]].assign(note_country=[f"c{i % 13}" for i in range(len(rows))], q_age=None)
+    assert gaps_on_test(nothing, probs, CLASSES) == {"groups": [], "alike": ["age", "camera"], "texts": ["country"]}
 
 
 def test_refused_photos_are_counted_by_group_and_few_patients_have_no_share():

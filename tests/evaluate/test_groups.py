@@ -67,3 +67,4 @@ def test_what_cannot_be_known_is_left_out_and_nothing_is_said_without_groups():
     assert narrow["patients"] == 3
     assert narrow["sensitivity_interval"] is None
     assert narrow["auroc_interval"] is None
+    assert "curve" not in narrow

@@ -7,7 +7,7 @@ from sklearn.metrics import accuracy_score, top_k_accuracy_score
 
 from dermlab.data.classes import Classes
 from dermlab.evaluate.subgroups import subgroups
-from dermlab.scores.attributes import NOT_ANSWERED
+from dermlab.scores.attributes import NOT_ANSWERED, attributes
 
 CLASSES = Classes(("acne", "eczema", "psoriasis", "tinea", "wart"))
 
@@ -79,3 +79,12 @@ def test_texts_and_what_all_share_make_no_groups_and_a_few_patients_no_interval(
 
 def test_without_answers_or_notes_there_are_none(rows, probs):
     assert subgroups(rows[["image_id", "patient_id", "label"]], probs, CLASSES, 2000) == []
+
+
+def test_what_is_asked_and_noted_is_two_attributes_and_a_written_no_answer_is_none(rows):
+    rows["note_sex"], rows["q_site"] = rows["q_sex"].fillna("not noted"), rows["q_sex"].where(rows["q_sex"] != "male", NOT_ANSWERED)
+    members = attributes(rows)
+    assert {name for name, _ in members} >= {"sex", "sex (noted)"}
+    np.testing.assert_array_equal(members["sex", "female"], members["sex (noted)", "female"])
+    np.testing.assert_array_equal(members["sex", NOT_ANSWERED], members["sex (noted)", "not noted"])
+    np.testing.assert_array_equal(members["site", NOT_ANSWERED], rows["q_sex"].isna() | (rows["q_sex"] == "male"))

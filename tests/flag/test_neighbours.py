@@ -24,6 +24,20 @@ def test_blocks_find_the_same_neighbours_as_the_whole_matrix(monkeypatch, by_pat
     np.testing.assert_allclose(similarity_of_pairs(features, np.arange(500), indices[:, 0]), similarity[:, 0], atol=1e-5)
 
 
+def test_candidates_of_the_principal_directions_hold_the_neighbours_and_are_compared_in_all(monkeypatch):
+    monkeypatch.setattr(neighbours, "DIRECTIONS", 32)
+    monkeypatch.setattr(neighbours, "EXACT_AT_ONCE", 300)
+    rng = np.random.default_rng(0)
+    features = (rng.normal(size=(1000, 128)) / np.arange(1, 129) ** 0.5) @ np.linalg.qr(rng.normal(size=(128, 128)))[0]
+    exact, similarity = nearest(features, 10)
+    monkeypatch.setattr(neighbours, "CONDENSED_FROM", 0)
+    found, nearly = nearest(features, 10)
+    kept = [len(set(row) & set(of)) for row, of in zip(found.tolist(), exact.tolist(), strict=True)]
+    assert 0.97 < np.mean(kept) / 10 < 1
+    np.testing.assert_allclose(similarity_of_pairs(features, np.arange(1000), found[:, 0]), nearly[:, 0], atol=1e-6)
+    assert (similarity - nearly).mean() < 1e-3
+
+
 def test_where_neighbours_run_out_the_rest_are_marked():
     features = np.eye(3, 5, dtype=np.float32) + 0.1
     indices, similarity = nearest(features, 4, np.array([0, 0, 1]))

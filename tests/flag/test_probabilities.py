@@ -5,8 +5,9 @@ from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
 from dermlab.data.folds import patient_folds
-from dermlab.flag import probabilities
-from dermlab.flag.probabilities import PENALTIES, OutOfFold, believed, in_sample, one_hot, out_of_fold_probabilities, power_normalised
+from dermlab.flag.probabilities import OutOfFold, believed, in_sample, one_hot, out_of_fold_probabilities, power_normalised
+from dermlab.model import logistic
+from dermlab.model.logistic import PENALTIES
 
 
 def task(rows: int = 1500, width: int = 60, classes: int = 8, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -42,8 +43,8 @@ def test_bfloat16_changes_the_out_of_fold_log_loss_by_less_than_one_in_a_hundred
     features, labels, patients = task(1500)
     folds = patient_folds(labels, patients, int(labels.max()) + 1, 4, seed=17)
     exact = out_of_fold(features, labels, folds, 8, 10.0)
-    monkeypatch.setattr(probabilities, "BFLOAT16_FROM", 0)
-    monkeypatch.setattr(probabilities, "multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr(logistic, "BFLOAT16_FROM", 0)
+    monkeypatch.setattr(logistic, "multiplies_bfloat16", lambda: True)
     fast = out_of_fold(features, labels, folds, 8, 10.0)
     assert 0 < np.abs(fast - exact).max() < 0.05
     losses = [log_loss(labels, probs / probs.sum(1, keepdims=True)) for probs in (fast, exact)]

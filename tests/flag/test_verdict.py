@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 from cleanlab.filter import find_label_issues
 
 from dermlab.flag.probabilities import OutOfFoldProbabilities
-from dermlab.flag.verdict import confident_learning, pool_weight, posterior, surest
+from dermlab.flag.verdict import confident_learning, odds_at, pool_weight, posterior, surest
 
 
 def of(*draws: np.ndarray) -> OutOfFoldProbabilities:
@@ -55,14 +56,30 @@ def test_the_posterior_finds_wrong_labels_and_names_the_right_ones():
     assert verdict.label_issue[~wrong].mean() < 0.01
     assert (verdict.suggested[wrong] == (given[wrong] - 1) % 4).mean() > 0.95
     assert (verdict.quality[verdict.label_issue] < 0.5).all()
-    assert verdict.noise.low < wrong.mean() < verdict.noise.high
+    assert verdict.noise.rate == pytest.approx(wrong.mean(), abs=0.02)
+    assert verdict.noise.at_least < wrong.mean()
 
 
 def test_a_noise_that_is_known_is_not_estimated():
     given, probs, _ = task()
     verdict = judge(given, probs, expected_noise=0.2)
-    assert (verdict.noise.rate, verdict.noise.low, verdict.noise.high) == (0.2, 0.2, 0.2)
+    assert (verdict.noise.rate, verdict.noise.at_least) == (0.2, None)
     assert verdict.quality.mean() < judge(given, probs, expected_noise=0.02).quality.mean()
+
+
+def test_a_higher_rate_flags_more_and_leaves_the_other_classes_what_the_label_loses():
+    given, probs, _ = task()
+    muddled = probs**0.3 / (probs**0.3).sum(axis=1, keepdims=True)
+    low, high = (judge(given, muddled, expected_noise=rate) for rate in (0.03, 0.08))
+    assert low.label_issue.sum() < high.label_issue.sum()
+    assert (high.quality + high.suggested_prob <= 1 + 1e-6).all()
+    assert (high.suggested_prob > 1 - high.quality - 0.3)[high.label_issue].all()
+
+
+def test_the_odds_of_being_wrong_are_scaled_to_the_rate():
+    quality = np.array([0.5, 0.9])
+    factor = odds_at(quality, 0.4)
+    assert np.mean([factor / (1 + factor), factor / (9 + factor)]) == pytest.approx(0.4)
 
 
 def test_photos_of_a_case_are_judged_together():

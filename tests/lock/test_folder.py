@@ -166,12 +166,21 @@ def test_a_preview_says_and_shows_what_would_be_pinned_and_writes_nothing_here(t
     assert list((tmp_path / "here").iterdir()) == []
 
 
-def test_a_workbook_alone_and_a_class_named_drop_are_refused(tmp_path):
+def test_a_workbook_alone_is_refused(tmp_path):
     uri = source(tmp_path, b"PK\x03\x04", name="labels.xlsx")
     with pytest.raises(SourceError, match="labels.xlsx is a workbook. Save its sheet of labels as CSV"):
         scan(uri)
-    with pytest.raises(SourceError, match="line 2: a class cannot be named 'drop'"):
-        scan(source(tmp_path, table_of(rows=[("00.jpg", "Drop", "P1"), *ROWS[1:]])))
+
+
+@pytest.mark.parametrize("name", ["Drop", "cannot tell", "Cannot  Tell", "dry > eczema", "dry >", "> dry"])
+def test_a_class_that_answers_could_not_name_is_refused_with_its_line(tmp_path, name):
+    with pytest.raises(SourceError, match=f"line 2: a class cannot be named '{name}'.*Rename the class"):
+        scan(source(tmp_path, table_of(rows=[("00.jpg", name, "P1"), *ROWS[1:]])))
+
+
+def test_a_class_may_hold_what_only_looks_like_it(tmp_path):
+    rows = [("00.jpg", "age >50", "P1"), *ROWS[1:]]
+    assert "age >50" in scan(source(tmp_path, table_of(rows=rows))).manifest["diagnosis"].tolist()
 
 
 def test_a_text_file_is_a_table_where_the_user_says_so(tmp_path):

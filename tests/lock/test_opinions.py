@@ -115,6 +115,14 @@ def test_a_cell_that_is_no_weights_is_refused_with_its_line(tmp_path, cell):
         ([*RATED, ("07.jpg", "nevus", "P3", "Ann")], "lines 17, 18: one rater speaks 2 times of one photo"),
         ([*RATED, ("07.jpg", "nevus", "P3", "")], "line 18, column rater: names nobody"),
         ([*RATED, ("07.jpg", "nevus", "P2", "Bob")], "lines 16, 17, 18, column patient_id: differs between the rows of one photo"),
+        (
+            [*RATED, ("./07.JPG", "nevus", "P3", "Bob")],
+            r"lines 16 and 18: '07.jpg' and './07.JPG' are one photo, '07.jpg', in two spellings. Write it alike in all its rows",
+        ),
+        (
+            [(i if r == "Ann" else f"./{i}", label, p, r) for i, label, p, r in RATED],
+            "lines 2 and 3: './00.jpg' and '00.jpg' are one photo, '00.jpg', in two spellings",
+        ),
         ([(i, "" if i == "07.jpg" else label, p, r) for i, label, p, r in RATED], "lines 16, 17, column label: is empty in every row"),
     ],
 )

@@ -5,9 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import browser
 import pandas as pd
-import pytest
 from clones import Clone, copy_of
 from playwright.sync_api import Browser, Page
 
@@ -92,12 +90,6 @@ def answered(chromium: Browser, clinic: Clone, person: Person, truth: pd.DataFra
     assert wrong == []
     assert count
     return name
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser.chromium() as launched:
-        yield launched
 
 
 def test_three_readers_of_sixty_cases_and_a_fourth_who_adjudicates_train_a_model(finished_clinic, tmp_path, chromium):

@@ -129,6 +129,13 @@ def inside(path: Path) -> set[Path]:
     return {file for file in imported_files(path) if file.relative_to(PACKAGE).parts[0] == room}
 
 
+def test_no_file_is_longer_than_one_reads_in_one_go():
+    for path in [
+        file for room in (PACKAGE, ROOT / "stages", ROOT / "benchmarks") for kind in ("*.py", "*.js") for file in room.rglob(kind)
+    ]:
+        assert len(path.read_text().splitlines()) <= 400, path
+
+
 def test_no_stage_depends_on_a_command_that_is_no_stage():
     for stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values():
         assert not any(dep.startswith(f"src/dermlab/{verb}") for verb in VERBS for dep in stage["deps"])

@@ -10,6 +10,7 @@ import pytest
 from dermlab.data.json_files import read_json, write_json
 from dermlab.data.tables import PREDICTIONS, read_table
 from dermlab.predict.figures import FIGURES, write_figures
+from dermlab.predict.harm_figures import decision
 from dermlab.predict.tables import as_csv, as_latex, tables
 from dermlab.report.scored import score_predictions
 from dermlab.run import paths
@@ -33,6 +34,7 @@ GAPS = {
         {"by": "sex", "group": "other", "images": 4, "patients": 2, "gap": None, "interval": None, "left_out": 0},
     ],
     "alike": [],
+    "texts": [],
 }
 
 
@@ -65,19 +67,29 @@ def test_numbers_are_those_of_the_run(run):
     assert float(headline[0]["value low"]) == found.headline["top1"][1][0]
     (group,) = csv.DictReader(io.StringIO(as_csv(rows["groups-of-classes"])))
     assert group["sensitivity"] == "0.9167"
-    assert group["specificity low"] == ""
+    assert group["specificity"] == group["specificity low"] == ""  # no number without an interval
     gaps = list(csv.DictReader(io.StringIO(as_csv(rows["gaps"]))))
     assert gaps[1]["gap"] == gaps[1]["gap low"] == ""
 
 
 def test_latex_is_a_whole_tabular_with_special_letters_escaped():
-    empty = {"group": "=x", "photos": 9, "gap": None, "gap low": None, "gap high": None}
+    empty = {"group": "[=x*|", "photos": 9, "gap": None, "gap low": None, "gap high": None}
     text = as_latex([{"group": "dark & deep_50%", "photos": 7, "gap": 0.1, "gap low": 0.02, "gap high": 0.18}, empty])
     assert text == "\n".join([
         r"\begin{tabular}{lrrr}", r"\toprule", r"group & photos & gap & gap, 95 \% interval \\", r"\midrule",
-        r"dark \& deep\_50\% & 7 & 0.100 & 0.020 to 0.180 \\", r"=x & 9 & -- & -- \\", r"\bottomrule", r"\end{tabular}", "",
+        r"dark \& deep\_50\% & 7 & 0.100 & 0.020 to 0.180 \\", r"{[}=x{*}\textbar{} & 9 & -- & -- \\", r"\bottomrule", r"\end{tabular}", "",
     ])  # fmt: skip
 
 
-def test_a_cell_that_a_spreadsheet_would_run_is_text():
-    assert as_csv([{"class": "=cmd()", "F1": 0.5}]).splitlines()[1] == "'=cmd(),0.5"
+@pytest.mark.parametrize("name", ["=cmd()", "-2+3+cmd|' /C calc'!A0", "＝cmd()", "@sum(A1)"])
+def test_a_cell_that_a_spreadsheet_would_run_is_text(name):
+    (row,) = csv.DictReader(io.StringIO(as_csv([{"class": name, "F1": -0.5}])))
+    assert row == {"class": f"'{name}", "F1": "-0.5"}
+    assert as_csv([{"class": "-2.5"}]).splitlines()[1] == "-2.5"
+
+
+def test_a_decision_curve_that_gains_nothing_is_drawn_all_the_same(recwarn):
+    nothing = [point | {"net_benefit": -0.001, "interval": None} for point in CURVE]
+    figure = decision({"groups": {"photo": [GROUPS["photo"][0] | {"curve": nothing}]}})
+    assert figure.axes[0].get_ylim()[1] > 0
+    assert not recwarn.list

@@ -23,6 +23,7 @@ FIELD = {"images": 118785, "originals_gb": 104, "disk_gb": 100, "epoch_seconds":
 @pytest.fixture
 def reachable(monkeypatch):
     monkeypatch.setattr(machine_checks, "weights", lambda backbone: machine_checks.Check("weights", GO, "reachable"))
+    monkeypatch.setattr("dermlab.preflight.run.licence", lambda backbone: None)
 
 
 def checks_of(recipe: str, usd: float = 3.3, figures=FIELD, **limits):

@@ -54,6 +54,19 @@ def test_the_finding_of_each_group_begins_its_section_and_its_rows_follow(world)
     assert "the model finds 93.3 %" in render("model-card.md.j2", card=card(report, inputs))
 
 
+def test_no_share_is_said_without_an_interval(world):
+    few = FOUND | {"patients": 3, "curve": [], "sensitivity": 1.0, "sensitivity_interval": None, "auroc_interval": None}
+    alone = FOUND | {"other_patients": 9, "specificity_interval": None, "auroc_interval": None}
+    perfect = UNSET | {"auroc": 1.0, "auroc_interval": None}
+    assert findings({"photo": [few]})[0].startswith("malignant: 3 test patients are of it, too few")
+    assert findings({"photo": [alone]})[0].startswith("malignant: 9 test patients are of others, too few")
+    assert "with an AUROC of 1.000, of which there is no interval." in findings({"photo": [perfect]})[0]
+    put({"photo": [few]})
+    report = contents(read_inputs(read_params(Params)))
+    assert "1.000" not in render("groups.html.j2", report=report)
+    assert not any(name == "malignant found" for name, *_ in report.glance)
+
+
 def test_without_groups_the_page_says_nothing_of_them(world):
     report = contents(read_inputs(read_params(Params)))
     assert report.groups == report.groups_found == []

@@ -3,22 +3,25 @@
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-import browser
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
+from readers import answer
 from rows_in_use import write_rows
 
 from dermlab.cli.labels import review
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import HEADER, read_ledger
 from dermlab.data.questionnaire import Question, write_questionnaire
+from dermlab.data.readers import number_of
 from dermlab.data.shards import Shards, shard_name, write_shard
 from dermlab.data.tables import FLAGS, write_table
 from dermlab.review.queue import Queue, build_queue
+from dermlab.review.record import merge_answers
 from dermlab.run import paths
 
 CLASSES = Classes(("eczema", "psoriasis", "tinea", "acne", "post-inflammatory hyperpigmentation"))
@@ -110,14 +113,17 @@ def world(make) -> World:
 
 
 @pytest.fixture
+def cases(make):
+    """Ten cases of three photos, t0000, t0010 and t0020 and so on, of which the first five are doubtful."""
+    world = make(train=30, ranked=5)
+    world.catalog["case_id"] = [f"case {n % 10}" for n in range(30)] + ["x", "y"]
+    world.write()
+    return world
+
+
+@pytest.fixture
 def shards(world) -> Shards:
     return Shards()
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    with browser.chromium() as launched:
-        yield launched
 
 
 @pytest.fixture
@@ -132,3 +138,15 @@ def tab(chromium):
     yield page
     context.close()
     assert wrong == []
+
+
+@pytest.fixture
+def said(world):
+    """`said(image, answer, reader, place)`: a line of the world's classes."""
+    number_of(["Anna", "Ben", "Cleo"])
+    return partial(answer, world.classes)
+
+
+@pytest.fixture
+def merge(world):
+    return lambda *files: merge_answers(files, world.catalog, world.classes)

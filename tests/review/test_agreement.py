@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from browser import barriers
+from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
 
 from dermlab.data.classes import Classes
@@ -115,26 +117,32 @@ def test_a_card_of_several_photos_is_one_row_and_a_useless_photo_of_it_no_answer
     assert found.pairs[0].same == 1
 
 
-def test_two_who_cannot_tell_agree_and_adjudicators_are_no_readers():
-    catalog, flags, _ = world_of(12)
-    votes = {"Anna": ["cannot tell", *["acne"] * 11], "Ben": ["cannot tell", *["acne"] * 10, "eczema"]}
+def test_who_cannot_tell_neither_agrees_nor_errs_and_adjudicators_are_no_readers():
+    catalog, flags, labels = world_of(12)
+    votes = {"Anna": ["cannot tell", "cannot tell", *["acne"] * 10], "Ben": ["cannot tell", *["acne"] * 10, "eczema"]}
     third = answers_of({"Cleo": ["psoriasis"] * 12}, catalog, mode="adjudication")
     found = agreement(pd.concat([answers_of(votes, catalog), third]), catalog, flags, CLASSES, {"Anna": 1, "Ben": 2, "Cleo": 3})
-    assert found.pairs[0].same == 11 / 12
+    assert (found.cards, found.pairs[0].same, found.pairs[0].kappa.rows) == (10, 9 / 10, 10)
     assert [reader.number for reader in found.readers] == [1, 2]
-    assert found.readers[0].cannot_tell == 1
+    assert [reader.cannot_tell for reader in found.readers] == [2, 1]
+    undoubted = labels[1::2][1:]  # of the second photo Anna could not tell
+    assert found.readers[0].undoubted == Estimate(float((undoubted != "acne").mean()), None, 5)
 
 
-def test_one_reader_alone_has_a_page_that_says_so(tmp_path):
+def test_one_reader_alone_has_a_page_that_says_so(tmp_path, chromium):
     catalog, flags, labels = world_of(12)
     answers = answers_of({"Anna": list(labels)}, catalog)
     found = agreement(answers, catalog, flags, CLASSES, {"Anna": 1})
     conclusion = conclude(answers, catalog, flags, CLASSES, set(), ReviewParams())
     write_agreement(tmp_path / "agreement.html", found, conclusion, ReviewParams(), 0)
     page = (tmp_path / "agreement.html").read_text()
-    assert "No card was answered by two readers yet" in page
+    assert "There is no card yet on which two readers could tell" in page
     assert "Anna" not in page
     assert "<script" not in page
+    shown = chromium.new_page(viewport={"width": 390, "height": 800})
+    shown.goto((tmp_path / "agreement.html").as_uri())
+    assert barriers(shown) == []
+    shown.close()
 
 
 def test_the_interval_of_kappa_is_that_of_resampled_scikit_learn():
@@ -145,3 +153,12 @@ def test_the_interval_of_kappa_is_that_of_resampled_scikit_learn():
     rng = np.random.default_rng(0)
     samples = [cohen_kappa_score(one[drawn], other[drawn]) for drawn in rng.integers(200, size=(500, 200))]
     assert found.interval == pytest.approx(tuple(np.quantile(samples, [0.025, 0.975])), abs=0.02)
+
+
+def test_where_all_agree_the_interval_is_exact_or_none():
+    catalog, flags, labels = world_of(40)
+    found = agreement(answers_of({"Anna": list(labels), "Ben": list(labels)}, catalog), catalog, flags, CLASSES, {"Anna": 1, "Ben": 2})
+    assert found.pairs[0].kappa == Estimate(1.0, None, 40)
+    undoubted = found.readers[0].undoubted
+    assert undoubted.value == 0
+    assert undoubted.interval == pytest.approx(tuple(binomtest(0, 20).proportion_ci(method="exact")))

@@ -11,6 +11,7 @@ from defaults import DEFAULTS
 from playwright.sync_api import expect
 from rows_in_use import write_rows
 
+from dermlab.cli import app
 from dermlab.cli.labels import pairs
 from dermlab.data.embeddings import EmbeddingInfo, Embeddings, write_embeddings
 from dermlab.data.not_copies import HEADER
@@ -134,3 +135,8 @@ def test_both_photos_and_every_key_fit_the_screen(alike, tab, width, height):
         box = tab.locator(name).bounding_box()
         assert box["width"] > width / 3
         assert box["y"] + box["height"] <= height
+
+
+def test_an_option_that_a_merge_would_pass_over_is_refused(alike, capsys):
+    assert app(["pairs", "--merge", "not-copies.csv", "--limit", "3"], standalone_mode=False) == 2
+    assert "--merge goes by itself: leave --limit out" in capsys.readouterr().err

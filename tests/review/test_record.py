@@ -1,47 +1,29 @@
 """Readers' answers reach the record whole or not at all, once, and the ledger says what they conclude."""
 
+import errno
+import os
 import re
 import shutil
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from readers import answer, write_answers
+from readers import answer, lines_of, unchanged, write_answers
 
 from dermlab.cli import app
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import HEADER, read_ledger
+from dermlab.data.readers import read_readers
 from dermlab.data.reviews import HEADER as OF_RECORD
-from dermlab.data.reviews import number_of, read_readers, read_record
+from dermlab.data.reviews import read_record
 from dermlab.review import record
 from dermlab.review.agreement import agreement
-from dermlab.review.record import conclude_anew, merge_answers
+from dermlab.review.record import conclude_anew
 from dermlab.run import paths
-from dermlab.run.errors import ContractError
-
-
-@pytest.fixture
-def said(world):
-    """`said(image, answer, reader, place)`: a line of the world's classes."""
-    number_of(["Anna", "Ben", "Cleo"])
-    return partial(answer, world.classes)
-
-
-@pytest.fixture
-def merge(world):
-    return lambda *files: merge_answers(files, world.catalog, world.classes)
-
-
-def lines_of(path: Path) -> list[str]:
-    return path.read_text().splitlines()
-
-
-def unchanged(*files: Path):
-    return [path.read_bytes() if path.exists() else None for path in files]
+from dermlab.run.errors import BudgetError, ContractError
 
 
 def test_two_readers_who_agree_change_a_label_and_one_alone_does_not(said, merge):
@@ -56,7 +38,7 @@ def test_two_readers_who_agree_change_a_label_and_one_alone_does_not(said, merge
 def test_the_record_keeps_all_that_was_said(said, merge):
     merge(write_answers("a.csv", said("t0001", "tinea > eczema", reason="blurred, dark", confidence="unsure", seconds=3.5)))
     assert lines_of(paths.REVIEWS)[0] == ",".join(OF_RECORD)
-    assert re.fullmatch(r't0001,tinea > eczema,unsure,3.5,blind,p\w{8}-\w{8},1,"blurred, dark",Anna,2026-03-01', lines_of(paths.REVIEWS)[1])
+    assert re.fullmatch(r't0001,tinea > eczema,unsure,3.5,blind,q\w{8}-\w{8},1,"blurred, dark",Anna,2026-03-01', lines_of(paths.REVIEWS)[1])
 
 
 def test_the_same_file_twice_doubles_nothing_and_is_said(said, merge, world, capsys):
@@ -90,6 +72,10 @@ def test_lines_that_stand_in_the_record_keep_their_bytes(said, merge):
     ("other", "says"),
     [
         ({"said": "acne"}, "b.csv, line 2, image 't0001': says 'acne', but a.csv, line 2, says 'tinea' to the same question"),
+        (
+            {"said": "tinea", "reader": 2, "place": 5},
+            "b.csv, line 2, image 't0001': says it was answered by another reader than a.csv, line 2",
+        ),
         ({"said": "tinea", "reader": 2}, "b.csv, line 2, image 't0001': says it was answered by another reader than a.csv, line 2"),
     ],
 )
@@ -155,6 +141,8 @@ def test_a_correction_is_not_counted_as_another_card(said, merge, world):
         ({"confidence": "certain"}, "confidence 'certain' is not one of sure, likely, unsure"),
         ({"mode": "secret"}, "mode 'secret' is not one of blind, open, adjudication"),
         ({"image_id": "4E+15"}, "is not in the catalog. A spreadsheet may have taken it for a number"),
+        ({"image_id": "t0003"}, "is not what its page asked at place 2. Something changed it, a spreadsheet perhaps"),
+        ({"place": 3}, "is not what its page asked at place 3"),
         ({"image_id": "gone"}, "is not in the catalog. Correct the id or remove the line"),
         ({"image_id": "x-test-1"}, "is a test image. Only training labels may change"),
         ({"answer": "warts"}, "the answer 'warts' is not one of eczema, "),
@@ -192,10 +180,83 @@ def test_what_a_spreadsheet_did_to_the_whole_file_is_named(said, merge, damage, 
         merge(write_answers("a.csv", said("t0001", "tinea > answer"), text=damage))
 
 
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda text: text.encode("utf-16"), "a.csv, line 1: is not UTF-8 text but UTF-16. Save it as CSV"),
+        (lambda text: text.encode("cp1252"), "a.csv, line 2: is not UTF-8 text. Save it as CSV"),
+        (lambda _: b"PK\x03\x04\xff", "a.csv, line 1: is not UTF-8 text but an Excel workbook"),
+    ],
+)
+def test_a_file_of_other_bytes_is_named_as_what_it_is(said, merge, damage, says):
+    path = write_answers("a.csv", said("t0001", "tinea", reason="gr\u00f6\u00dfer"))
+    path.write_bytes(damage(path.read_text(encoding="utf-8")))
+    with pytest.raises(ContractError, match=says):
+        app(["review", "--merge", "a.csv"], standalone_mode=False)
+
+
 def test_zeros_that_a_spreadsheet_dropped_are_named_with_the_id_that_was(said, world, merge):
     world.catalog.loc[0, "image_id"] = "0000000000000042"
     with pytest.raises(ContractError, match="A spreadsheet dropped the zeros of '0000000000000042'"):
         merge(write_answers("a.csv", said("42", "tinea")))
+
+
+def test_a_photo_is_not_taken_for_another_whose_zeros_a_spreadsheet_dropped(said, world, merge):
+    world.catalog.loc[[0, 1], "image_id"] = ["007", "7"]
+    path = write_answers("a.csv", said("007", "tinea"))
+    merge(path)
+    for file in (Path("a.csv"), paths.REVIEWS):
+        before = file.read_text()
+        file.write_text(before.replace("007,", "7,"))
+        with pytest.raises(ContractError, match=f"{file}, line 2, image '7': is not what its page asked at place 1"):
+            merge(path)
+        file.write_text(before)
+    assert merge(path).already_there == 1
+
+
+def test_pages_of_before_photos_were_in_their_names_are_merged_as_ever(said, merge):
+    old = [said(image, "tinea", place=place) | {"page": "p1234abcd-5678ef01"} for place, image in enumerate(("t0001", "t0002"), start=1)]
+    assert merge(write_answers("a.csv", *old)).added == 2
+
+
+def test_a_full_disk_leaves_record_readers_and_ledger_as_they_were(said, merge, monkeypatch):
+    path = write_answers("a.csv", *(said("t0001", "tinea", reader) for reader in (1, "Dora")))
+    before = unchanged(paths.REVIEWS, paths.READERS, paths.RELABELS)
+    whole = Path.write_bytes
+
+    def full(self: Path, data: bytes) -> int:
+        if self.name == paths.RELABELS.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return whole(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(BudgetError, match="No space left .*Nothing was changed"):
+        merge(path)
+    assert unchanged(paths.REVIEWS, paths.READERS, paths.RELABELS) == before
+
+
+@pytest.mark.parametrize("written", [paths.READERS, paths.REVIEWS])
+def test_a_merge_that_is_killed_between_two_files_is_whole_when_it_is_run_again(said, merge, monkeypatch, written):
+    path = write_answers("a.csv", *(said("t0001", "tinea", reader) for reader in ("Dora", "Emil")))
+    whole = os.replace
+
+    def killed(source: Path, target: Path) -> None:
+        whole(source, target)
+        if target == written:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            merge(path)
+    assert len(merge(path).conclusion.ledger) == 1
+    assert len(lines_of(paths.REVIEWS)) == 3
+    assert read_readers().numbers == {"Anna": 1, "Ben": 2, "Cleo": 3, "Dora": 4, "Emil": 5}
+    assert lines_of(paths.RELABELS)[1:] == ["t0001,psoriasis,tinea,2 of 2 readers,readers,2026-03-01"]
+
+
+def test_a_file_without_answers_adds_nothing(said, merge):
+    assert (found := merge(write_answers("a.csv"))).added == found.already_there == 0
 
 
 def test_a_byte_order_mark_does_no_harm(said, merge):
@@ -291,6 +352,7 @@ def test_what_would_take_the_last_rows_of_a_class_is_held_back_and_said(said, wo
     app(["review", "--merge", "a.csv"], standalone_mode=False)
     out = capsys.readouterr().out
     assert f"{len(lines)} answers added" in out
+    assert f"{len(acne)} photos keep the label <b>acne</b>, whatever readers say" in paths.AGREEMENT.read_text()
     assert f"{len(acne)} photos keep the label acne, whatever readers say: it would lose its last training row" in out
     assert len(lines_of(paths.REVIEWS)) == 1 + len(lines)
     assert lines_of(paths.RELABELS)[1:] == ["t0001,psoriasis,tinea,2 of 2 readers,readers,2026-03-01"]
@@ -316,39 +378,6 @@ def test_one_persons_decisions_are_merged_as_ever_and_not_beside_answers(said, w
     assert not paths.REVIEWS.exists()
 
 
-def test_readers_have_numbers_that_stay(world):
-    assert number_of(["Anna", "Ben"]) == {"Anna": 1, "Ben": 2}
-    assert number_of(["Cleo", "Anna"]) == {"Cleo": 3, "Anna": 1}
-    assert read_readers() == {"Anna": 1, "Ben": 2, "Cleo": 3}
-    paths.READERS.write_text("reader,name\n1,Anna\n1,Ben\n")
-    with pytest.raises(ContractError, match=r"readers.csv, line 3: this name or number stands there already"):
-        read_readers()
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"reader,name\n1,Anna\n", "data/reviews.csv, line 3: its reader has no number in data/readers.csv. Restore that file"),
-        (b"reader,name\n1,Anna\n2,Ben\n3,Jos\xe9\n", "data/readers.csv, line 4: is not UTF-8 text"),
-        # which of both says so hangs on how long a field the process lets csv read
-        (
-            b"reader,name\n1,Anna\n2," + b"B" * 200_000 + b"\n",
-            "data/readers.csv(, line 3: the name of a reader has| cannot be read as CSV)",
-        ),
-    ],
-)
-@pytest.mark.parametrize("command", [("--merge", "b.csv"), ("--conclude",), ("--reader", "Anna")])
-def test_readers_without_a_number_are_named_by_line_before_anything_is_written(said, merge, content, says, command):
-    merge(write_answers("a.csv", said("t0001", "tinea"), said("t0001", "tinea", 2)))
-    write_answers("b.csv", said("t0002", "acne", place=2))
-    paths.READERS.write_bytes(content)
-    before = unchanged(paths.REVIEWS, paths.READERS, paths.RELABELS)
-    with pytest.raises(ContractError, match=says) as error:
-        app(["review", *command], standalone_mode=False)
-    assert not re.search("Anna(?! or A.B.)|Ben|Jos|BBB", str(error.value))
-    assert unchanged(paths.REVIEWS, paths.READERS, paths.RELABELS) == before
-
-
 @pytest.mark.parametrize("rule", ["majority", "model"])
 def test_photos_without_flags_are_left_out_and_counted(said, world, capsys, rule):
     Path("params.yaml").write_text(f"review:\n  rule: {rule}\n")
@@ -359,34 +388,6 @@ def test_photos_without_flags_are_left_out_and_counted(said, world, capsys, rule
     assert "1 of the photos answered have no flags, and are left out" in capsys.readouterr().out
     assert lines_of(paths.RELABELS)[1] == "t0001,psoriasis,tinea,2 of 2 readers,readers,2026-03-01"
     assert paths.AGREEMENT.exists()
-
-
-ZOE = ("Zo\u00e9 B", "zo\u00e9  b", "ZOE\u0301 B", "Zo\u00e9\u00a0B")  # composed or not, in other case and blanks
-
-
-def test_one_person_is_one_reader_however_the_name_is_written(said, merge, world):
-    assert number_of(ZOE) == {ZOE[0]: 4}
-    assert number_of([ZOE[2], "anna"]) == {ZOE[0]: 4, "Anna": 1}
-    for place, name in enumerate(ZOE[1:], start=1):
-        merge(write_answers("a.csv", said("t0001", "tinea", name, place)))
-    found = merge(write_answers("b.csv", said("t0002", "tinea", "Max"), said("t0002", "tinea", "MAX", place=2)))
-    assert found.conclusion.waiting == ("t0001", "t0002")
-    assert read_readers() == {"Anna": 1, "Ben": 2, "Cleo": 3, ZOE[0]: 4, "Max": 5}
-    assert {line.split(",")[-2] for line in lines_of(paths.REVIEWS)[1:]} == {ZOE[0], "Max"}
-    paths.REVIEWS.write_text(paths.REVIEWS.read_text().replace(",Max,", ",max,"))  # of a version that told them apart
-    assert set(read_record(world.catalog, world.classes).answers["reviewer"]) == {ZOE[0], "Max"}
-
-
-def test_one_person_under_two_numbers_is_named_by_line(world):
-    paths.READERS.write_text("reader,name\n1,Anna\n1,Anna\n2,ANNA\n")
-    with pytest.raises(ContractError, match=r"readers.csv, line 4: this name or number stands there already") as error:
-        read_readers()
-    assert "ANNA" not in str(error.value)
-
-
-def test_a_record_of_another_clone_brings_its_readers_along(said, merge):
-    merge(write_answers("a.csv", said("t0001", "tinea", "Dora")))
-    assert read_readers() == {"Anna": 1, "Ben": 2, "Cleo": 3, "Dora": 4}
 
 
 def test_the_pages_and_what_is_said_name_no_reader(said, merge, capsys):

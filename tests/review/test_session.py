@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from browser import barriers
 from playwright.sync_api import expect
 
 from dermlab.cli import app
@@ -259,3 +260,13 @@ def test_hundreds_of_photos_are_asked_one_at_a_time(make, tab):
     assert shown(tab) == "t0399"
     press(tab, "k")
     assert len(export(tab)) == 401
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_keeps_nobody_out(world, tab, scheme):
+    address = world.page(reviewer="")
+    tab.emulate_media(color_scheme=scheme)
+    tab.goto(address)
+    assert barriers(tab) == []
+    press(tab, *"Dr. Ada", "Enter")
+    assert barriers(tab) == []

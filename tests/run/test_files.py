@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ import torch
 
 from dermlab.data.json_files import read_json, write_json
 from dermlab.data.shards import Shards, shard_name, shard_of_rows, write_shard
-from dermlab.run.errors import BudgetError, ContractError
+from dermlab.run.errors import BudgetError, ContractError, DermlabError
 from dermlab.run.files import atomic_path
 
 
@@ -25,6 +26,13 @@ def test_a_write_that_fails_leaves_what_stood_there(tmp_path):
         raise RuntimeError
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_where_no_file_can_be_that_is_said(tmp_path):
+    (tmp_path / "paper").touch()
+    for folder in (tmp_path / "paper", Path("/proc/paper")):
+        with pytest.raises(DermlabError, match=rf"f1.pdf cannot be written \(.+: {folder}\)"), atomic_path(folder / "f1.pdf"):
+            pass
 
 
 def test_a_folder_replaces_a_folder(tmp_path):

@@ -36,6 +36,7 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
         ("seed: 17", "seed: 1000.0", "seed: 1000.0 is not valid. Valid: a whole number, such as 1000"),
         ("  head_lr: 0.001", "  head_lr: .inf", "train.head_lr: inf is not valid"),
         ("backbone: lite0", "backbone: resnet", "Valid: lite0, medsiglip"),
+        ("backbone: lite0", "backbone: timm:hf-hub:name", "'timm:hf-hub:name' is not a backbone. Valid:.*timm:hf-hub:<org>/<name>"),
         ("  folds: 5", "  fold: 5", "flag.fold is not a param .*did you mean folds"),
         ("  beta: 0.999", "  beta: 1.5", "manifest.beta: 1.5"),
         ("seed: 17", "seed: seventeen", "seed: 'seventeen'"),

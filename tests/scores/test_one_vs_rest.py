@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score
+from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve, roc_auc_score
 
 from dermlab.scores.one_vs_rest import one_vs_rest, precision_recall
 
@@ -41,3 +41,10 @@ def test_the_curve_runs_from_few_to_all_and_keeps_its_area(rows):
     assert precision[-1] == pytest.approx((labels == 1).mean())
     area = float(np.sum(np.diff(recall) * precision[1:]))
     assert area == pytest.approx(average_precision_score(labels == 1, probs[:, 1]), abs=0.02)
+
+
+def test_the_curve_is_that_of_scikit_learn_also_where_scores_tie(rows):
+    labels, probs = rows
+    for score in (probs[:, 1], probs[:, 1].round(1)):
+        precision, recall, _ = precision_recall_curve(labels == 1, score)
+        assert precision_recall(labels == 1, score, points=1000) == list(zip(recall[::-1].tolist(), precision[::-1].tolist(), strict=True))

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from dermlab.data.classes import Classes
 from dermlab.data.embeddings import write_embeddings
 from dermlab.data.questionnaire import Question, write_questionnaire
+from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards, shard_name, write_shard
 from dermlab.data.tables import MANIFEST, write_table
 from dermlab.embed.features import embed
@@ -35,7 +36,7 @@ def tiny(name: str = "timm:test_efficientnet", image_size: int = 32) -> Backbone
     """Random weights, always the same."""
     with torch.random.fork_rng():
         torch.manual_seed(5)
-        return create_backbone("timm:test_efficientnet", 32, pretrained=False)
+        return create_backbone(name, 32, pretrained=False)
 
 
 def made_params(**train) -> Params:
@@ -51,6 +52,7 @@ class Clinic:
     folder: Path
     manifest: pd.DataFrame
     questions = QUESTIONS
+    embeddings: str = "embeddings"
     create = staticmethod(tiny)
     params = staticmethod(made_params)
 
@@ -62,7 +64,7 @@ class Clinic:
             at / "catalog.parquet",
             at / "images.parquet",
             at / "shards",
-            at / "embeddings",
+            at / self.embeddings,
             manifest or at / "manifest.parquet",
         )
 
@@ -104,6 +106,23 @@ def clinic(tmp_path_factory) -> "Clinic":
     manifest = catalog[["image_id", "label", "split"]].assign(weight=1.0, origin="kept", labels=None)
     write_table(folder / "manifest.parquet", manifest, MANIFEST)
     return Clinic(folder, manifest)
+
+
+class ClinicOfViT(Clinic):
+    """Its network is a ViT, and what learns are adapters and their average."""
+
+    @staticmethod
+    def params(**train) -> Params:
+        knobs = {"adapt": "lora", "lora_rank": 4, "lr": 0.01, "ema": 0.5, "trainable_blocks": 2, "frozen_epochs": 0}
+        return made_params(**knobs | train).model_copy(update={"backbone": "timm:test_vit"})
+
+
+@pytest.fixture(scope="session")
+def clinic_of_vit(clinic) -> ClinicOfViT:
+    rows = read_rows(clinic.folder / "catalog.parquet", clinic.folder / "images.parquet")
+    network, at = tiny("timm:test_vit"), clinic.folder / "embeddings-of-vit"
+    write_embeddings(embed(network, rows, Shards(clinic.folder / "shards"), 32, 16, checkpoints=clinic.folder / "parts-of-vit")[0], at)
+    return ClinicOfViT(clinic.folder, clinic.manifest, at.name)
 
 
 @pytest.fixture(scope="session")

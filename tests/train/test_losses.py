@@ -25,7 +25,11 @@ def one_hot(labels) -> torch.Tensor:
 
 
 def loss(name: str, logits, labels, counts=COUNTS, **changed) -> float:
-    return LOSSES[name](tensor(logits), one_hot(labels), counts, params(**changed)).item()
+    return mean_loss(name, tensor(logits), one_hot(labels), counts, params(**changed)).item()
+
+
+def mean_loss(name: str, *given) -> torch.Tensor:
+    return LOSSES[name](*given).mean()
 
 
 QUARTER = [[math.log(1.0), math.log(2.0), math.log(1.0)]]  # softmax: 1/4, 1/2, 1/4
@@ -41,7 +45,7 @@ def test_cross_entropy_is_the_negative_log_probability_of_the_label():
 
 def test_cross_entropy_with_smoothing_is_torchs():
     logits, labels = torch.randn(5, 3), [0, 1, 2, 1, 0]
-    ours = LOSSES["ce"](logits, one_hot(labels), COUNTS, params(label_smoothing=0.1))
+    ours = mean_loss("ce", logits, one_hot(labels), COUNTS, params(label_smoothing=0.1))
     torch.testing.assert_close(ours, F.cross_entropy(logits, tensor(labels), label_smoothing=0.1))
 
 
@@ -143,7 +147,7 @@ def test_every_loss_has_its_closed_form(name):
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_class_without_training_rows_gives_finite_losses_and_gradients(name):
     logits = torch.randn(6, 3, requires_grad=True)
-    value = LOSSES[name](logits, one_hot([0, 1, 2, 0, 1, 2]), tensor([90, 9, 0]), params(label_smoothing=0.1, focal_gamma=0.5))
+    value = mean_loss(name, logits, one_hot([0, 1, 2, 0, 1, 2]), tensor([90, 9, 0]), params(label_smoothing=0.1, focal_gamma=0.5))
     value.backward()
     assert math.isfinite(value.item())
     assert torch.isfinite(logits.grad).all()
@@ -152,7 +156,7 @@ def test_a_class_without_training_rows_gives_finite_losses_and_gradients(name):
 @pytest.mark.parametrize("name", LOSSES)
 def test_extreme_logits_in_bfloat16_give_finite_float32_losses_and_gradients(name):
     logits = tensor([[300.0, -300.0, 0.0], [-300.0, 300.0, 0.0]], dtype=torch.bfloat16, requires_grad=True)
-    value = LOSSES[name](logits, one_hot([0, 0]), COUNTS, params(focal_gamma=0.5))
+    value = mean_loss(name, logits, one_hot([0, 0]), COUNTS, params(focal_gamma=0.5))
     value.backward()
     assert value.dtype == torch.float32
     assert math.isfinite(value.item())
@@ -183,12 +187,14 @@ def test_a_row_of_two_labels_costs_and_teaches_what_they_would_in_their_proporti
 
     def of(targets):
         own = logits.clone().requires_grad_()
-        value = LOSSES[name](own, targets, COUNTS, asked)
+        value = mean_loss(name, own, targets, COUNTS, asked)
         value.backward()
         return value.detach(), own.grad
 
     soft, gradient = of(SOFT)
-    alone = [[LOSSES[name](logits[i : i + 1], one_hot([label]), COUNTS, asked).item() for label in labels] for i, labels in enumerate(HARD)]
+    alone = [
+        [mean_loss(name, logits[i : i + 1], one_hot([label]), COUNTS, asked).item() for label in labels] for i, labels in enumerate(HARD)
+    ]
     assert soft.item() == pytest.approx(np.mean([(1 - s) * a + s * b for (a, b), s in zip(alone, SHARES, strict=True)]), rel=1e-5)
     (_, first), (_, second) = (of(one_hot([labels[k] for labels in HARD])) for k in (0, 1))
     share = tensor(SHARES)[:, None]
@@ -200,14 +206,14 @@ def test_cross_entropies_of_two_labels_are_torchs_of_their_distribution(smoothin
     logits, asked = torch.randn(4, 3), params(label_smoothing=smoothing, logit_tau=0.5)
     prior = (COUNTS / COUNTS.sum()).log()
     for name, moved in {"ce": logits, "balanced_softmax": logits + prior, "logit_adjusted": logits + 0.5 * prior}.items():
-        torch.testing.assert_close(LOSSES[name](logits, SOFT, COUNTS, asked), F.cross_entropy(moved, SOFT, label_smoothing=smoothing))
+        torch.testing.assert_close(mean_loss(name, logits, SOFT, COUNTS, asked), F.cross_entropy(moved, SOFT, label_smoothing=smoothing))
 
 
 def test_focal_and_binary_cross_entropy_of_two_labels_in_closed_form():
     third = tensor([[2 / 3, 0.0, 1 / 3]])
     odd = [[math.log(1.0), math.log(2.0), math.log(5.0)]]  # softmax: 1/8, 2/8, 5/8; sigmoids: 1/2, 2/3, 5/6
-    focal = LOSSES["focal"](tensor(odd), third, COUNTS, params()).item()
+    focal = mean_loss("focal", tensor(odd), third, COUNTS, params()).item()
     assert focal == pytest.approx(2 / 3 * (7 / 8) ** 2 * math.log(8) + 1 / 3 * (3 / 8) ** 2 * math.log(8 / 5))
-    bce = LOSSES["bce"](tensor(odd), third, COUNTS, params()).item()
+    bce = mean_loss("bce", tensor(odd), third, COUNTS, params()).item()
     expected = math.log(2) + math.log(3) - 1 / 3 * math.log(5 / 6) - 2 / 3 * math.log(1 / 6)
     assert bce == pytest.approx(expected)

@@ -219,7 +219,7 @@ def test_every_loss_trains_where_other_has_no_rows_and_rows_have_weights(clinic,
 def test_the_questionnaire_is_hidden_from_the_share_of_rows_asked_for(clinic):
     params = clinic.params(question_dropout=0.25)
     inputs = clinic.inputs(params)
-    objective = Objective(params, inputs, torch.device("cpu"))
+    objective = Objective(params, inputs.counts, inputs.questions, torch.device("cpu"))
     torch.manual_seed(0)
     answers = torch.tensor([0.0, 1.0, 0.0]).repeat(4000, 1)
     seen = objective.hide(answers, torch.rand(4000))
@@ -244,10 +244,13 @@ def test_no_epochs_at_all_are_an_error(clinic, tmp_path):
         clinic.train(tmp_path, clinic.params(frozen_epochs=0, finetune_epochs=0))
 
 
-@pytest.mark.parametrize("at_once", [4, 2] if "DERMLAB_KILLS" in os.environ else [2])
-def test_two_processes_train_the_model_that_one_trains(clinic, tmp_path, at_once):
-    """torchrun on gloo; each process takes half of every batch, or a quarter in each of two passes. Batch norms, weighted draws and
-    what a loss remembers of the rows are included, dropout is not: its masks are each process's own."""
+@pytest.mark.parametrize(
+    ("which", "at_once"), [("clinic", 4), ("clinic", 2), ("clinic_of_vit", 2)] if "DERMLAB_KILLS" in os.environ else [("clinic", 2)]
+)
+def test_two_processes_train_the_model_that_one_trains(request, tmp_path, which, at_once):
+    """torchrun on gloo; each process takes half of every batch, or a quarter in each of two passes. Batch norms, weighted draws,
+    adapters and what a loss remembers of the rows are included, dropout is not: its masks are each process's own."""
+    clinic = request.getfixturevalue(which)
     weights = np.where(clinic.manifest["label"] == "red", 0.5, 2.0)
     write_table(tmp_path / "manifest.parquet", clinic.manifest.assign(weight=weights), MANIFEST)
     script = tmp_path / "script.py"
@@ -260,7 +263,7 @@ setup = importlib.util.module_from_spec(spec); spec.loader.exec_module(setup)
 from dermlab.train import phases
 from dermlab.train import run as training
 phases.fit_to_memory = lambda *_: {at_once}
-clinic = setup.Clinic(pathlib.Path({str(clinic.folder)!r}), None)
+clinic = setup.{type(clinic).__name__}(pathlib.Path({str(clinic.folder)!r}), None, {clinic.embeddings!r})
 into = pathlib.Path({str(tmp_path)!r})
 params = clinic.params(dropout=0.0).model_copy(update={{"loss": "elr"}})
 metrics = clinic.train(into, params, into / "manifest.parquet")

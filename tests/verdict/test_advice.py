@@ -9,7 +9,7 @@ from made_runs import BASE, PARAMS, judged, one_hot, run
 
 from dermlab.scores.differences import BETTER, NOT_APART, TOO_FEW, WORSE, Difference
 from dermlab.verdict.advice import AS_GOOD, LEAVE, NOT_ENOUGH, TAKE, decide, rules
-from dermlab.verdict.judge import Run
+from dermlab.verdict.tested import Run
 
 FIELD = (
     "eczema", "acne", "psoriasis", "seborrheic dermatitis", "urticaria", "tinea", "rosacea", "folliculitis", "wart", "nevus", "melasma",

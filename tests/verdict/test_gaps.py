@@ -9,7 +9,7 @@ from made_runs import judged, run
 
 from dermlab.scores.differences import NOT_APART, WORSE
 from dermlab.verdict.groups import widest_gaps
-from dermlab.verdict.judge import Run
+from dermlab.verdict.tested import Run
 from dermlab.verdict.views import write_html, write_json
 
 ROWS = 3000

@@ -13,8 +13,9 @@ from dermlab.scores.groups import Group
 from dermlab.scores.predictions import scored_rows
 from dermlab.verdict.advice import LEAVE
 from dermlab.verdict.groups import answers
-from dermlab.verdict.judge import Run, judge
+from dermlab.verdict.judge import judge
 from dermlab.verdict.question import Question
+from dermlab.verdict.tested import Run
 from dermlab.verdict.views import as_markdown, as_text, write_html, write_json
 
 DANGEROUS = Group("dangerous", ("psoriasis", "wart"), 0.9)

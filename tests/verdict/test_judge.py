@@ -14,8 +14,9 @@ from dermlab.run.errors import ContractError
 from dermlab.scores.cases import Pooling
 from dermlab.scores.headline import HEADLINE
 from dermlab.scores.predictions import case_predictions
-from dermlab.verdict.judge import Run, judge
+from dermlab.verdict.judge import judge
 from dermlab.verdict.question import Question
+from dermlab.verdict.tested import Run
 
 
 def seeds_of(name: str, skill: float, first: int, **params) -> list:

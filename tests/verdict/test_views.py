@@ -9,12 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from browser import barriers
 from made_runs import BASE, TARGETS, judged, run
 from rich.console import Console
 
 from dermlab.scores.headline import HEADLINE
 from dermlab.verdict import card
-from dermlab.verdict.judge import Run
+from dermlab.verdict.tested import Run
 from dermlab.verdict.views import as_markdown, as_text, classes_table, scores_table, write_html, write_json
 
 
@@ -169,3 +170,13 @@ def test_where_nobody_knows_the_patients_every_view_begins_with_that(tmp_path):
     page = (tmp_path / "page.html").read_text()
     assert page.index("Nobody knows which photos") < page.index('class="verdict"')
     assert judged(BASE, run("other", 1.6, 4, loss="focal")).warning == ""
+
+
+def test_the_page_keeps_nobody_out_and_fits_a_phone(verdict, tmp_path, chromium):
+    write_html(verdict, tmp_path / "page.html")
+    for width, scheme in ((390, "light"), (1280, "dark")):
+        page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        page.goto((tmp_path / "page.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert barriers(page) == []
+        page.close()

@@ -99,6 +99,7 @@ def numbers(calibration: Calibration, validation: Validation, cases: np.ndarray,
     }
     if calibration.sets:
         found |= {"set_masses": dict(zip(names, calibration.sets.thresholds, strict=False))} if names else {}
-    for group in calibration.groups:
-        found |= {f"{group.name}_threshold": group.threshold, f"{group.name}_case_threshold": group.case_threshold}
+    of_photos = {group.name: group.threshold for group in calibration.groups if group.threshold is not None}
+    of_cases = {group.name: group.case_threshold for group in calibration.groups if group.case_threshold is not None}
+    found |= {"group_thresholds": of_photos or None, "group_case_thresholds": of_cases or None}
     return {name: value for name, value in found.items() if value is not None}

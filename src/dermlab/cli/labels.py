@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dermlab.cli.app import verbs_of
-from dermlab.cli.options import Merge, PageOut, Pixels, Reviewer
+from dermlab.cli.options import Merge, PageOut, Pixels, Reviewer, leave_out, said
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
 from dermlab.run.progress import say
@@ -36,6 +36,10 @@ def review(
         float, typer.Option("--overlap", min=0, max=1, help="of several readers: share of each page that is put to all of them")
     ] = 1.0,
     adjudicate: Annotated[bool, typer.Option("--adjudicate", help="ask a reader about what others dispute; the answer decides")] = False,
+    sample: Annotated[
+        int | None,
+        typer.Option("--sample", min=30, help="of readers, blind: ask about so many rows drawn by chance; says how many labels are wrong"),
+    ] = None,
     conclude: Annotated[bool, typer.Option("--conclude", help="conclude data/relabels.csv anew from what readers said")] = False,
 ) -> None:
     """Write a page on which a person reviews doubtful labels.
@@ -51,9 +55,10 @@ def review(
     from dermlab.review.queue import read_queue
     from dermlab.review.record import conclude_anew
 
-    said = paths.REVIEWS if reader or merge or conclude else paths.RELABELS
-    if missing := lines_only_in_commit(said):
-        say(f"review: {said} lacks {missing} lines of the last commit; `git checkout {said}` brings them back")
+    _check_together("--merge" if merge else "--conclude" if conclude else "", reader or [])
+    grown = paths.REVIEWS if reader or merge or conclude else paths.RELABELS
+    if missing := lines_only_in_commit(grown):
+        say(f"review: {grown} lacks {missing} lines of the last commit; `git checkout {grown}` brings them back")
     if merge:
         _merge(merge)
         return
@@ -61,10 +66,8 @@ def review(
         _conclude(conclude_anew(read_rows(), read_classes()))
         return
     if reader:
-        _ask(reader, limit, out, pixels, overlap, adjudicate, blind)
+        _ask(reader, limit, out, pixels, overlap, adjudicate, blind, sample)
         return
-    if blind or adjudicate:
-        raise typer.BadParameter(f"--{'blind' if blind else 'adjudicate'} is of readers: say whom to ask, --reader NAME")
     queue = read_queue(limit)
     if not queue.cards:
         say(f"review: nothing to review; {queue.reviewed} doubtful labels are settled in {paths.RELABELS}")
@@ -78,15 +81,34 @@ def review(
     say(f"Page: {out.resolve()}")
 
 
-def _ask(readers: list[str], limit: int | None, out: Path, pixels: int, overlap: float, adjudicate: bool, blind: bool) -> None:
+def _check_together(alone: str, readers: list[str]) -> None:
+    """That no option is there that would change nothing. alone: one that asks nobody. Raises BadParameter."""
+    from dermlab.data.readers import same_person
+
+    given = said()
+    if alone:
+        leave_out(given - {alone}, f"{alone} goes by itself")
+    elif not readers and (theirs := sorted(given & {"--adjudicate", "--blind", "--overlap", "--sample"})):
+        raise typer.BadParameter(f"say whom to ask, --reader NAME, beside {' and '.join(theirs)}")
+    elif readers:
+        leave_out(given & {"--reviewer"}, "--reader says who reads")
+        leave_out(given & {"--adjudicate", "--limit"} if "--sample" in given else set(), "--sample says what is asked")
+        leave_out(given & {"--blind"} if "--adjudicate" in given else set(), "--adjudicate shows what readers said")
+        leave_out(given & {"--overlap"} if len(set(map(same_person, readers))) < 2 else set(), "one reader shares his page with nobody")
+
+
+def _ask(
+    readers: list[str], limit: int | None, out: Path, pixels: int, overlap: float, adjudicate: bool, blind: bool, sample: int | None
+) -> None:
     from dermlab.data.reviews import ADJUDICATION, BLIND, OPEN
     from dermlab.review.readers import write_sheets
 
-    mode = ADJUDICATION if adjudicate else BLIND if blind else OPEN
-    for page in write_sheets(readers, mode, limit, overlap, out, pixels):
+    mode = ADJUDICATION if adjudicate else BLIND if blind or sample else OPEN
+    what = "disputed" if adjudicate else "drawn" if sample else "doubtful"
+    for page in write_sheets(readers, mode, limit, overlap, out, pixels, sample):
         sheet = page.sheet
         if page.path is None:
-            say(f"review: nothing to ask reader {sheet.reader}: all that is {'disputed' if adjudicate else 'doubtful'} was answered")
+            say(f"review: nothing to ask reader {sheet.reader}: all that is {what} was answered")
             continue
         again = len(sheet.cards) - len(set(sheet.cards))
         later = f"; {sheet.later:,} more on later pages" if sheet.later else ""
@@ -94,6 +116,8 @@ def _ask(readers: list[str], limit: int | None, out: Path, pixels: int, overlap:
         if page.said:
             say(f"      {page.said}")
         say(f"Page: {page.path.resolve()}")
+    if sample:
+        say(f"review: {paths.SAMPLE} says which rows were drawn, by which probability; commit it")
     say(f"Next: send each page to its reader ({paths.READERS} says who that is), then dermlab review --merge FILE for what it exports")
 
 
@@ -121,11 +145,14 @@ def _merge(files: list[Path]) -> None:
 def _conclude(merged: "Merged") -> None:
     """Says what was merged and concluded, and writes the page of agreement."""
     from dermlab.data.classes import read_classes
-    from dermlab.data.reviews import read_readers
+    from dermlab.data.ledger import read_ledger
+    from dermlab.data.readers import read_readers
     from dermlab.data.rows import read_rows
     from dermlab.review.agreement import agreement
     from dermlab.review.agreement_page import write_agreement
     from dermlab.review.record import flags_if_there
+    from dermlab.review.sample import read_sample
+    from dermlab.review.sampled import lines_of, sampled
 
     found, rule = merged.conclusion, merged.params
     if merged.added or merged.already_there:
@@ -147,9 +174,13 @@ def _conclude(merged: "Merged") -> None:
     flags = flags_if_there()
     if flags is not None and (without := len(set(merged.record.answers["image_id"]) - set(flags["image_id"]))):
         say(f"      {without} of the photos answered have no flags, and are left out where flags are asked (`dvc repro flag`)")
-    agreed = agreement(merged.record.answers, read_rows(), flags, read_classes(), read_readers())
+    agreed = agreement(merged.record.answers, read_rows(), flags, read_classes(), read_readers().numbers)
     write_agreement(paths.AGREEMENT, agreed, found, rule, len(merged.record.set_aside))
     say(f"Page: {paths.AGREEMENT.resolve()}")
+    if (sample := read_sample()) is not None:
+        settled = read_ledger(paths.RELABELS, read_rows(), read_classes())
+        for line in lines_of(sampled(sample, merged.record.answers, settled)):
+            say(line)
     third = "dermlab review --adjudicate --reader NAME asks a third; " if found.disputed else ""
     say(f"Next: {third}commit {paths.REVIEWS}, {paths.READERS} and {paths.RELABELS}, then dvc exp run -S variant=relabeled")
 
@@ -170,6 +201,7 @@ def pairs(
     from dermlab.review.pairs import merge_pairs, read_pairs, write_pairs
 
     if merge is not None:
+        leave_out(said() - {"--merge"}, "--merge goes by itself")
         added, there = merge_pairs(merge)
         say(f"pairs: {added} added to {paths.NOT_COPIES}, {there} already there")
         say(f"Next: commit {paths.NOT_COPIES}, then run again what stopped; `flag` tells these photos apart from now on")

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer._click.core import ParameterSource
+from typer._click.globals import get_current_context
 
 LARGEST = 1e9  # of a figure that a person types: more is a slip
 
@@ -18,6 +20,19 @@ def above_zero(value: float | None) -> float | None:
 
 def from_zero(value: float | None) -> float | None:
     return value if value == 0 else above_zero(value)
+
+
+def said() -> set[str]:
+    """The options that stand on the command line; none where a verb is called from Python."""
+    context = get_current_context(silent=True)
+    params = context.command.params if context else []
+    return {option.opts[0] for option in params if context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE}
+
+
+def leave_out(options: set[str], why: str) -> None:
+    """Of options that would change nothing. Raises BadParameter where there are any."""
+    if options:
+        raise typer.BadParameter(f"{why}: leave {' and '.join(sorted(options))} out")
 
 
 def _ending(suffix: str) -> Callable[[Path | None], Path | None]:

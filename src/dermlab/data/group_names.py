@@ -2,6 +2,7 @@
 
 import csv
 import io
+import unicodedata
 from pathlib import Path
 
 from dermlab.run import paths
@@ -9,15 +10,19 @@ from dermlab.run.errors import ContractError
 
 
 def lines_of(text: str, path: Path) -> list[tuple[int, list[str]]]:
-    """(line number, values without surrounding blanks), the header's first; empty lines and comments, which begin with #, left out. Raises
-    ContractError for a character that nobody sees."""
+    """(line number, values without surrounding blanks), the header's first; empty lines and comments, which begin with #, left out, and
+    the empty cells at the end of each line that spreadsheets add. Letters are composed, as those of classes are. Raises ContractError for
+    a character that nobody sees."""
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip(" ,\t") or line.lstrip(' "').startswith("#"):
             continue
         if unseen := next((letter for letter in line if not letter.isprintable() and letter != "\t"), ""):
             raise ContractError(f"{path}, line {number}: holds the character U+{ord(unseen):04X}, which nobody sees. Remove it.")
-        found.append((number, [value.strip() for value in next(csv.reader(io.StringIO(line)))]))
+        values = [value.strip() for value in next(csv.reader(io.StringIO(unicodedata.normalize("NFC", line))))]
+        while len(values) > 2 and not values[-1]:
+            values.pop()
+        found.append((number, values))
     return found
 
 

@@ -8,17 +8,19 @@ from dermlab.data.classes import OTHER, Classes
 from dermlab.data.group_names import lines_of
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
+from dermlab.run.params import nearest
 
 HEADER = "group,class"
 NAME = re.compile(r"[^\W_](?:[\w -]{0,38}[^\W_])?")  # of a group: words, which stand in sentences, tables and params
 OPPOSITES = {"benign": "malignant"}  # besides `not NAME`, which excludes NAME
+NEGATION = re.compile(r"^(?:not|no|non)[ -]+")
 Groups = dict[str, tuple[str, ...]]  # group -> its classes, both in the order of the file
 
 
 def read_groups(classes: Classes, path: Path = paths.GROUPS) -> Groups:
     """Empty where there is no such file, or nothing but its header and lines that begin with #. Raises ContractError naming the line:
     another header, a group or a class without a name, an unknown class, one named twice in a group or in two groups that exclude each
-    other, a group of all classes."""
+    other, a group of all classes, two groups whose names differ in case alone."""
     try:
         text = path.read_text(encoding="utf-8-sig")  # spreadsheets like to begin with a byte order mark
     except FileNotFoundError:
@@ -35,7 +37,9 @@ def groups_of(text: str, classes: Classes, path: Path = paths.GROUPS) -> Groups:
     except csv.Error as error:
         raise ContractError(f"{path} cannot be read as CSV ({error}). Mend it, or put it back: `git checkout {path}`.") from error
     if not lines or ",".join(lines[0][1]).lower() != HEADER:
-        raise ContractError(f"{path}: its first line must be {HEADER}; a line below it is a class, such as malignant,melanoma.")
+        raise ContractError(
+            f"{path}: its first line must be {HEADER}, with a comma; a line below it is a class, such as malignant,melanoma."
+        )
     found: dict[str, list[str]] = {}
     for number, values in lines[1:]:
         where = f"{path}, line {number}"
@@ -48,6 +52,8 @@ def groups_of(text: str, classes: Classes, path: Path = paths.GROUPS) -> Groups:
             raise ContractError(f"{where}: group {group!r} has no class. Name one, or remove the line.")
         if name not in classes.targets:
             raise ContractError(f"{where}, group {group!r}: {_no_class(name, classes)}")
+        if group not in found and (other := next((other for other in found if other.lower() == group.lower()), "")):
+            raise ContractError(f"{where}: group {group!r} stands above as {other!r}. Spell it in one way.")
         if name in found.get(group, ()):
             raise ContractError(f"{where}: {name!r} stands in group {group!r} already. Remove one of the lines.")
         for other in (other for other in found if _exclude(group, other) and name in found[other]):
@@ -64,9 +70,16 @@ def groups_of(text: str, classes: Classes, path: Path = paths.GROUPS) -> Groups:
 def _no_class(name: str, classes: Classes) -> str:
     if name == OTHER:
         return f"`{OTHER}` is no class but all other diagnoses, of which nobody says whether they belong here. Remove the line."
-    return f"{name!r} is no class of this source. Its classes: {', '.join(classes.targets)}."
+    return f"{name!r} is no class of this source{nearest(name, classes.targets)} Its classes: {', '.join(classes.targets)}."
 
 
 def _exclude(one: str, other: str) -> bool:
-    pair = {one.lower(), other.lower()}
-    return any(pair == {name, opposite} for name, opposite in OPPOSITES.items()) or any(pair == {name, f"not {name}"} for name in pair)
+    (one, denied), (other, also_denied) = _plain(one), _plain(other)
+    opposite = OPPOSITES.get(one) == other or OPPOSITES.get(other) == one
+    return (one == other and denied != also_denied) or (opposite and not denied and not also_denied)
+
+
+def _plain(group: str) -> tuple[str, bool]:
+    """Without its negation, and whether it has one."""
+    plain = NEGATION.sub("", group.lower())
+    return plain, plain != group.lower()

@@ -12,7 +12,6 @@ from pathlib import Path
 import pandas as pd
 
 from dermlab.run.errors import ContractError
-from dermlab.run.files import atomic_path
 
 LAST = ("reviewer", "date")  # columns that every such file ends in: who decided, and when
 READERS = "readers"  # who signs a line of the ledger that was concluded from data/reviews.csv; every other one is a person's decision
@@ -25,6 +24,9 @@ UNSEEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-
 JOINERS = "\u200c\u200d"  # by which some scripts and pictures are written
 # Shown as nothing, though Unicode has them as letters or marks; with them nobody's name is written, and a formula hidden.
 BLANK_LETTERS = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u2800\u3164\uffa0"
+# How files begin that spreadsheets save, and that are no CSV in UTF-8.
+WORKBOOKS = {b"PK\x03\x04": "an Excel workbook (or another zip)", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}
+SPREADSHEETS = {**WORKBOOKS, b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 YEARS = range(1970, 2101)  # in which somebody reviews; a simulated reviewer, in the first
 PARTED_FORMULA = re.compile(r"[;|\t]\s*[=+@-]")  # as a cell of its own where the separator is another
 
@@ -39,7 +41,12 @@ def read_lines(path: Path, header: Sequence[str]) -> list[tuple[int, dict[str, s
     except FileNotFoundError as error:
         raise ContractError(f"{path} does not exist. Restore it: `git checkout {path}`. {expected}") from error
     except UnicodeDecodeError as error:
-        raise ContractError(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
+        data = path.read_bytes()
+        what = next((f" but {what}" for begin, what in SPREADSHEETS.items() if data.startswith(begin)), "")
+        line = data[: error.start].count(b"\n") + 1
+        raise ContractError(
+            f"{path}, line {line}: is not UTF-8 text{what}. Save it as CSV (UTF-8), or take it as it was exported."
+        ) from error
     except OSError as error:
         raise ContractError(f"{path} cannot be read: {error.strerror}. {expected}") from error
     reader = csv.reader(io.StringIO(text, newline=""))
@@ -132,17 +139,13 @@ def as_table(lines: list[tuple[int, dict[str, str]]], header: Sequence[str]) -> 
     return pd.DataFrame([line for _, line in lines], columns=list(header), index=pd.Index([number for number, _ in lines], name="line"))
 
 
-def append_lines(path: Path, rows: pd.DataFrame) -> None:
-    """Adds the rows at the end. Bytes are kept: a line a person wrote must not show up in the diff."""
-    if rows.empty:
-        return
+def with_lines(path: Path, rows: pd.DataFrame, header: Sequence[str]) -> str:
+    """The file with the rows at its end. Bytes are kept: a line a person wrote must not show up in the diff. header: where there is no
+    file yet."""
     lines = io.StringIO()
     csv.writer(lines, lineterminator="\n").writerows(rows.itertuples(index=False))
-    before = path.read_bytes()
-    if not before.endswith(b"\n"):
-        before += b"\n"
-    with atomic_path(path) as unfinished:
-        unfinished.write_bytes(before + lines.getvalue().encode())
+    before = path.read_bytes().decode() if path.exists() else ",".join(header) + "\n"
+    return before + ("" if before.endswith("\n") or rows.empty else "\n") + lines.getvalue()
 
 
 def lines_only_in_commit(path: Path) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import Classes
-from dermlab.scores.attributes import alike, attributes
+from dermlab.scores.attributes import alike, attributes, texts
 from dermlab.scores.counts import sum_by
 from dermlab.scores.familiarity import Familiarity
 from dermlab.scores.gaps import gap_intervals, gaps
@@ -17,13 +17,14 @@ from dermlab.scores.ranking import over_targets
 def gaps_on_test(rows: pd.DataFrame, probs: np.ndarray, classes: Classes) -> dict[str, Any]:
     """`groups`: of each group of each attribute that parts the patients photos, patients, the `gap` of its top-1 to all others at its mix
     of diagnoses, and the `interval`, which holds together with all others of the list; both None where too few patients tell.
-    `alike`: the attributes that have one value. Empty without attributes. rows: the test rows with their answers; probs: float [N, K+1]."""
+    `alike`: the attributes that have one value, or none; `texts`: those of too many values for groups. Empty without attributes. rows: the
+    test rows with their answers; probs: float [N, K+1]."""
     labels = classes.encode(rows["label"], "the test rows, column label")
     is_target = labels != classes.other
     rows, labels, targets = rows[is_target], labels[is_target], over_targets(probs[is_target].astype(np.float32))
-    members, same = attributes(rows, parting=True), alike(rows)
+    members, left_out = attributes(rows, parting=True), {"alike": alike(rows), "texts": texts(rows)}
     if not members:
-        return {"groups": [], "alike": same} if same else {}
+        return {"groups": [], **left_out} if any(left_out.values()) else {}
     inside, person = np.stack(list(members.values()), axis=1), pd.factorize(rows["patient_id"], sort=True)[0]
     found = gaps(inside, labels, targets.argmax(axis=1) == labels, person, len(classes.targets))
     told = [
@@ -33,7 +34,7 @@ def gaps_on_test(rows: pd.DataFrame, probs: np.ndarray, classes: Classes) -> dic
         }
         for at, ((by, group), interval) in enumerate(zip(members, gap_intervals(found), strict=True))
     ]  # fmt: skip
-    return {"groups": told, "alike": same}
+    return {"groups": told, **left_out}
 
 
 def unfamiliar_by_group(rows: pd.DataFrame, similarity: np.ndarray, familiarity: Familiarity) -> list[dict[str, Any]]:

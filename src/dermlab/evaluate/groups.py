@@ -33,7 +33,7 @@ def groups_on_test(predictions: pd.DataFrame, groups: Sequence[Group], pooling: 
 
 def _scored(scored: pd.DataFrame, group: Group) -> dict[str, Any]:
     """`rows`, `patients` of the group and of the `others`; `sensitivity`, `specificity`, `auroc` with 95 % intervals over patients, absent
-    where they do not exist; `curve`, as `decision_curve`."""
+    where they do not exist; `curve`, as `decision_curve`, where there are patients enough for an interval."""
     told = Told.of(scored, group)
     own, others = told.patients
     found: dict[str, Any] = {
@@ -49,12 +49,10 @@ def _scored(scored: pd.DataFrame, group: Group) -> dict[str, Any]:
             found |= {name: float(hits.sum() / rows.sum()), f"{name}_interval": share_interval(hits, rows)}
         found["missed"] = int((counts.true - counts.hit)[:, 0].sum())
     area, moves = auroc_by_patient(told)
-    enough = min(own, others) >= MIN_PATIENTS
-    return {**found, "auroc": area, "auroc_interval": _on_logits(area, moves) if enough else None, "curve": _curve(told)}
-
-
-def _curve(told: Told) -> list[dict[str, Any]]:
-    return decision_curve(told.own, told.score, told.person)
+    found |= {"auroc": area, "auroc_interval": None}
+    if min(own, others) < MIN_PATIENTS:
+        return found
+    return {**found, "auroc_interval": _on_logits(area, moves), "curve": decision_curve(told.own, told.score, told.person)}
 
 
 def _on_logits(area: float, moves: np.ndarray) -> tuple[float, float] | None:

@@ -119,7 +119,7 @@ def build_flags(
         "l2": looks.l2,
         "log_loss": float(-np.log(np.clip(looks.of_labels.mean(axis=0)[every, labels], 1e-7, 1)).mean()),
         "accuracy": float((looks.of_labels.mean(axis=0).argmax(axis=1) == labels).mean()),
-        "noise": _noise(verdict.noise, params),
+        "noise": _noise(verdict.noise),
         "expected_precision": verdict.expected_precision,
         "small_classes": {name: int(n) for name, n in zip(classes.names, held, strict=True) if 0 < n < params.folds},
         "near_duplicate_pairs": len(pairs),
@@ -157,11 +157,9 @@ def _opinions(rows: pd.DataFrame, classes: Classes) -> np.ndarray | None:
     return shares * rows["votes"].fillna(1.0).to_numpy(np.float64)[:, None]
 
 
-def _noise(noise: Noise | None, params: FlagParams) -> dict[str, Any] | None:
-    """The share of wrong labels: `estimated` from the data, with its 95 % interval, or as it was given."""
-    if noise is None:
-        return None
-    return {"rate": noise.rate, "estimated": params.known_noise is None, "low": noise.low, "high": noise.high}
+def _noise(noise: Noise | None) -> dict[str, float | None] | None:
+    """The share of wrong labels that was reckoned with, and the one that the labels show by themselves: none where the rate was given."""
+    return noise and {"rate": noise.rate, "at_least": noise.at_least}
 
 
 def summary(flags: pd.DataFrame, classes: Classes) -> dict[str, Any]:

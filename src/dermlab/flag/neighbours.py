@@ -1,4 +1,4 @@
-"""Nearest neighbours among N embeddings, exactly and without ever holding N x N numbers; and how far off a row lies."""
+"""Nearest neighbours among N embeddings without ever holding N x N numbers; and how far off a row lies."""
 
 import numpy as np
 import torch
@@ -8,6 +8,10 @@ from dermlab.run.progress import progress
 
 BLOCK = 4096  # rows and columns of one block of similarities
 SPARE = 6  # candidates beyond k that are compared again in float32, since bfloat16 has three digits
+# From so many numbers in the features candidates are looked for in so many principal directions, with so many to spare.
+CONDENSED_FROM, DIRECTIONS, CONDENSED_SPARE = 2**26, 256, 20
+SAMPLED = 8  # rows a feature, of which the directions are found
+EXACT_AT_ONCE = 1024  # rows whose candidates are compared again
 
 
 def nearest(features: np.ndarray, k: int, groups: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -16,11 +20,17 @@ def nearest(features: np.ndarray, k: int, groups: np.ndarray | None = None) -> t
     features: float [N, D]. groups: [N]; a row's neighbours come from other groups than its own (photos of one patient
     resemble each other and would hide that the patient is an odd one). Where fewer than k neighbours exist, the rest are
     row -1 with similarity -1.
+
+    Exact below CONDENSED_FROM numbers. Above, the candidates are those of the features' principal directions, which hold nearly all of
+    their similarity; they are then compared in all.
     """
     unit = _unit(features)
+    condensed = unit.numel() >= CONDENSED_FROM and unit.shape[1] > DIRECTIONS
     codes = np.arange(len(unit)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    fast = unit.bfloat16() if multiplies_bfloat16() else unit
-    candidates, members = _Candidates(len(unit), k + SPARE, unit.device), _Members(codes)
+    fast = unit @ _principal_directions(unit) if condensed else unit
+    fast = fast.bfloat16() if multiplies_bfloat16() else fast
+    candidates = _Candidates(len(unit), k + (CONDENSED_SPARE if condensed else SPARE), unit.device)
+    members = _Members(codes)
     blocks = [slice(start, min(start + BLOCK, len(unit))) for start in range(0, len(unit), BLOCK)]
     with progress("Neighbours", len(blocks) * (len(blocks) + 1) // 2, "blocks") as meter:
         for number, rows in enumerate(blocks):
@@ -33,13 +43,21 @@ def nearest(features: np.ndarray, k: int, groups: np.ndarray | None = None) -> t
                 meter.advance()
     indices = np.full((len(unit), k), -1, dtype=np.int64)
     similarity = np.full((len(unit), k), -1, dtype=np.float32)
-    for rows in blocks:
+    for start in range(0, len(unit), EXACT_AT_ONCE):
+        rows = slice(start, start + EXACT_AT_ONCE)
         where, none = candidates.where[rows], candidates.values[rows] == -torch.inf
         exact = torch.bmm(unit[where], unit[rows][:, :, None])[:, :, 0].clamp(-1, 1).masked_fill(none, -torch.inf)
         values, order = exact.topk(k, dim=1)
         found = where.gather(1, order).masked_fill(values == -torch.inf, -1)
         indices[rows], similarity[rows] = found.cpu().numpy(), values.masked_fill(values == -torch.inf, -1.0).cpu().numpy()
     return indices, similarity
+
+
+def _principal_directions(unit: torch.Tensor) -> torch.Tensor:
+    """float32 [D, DIRECTIONS], orthonormal: of all such the ones that keep most of the squared length of the rows of `unit`, [N, D], by a
+    sample of them."""
+    sample = unit[:: max(1, len(unit) // (SAMPLED * unit.shape[1]))]
+    return torch.linalg.eigh(sample.T @ sample)[1][:, -DIRECTIONS:].contiguous()
 
 
 class _Candidates:

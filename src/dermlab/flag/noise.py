@@ -20,15 +20,15 @@ FITTED_ON = 20_000  # rows that tell s and the rate to two digits
 SHARPNESS = np.geomspace(0.7, 3.0, 16)  # the s that are tried; between them the likelihood is interpolated
 RATES = np.linspace(0.001, 0.5, 500)  # the rates that are tried; beyond, labels say little
 CHI_SQUARE = 3.84  # its 95th percentile, one degree of freedom
+LOOKS_WRONG = 0.5  # of the labels that look wrong, the share that surely is: on the phantom, which draws photos unlike their class, 0.53
 
 
 class Noise(NamedTuple):
-    """`rate`: the share of wrong labels; `low` and `high`: its 95 % interval, if the model holds (both `rate`, where that was given).
-    `sharpness`: s. `transitions`: T, float64 [C, C], rows sum to 1."""
+    """`rate`: the share of wrong labels that is reckoned with. `at_least`: the share that the labels show by themselves; None where the
+    rate was given. `sharpness`: s. `transitions`: T, float64 [C, C], rows sum to 1."""
 
     rate: float
-    low: float
-    high: float
+    at_least: float | None
     sharpness: float
     transitions: np.ndarray
 
@@ -36,8 +36,10 @@ class Noise(NamedTuple):
 def fit_noise(labels: np.ndarray, log_probs: np.ndarray, cases: int, rate: float | None = None) -> Noise:
     """labels: int [N]; log_probs: [N, C], log q; cases: how many acts of labelling the rows come from; rate: where it is known.
 
-    The interval is that of the profile likelihood, in which the photos of a case count once. It knows no more than the model does:
-    where mistakes are made on hard photos rather than on any, some pass for honest doubt and the rate comes out too low.
+    The rate is no estimate to be quoted: from labels alone it cannot be told from doubt. Mistakes on hard photos, or always the same one,
+    are learnt as doubt, and the rate comes out too low; right labels of photos that look unlike their class pass for mistakes, and it
+    comes out too high. Hence `at_least`: the lower end of the 95 % interval of the profile likelihood, in which the photos of a case count
+    once, times LOOKS_WRONG.
     """
     some = slice(None, None, max(1, len(labels) // FITTED_ON))
     shape = expected_shape(labels, softmax(log_probs))
@@ -48,10 +50,10 @@ def fit_noise(labels: np.ndarray, log_probs: np.ndarray, cases: int, rate: float
     likelihood += PRIOR_CASES * (PRIOR_RATE * np.log(given) + (1 - PRIOR_RATE) * np.log(1 - given))
     best, at = np.unravel_index(likelihood.argmax(), likelihood.shape)
     profile = likelihood.max(axis=0)
-    inside = given[profile >= profile[at] - CHI_SQUARE / 2]
+    low = given[profile >= profile[at] - CHI_SQUARE / 2][0]
     sharpness = float(np.exp(fine[best]))
     transitions = _fit(labels, softmax(sharpness * log_probs), shape, float(given[at]))[1]
-    return Noise(float(given[at]), float(inside[0]), float(inside[-1]), sharpness, transitions)
+    return Noise(float(given[at]), LOOKS_WRONG * float(low) if rate is None else None, sharpness, transitions)
 
 
 def expected_shape(labels: np.ndarray, probs: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ def _with_a_place_for_the_prompt(value: str) -> str:
     return value
 
 
-AUTO = Literal["auto"]  # is estimated
+AUTO = Literal["auto"]  # is found from the data
 Texts = Annotated[str, AfterValidator(_at_least_one)]
 Templates = Annotated[Texts, AfterValidator(_with_a_place_for_the_prompt)]
 
@@ -48,7 +48,8 @@ class FlagParams(Block):
     l2: AUTO | Annotated[float, Field(gt=0)]
     """Penalty of the out-of-fold classifier on standardised features; `auto` chooses it by its out-of-fold log-loss."""
     expected_noise: AUTO | Annotated[float, Field(gt=0, lt=0.5)]
-    """Share of wrong labels, such as 0.05, if it is known; `auto` estimates it. For `posterior` alone."""
+    """Share of wrong labels, such as 0.05, that a sampled review found (`dermlab review --sample 100`) or that is known; `auto` guesses it
+    from the labels. For `posterior` alone."""
     precision: Annotated[float, Field(gt=0.5, lt=1)]
     """Share of the flagged rows that is to be wrong, by the rule's own estimate; higher flags fewer. For `posterior` alone."""
     neighbours: Annotated[Positive, Field(le=1000)]

@@ -11,6 +11,7 @@ import numpy as np
 from dermlab.flag.noise import Noise, by_bayes, fit_noise, softmax, sums_by
 from dermlab.flag.probabilities import OutOfFoldProbabilities
 
+TOWARDS = 0.5  # 0: as the model has it; 1: on average as the rate has it
 FLOOR = 1e-6  # of a probability: a class unseen in the other folds is unlikely, not impossible
 
 
@@ -46,7 +47,9 @@ def posterior(
        those fitted again.
     3. Photos of one case that bear one label are judged together, by the geometric mean of q: they were labelled in one act, and are
        too alike to be so many witnesses.
-    4. Bayes: P(true = j | given = c) ~ r_j T_jc.
+    4. Bayes: P(true = j | given = c) ~ r_j T_jc. Where the rate is known and the model finds another one, what it took for doubt are
+       mistakes: the odds of every label being wrong are moved towards those at which labels are wrong at that rate on average (Saerens
+       et al. 2002), by TOWARDS. Not all the way, for of some mistakes features show nothing, and others would be flagged in their place.
     5. An issue is more likely wrong than right, and among the lowest in quality, of which `precision` are wrong on average; here the
        quality is the highest of any draw of the folds, for what depends on the draw is not enough.
     """
@@ -54,13 +57,22 @@ def posterior(
     acts, pooled = int(act.max()) + 1, _pooled(labels, probs.refitted, votes)
     if expected_noise is None:
         measured = fit_noise(labels, _pooled(labels, probs.of_labels, votes), acts)
-        noise = fit_noise(labels, pooled, acts, measured.rate)._replace(low=measured.low, high=measured.high)
+        noise = fit_noise(labels, pooled, acts, measured.rate)._replace(at_least=measured.at_least)
     else:
         noise = fit_noise(labels, pooled, acts, expected_noise)
     rows = np.arange(len(labels))
 
-    def judge(log_probs: np.ndarray) -> np.ndarray:
+    def by_model(log_probs: np.ndarray) -> np.ndarray:
         return by_bayes(labels, softmax(noise.sharpness * mean_over(act, log_probs)), noise.transitions, opinions)
+
+    by_rate = 1.0 if expected_noise is None else odds_at(by_model(pooled)[rows, labels], expected_noise) ** TOWARDS
+
+    def judge(log_probs: np.ndarray) -> np.ndarray:
+        judgement = by_model(log_probs)
+        given = judgement[rows, labels]
+        judgement *= by_rate
+        judgement[rows, labels] = given
+        return judgement / judgement.sum(axis=1, keepdims=True)
 
     judgement = judge(pooled)
     quality, suggested = judgement[rows, labels], likeliest_other(labels, judgement)
@@ -68,6 +80,14 @@ def posterior(
     issue = surest(highest, judged, precision)
     expected = float(1 - highest[issue].mean()) if issue.any() else None
     return Verdict(issue, quality.astype(np.float32), suggested, judgement[rows, suggested].astype(np.float32), noise, expected)
+
+
+def odds_at(quality: np.ndarray, rate: float) -> float:
+    """By what the odds of every label being wrong, (1 - quality) / quality, are to be multiplied for a mean 1 - quality of `rate`."""
+    from scipy.optimize import brentq
+
+    odds = (1 - quality) / np.maximum(quality, 1e-15)
+    return float(np.exp(brentq(lambda log: 1 - rate - (1 / (1 + np.exp(log) * odds)).mean(), -40, 40)))
 
 
 def surest(quality: np.ndarray, judged: np.ndarray, precision: float) -> np.ndarray:

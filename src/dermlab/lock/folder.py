@@ -7,8 +7,8 @@ from itertools import chain
 
 import pandas as pd
 
-from dermlab.data.ledger import DROP
 from dermlab.data.questionnaire import PREFIX
+from dermlab.data.reviews import why_no_class
 from dermlab.lock.answers import answers_of
 from dermlab.lock.columns import check_apart, class_columns, column_of, label_of_ticks, no_people, usual_patients, what_to_write
 from dermlab.lock.contents import judged, said_of
@@ -185,12 +185,7 @@ class Folder(FileSource):
             said.append(f"{left_out} left out ({lines_of(keys[absent])})")
             if len(no_photos):
                 said[-1] += f"; {some(len(no_photos), 'of them names', 'of them name')} a file that is no photo"
-        twice = keys[keys.notna() & keys.duplicated(keep=False)]
-        if len(twice):
-            raise SourceError(
-                f"{where}, {lines_of(twice[twice == twice.iloc[0]][:2], between=' and ')}: name {twice.iloc[0]!r} in two rows. "
-                "One row an image: remove the one that does not hold; or, where several people labelled it, name them in a column `rater`."
-            )
+        _check_once(frame["image"], keys, where)
         if extra := sorted(set(photos) - set(keys.dropna())):
             said.append(f"{some(len(extra), 'photo has no row and is', 'photos have no row and are')} left out (first: {extra[0]!r})")
         return frame.assign(key=keys)[keys.notna()], said
@@ -258,9 +253,11 @@ def _check_labels(labels: pd.Series, where: str) -> None:
             "fill it in, or remove the rows."
         )
     check_labels(labels, where)
-    if (commands := labels.map(folded) == DROP).any():
+    whys = labels.map(folded).map(why_no_class)
+    if len(none := labels[whys != ""]):
+        why = whys[whys != ""].iloc[0]
         raise SourceError(
-            f"{where}, {lines_of(labels[commands][:1])}: a class cannot be named {DROP!r}; that word takes a photo out. Rename the class."
+            f"{where}, {lines_of(none)}: a class cannot be named {none.iloc[0]!r}, {why}. Rename the class, or remove its rows."
         )
 
 
@@ -274,6 +271,24 @@ def _check_one_split_each(patients: pd.Series, splits: pd.Series, where: str) ->
             f"{where}, {lines}. {some(len(crossing), 'patient has', 'patients have')} images in more than one split, and a "
             "model would be tested on people it was trained on. Give all images of a patient one split, or say --ignore-splits."
         )
+
+
+def _check_once(images: pd.Series, keys: pd.Series, where: str) -> None:
+    """That no photo has two rows. images: as the table spells them; keys: of the photos, None where there is none."""
+    twice = keys[keys.notna() & keys.duplicated(keep=False)]
+    if twice.empty:
+        return
+    two = twice[twice == twice.iloc[0]][:2]
+    spelt = images[two.index].drop_duplicates()
+    if len(spelt) == 2:
+        raise SourceError(
+            f"{where}, {lines_of(two, between=' and ')}: {spelt.iloc[0]!r} and {spelt.iloc[1]!r} are one photo, {two.iloc[0]!r}, in two "
+            "spellings. Write it alike in all its rows; or remove the row that does not hold."
+        )
+    raise SourceError(
+        f"{where}, {lines_of(two, between=' and ')}: name {two.iloc[0]!r} in two rows. One row an image: remove the one that does not "
+        "hold; or, where several people labelled it, name them in a column `rater`."
+    )
 
 
 def _check_one_patient_each(frame: pd.DataFrame, used: dict[str, str], where: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from dermlab.data.lines import WORKBOOKS
 from dermlab.lock.columns import is_read
 from dermlab.lock.spelling import plain, trimmed, unguarded
 from dermlab.run.errors import SourceError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 DELIMITERS = ",;\t|"
 SAMPLED = 100  # rows that tell the delimiter
 TABLES = (".csv", ".tsv", ".parquet")
-SPREADSHEETS = {b"PK\x03\x04": "an Excel workbook (or another zip)", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}
 csv.field_size_limit(10_000_000)
 
 
@@ -73,7 +73,7 @@ def read_label_table(data: bytes, where: str) -> LabelTable:
 
 
 def _decoded(data: bytes, where: str) -> tuple[str, list[str]]:
-    for magic, what in SPREADSHEETS.items():
+    for magic, what in WORKBOOKS.items():
         if data.startswith(magic):
             raise SourceError(f"{where} is {what}, not a CSV. Save the sheet as CSV (UTF-8) and lock again.")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -1,4 +1,4 @@
-"""Backbones by name: `lite0`, `medsiglip`, `open_clip:<model>/<pretrained>`, `timm:<name>`, `hf:<name>[@<revision>]`.
+"""Backbones by the names of `names`.
 
 Each becomes a `Backbone`: uint8 images in, pooled features out, whatever library it comes from. A new family is one
 function and one line in FAMILIES.
@@ -15,11 +15,11 @@ from torch import nn
 
 from dermlab.model.hub import fetched, published_model
 from dermlab.model.lite0 import Lite0
-from dermlab.model.names import revision_of
+from dermlab.model.names import repository_of
+from dermlab.model.published import check_stored, open_clip_vision, timm_trunk
 from dermlab.model.torchvision_shim import declare_missing_operators
 from dermlab.run.errors import ParamsError
 
-MEDSIGLIP_REPOSITORY = "google/medsiglip-448"
 HALF = (0.5, 0.5, 0.5)
 # How the libraries name a block of a network: blocks.2.1 (EfficientNet), blocks.5 (ViT), stages.3.blocks.2 (ConvNeXt),
 # layer4.1 (ResNet), resblocks.11 (open_clip), encoder.layers.26 (SigLIP).
@@ -56,14 +56,19 @@ class Backbone(nn.Module):
         found = {name[: match.end()]: None for name, _ in self.trunk.named_parameters() if (match := _BLOCK.search(name))}
         return [name for name in found if not any(other.startswith(name + ".") for other in found)]
 
+    def last_blocks(self, count: int) -> list[str]:
+        """Names of the last `count` blocks; 0: all. Raises ParamsError where the backbone has fewer."""
+        names = self.blocks()
+        if count > len(names):
+            raise ParamsError(f"train.trainable_blocks: {count} is more than the {len(names)} blocks of {self.name}. 0: all.")
+        return names[-count:]
+
     def train_last(self, blocks: int) -> None:
         """Fine-tunes the last `blocks` blocks and what follows them; 0: all. Raises ParamsError where the backbone has fewer."""
-        names = self.blocks()
-        if blocks > len(names):
-            raise ParamsError(f"train.trainable_blocks: {blocks} is more than the {len(names)} blocks of {self.name}. 0: all.")
+        names = self.last_blocks(blocks)
         started = blocks == 0
         for name, parameter in self.trunk.named_parameters():
-            started = started or name.startswith(names[-blocks] + ".")
+            started = started or name.startswith(names[0] + ".")
             parameter.requires_grad_(started)
 
 
@@ -133,6 +138,12 @@ def _timm_name(key: str) -> str:
 def _timm(name: str, model: str, image_size: int, pretrained: bool, config: dict) -> Backbone:
     import timm
 
+    if repository_of(name):
+        trunk, stored = timm_trunk(name, image_size, pretrained, config)
+        return Backbone(
+            name, trunk, trunk.num_features, stored["image_size"], tuple(stored["mean"]), tuple(stored["std"]), stored,
+            getattr(trunk, "set_grad_checkpointing", None),
+        )  # fmt: skip
     if not timm.is_model(model):
         raise ParamsError(f"backbone: timm {timm.__version__} has no {model!r}. `timm.list_models('*part*')` lists its names.")
     settings = timm.get_pretrained_cfg(model)
@@ -149,6 +160,12 @@ def _timm(name: str, model: str, image_size: int, pretrained: bool, config: dict
 def _open_clip(name: str, rest: str, image_size: int, pretrained: bool, config: dict) -> Backbone:
     import open_clip
 
+    if repository_of(name):
+        visual, stored = open_clip_vision(name, image_size, pretrained, config)
+        return Backbone(
+            name, visual, stored["embed_dim"], stored["vision"]["image_size"], tuple(stored["mean"]), tuple(stored["std"]), stored,
+            visual.set_grad_checkpointing,
+        )  # fmt: skip
     model, _, tag = rest.partition("/")
     if model not in open_clip.list_models():
         raise ParamsError(f"backbone: open_clip has no model {model!r}. `open_clip.list_pretrained()` lists models and weights.")
@@ -184,11 +201,11 @@ class _PoolerOutput(nn.Module):
         return self.model(pixel_values=images, **resized).pooler_output
 
 
-def _hf(name: str, repository: str, image_size: int, pretrained: bool, config: dict) -> Backbone:
+def _hf(name: str, _: str, image_size: int, pretrained: bool, config: dict) -> Backbone:
     from transformers import AutoConfig, AutoModel
     from transformers.image_processing_base import ImageProcessingMixin
 
-    repository, revision = revision_of(repository or MEDSIGLIP_REPOSITORY)
+    repository, revision = repository_of(name)
     if pretrained:
         with fetched(name, True):
             whole = AutoConfig.from_pretrained(repository, revision=revision)
@@ -197,8 +214,7 @@ def _hf(name: str, repository: str, image_size: int, pretrained: bool, config: d
             model = published_model(repository, vision, "vision tower", revision)
         mean, std = pixels["image_mean"], pixels["image_std"]
     else:
-        if not config:
-            raise ParamsError(f"backbone: {name} cannot be built without weights: its configuration was not stored.")
+        check_stored(name, config)
         vision, mean, std = AutoConfig.for_model(**config["vision"]), config["mean"], config["std"]
         model = AutoModel.from_config(vision)
     native = getattr(vision, "image_size", image_size)

@@ -24,6 +24,7 @@ LARGEST_FILE = 2**24  # bytes; that of 26 classes and 20 questions has 3,000
 LARGEST_SIZE, MOST_LAYERS = 2**16, 512  # of anything in a backbone's configuration
 # Keys of a configuration by which its library would fetch and run code.
 FOREIGN = ("auto_map", "attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation")
+ELSEWHERE = ("hf-hub:", "hf_hub:", "local-dir:")  # timm reads a network's configuration from where a name says that begins like this
 SUM = 1e-3  # by which shares of a prior, which are rounded, may sum to another number than 1
 
 
@@ -51,6 +52,8 @@ def _harmless(value: Any, of: str = "config") -> Any:
     """A configuration of a backbone, or the part of it that is called `of`."""
     if of in FOREIGN and value is not None:
         raise ValueError(f"{of}: {value!r} would run code of others")
+    if isinstance(value, str) and value.lower().startswith(ELSEWHERE):
+        raise ValueError(f"{of}: {value!r} would fetch files of others")
     if isinstance(value, dict):
         for key, part in value.items():
             _harmless(part, key)

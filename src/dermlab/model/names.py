@@ -1,18 +1,25 @@
-"""What a backbone may be called: `lite0`, `medsiglip`, `open_clip:<model>/<pretrained>`, `timm:<name>`, `hf:<name>[@<revision>]`."""
+"""What a backbone may be called: `lite0`, `medsiglip`, `open_clip:<model>/<pretrained>`, `timm:<name>`, and what people publish on a hub
+in the layout of a library: `open_clip:hf-hub:<org>/<name>`, `timm:hf-hub:<org>/<name>`, `hf:<org>/<name>`; `@<revision>` may follow."""
 
 from typing import Annotated
 
 from pydantic import AfterValidator
 
-BACKBONES = ("lite0", "medsiglip", "open_clip:<model>/<pretrained>", "timm:<name>", "hf:<name>[@<revision>]")
+BACKBONES = (
+    "lite0", "medsiglip", "open_clip:<model>/<pretrained>", "open_clip:hf-hub:<org>/<name>[@<revision>]", "timm:<name>",
+    "timm:hf-hub:<org>/<name>[@<revision>]", "hf:<name>[@<revision>]",
+)  # fmt: skip
+HUB = "hf-hub:"
+MEDSIGLIP_REPOSITORY = "google/medsiglip-448"
 WITHOUT_TEXT = ("lite0", "timm")  # families of backbones that have no text tower beside the image tower
 
 
 def _known(value: str) -> str:
     family, _, name = value.partition(":")
     plain = family in ("lite0", "medsiglip") and value == family
-    qualified = family in ("open_clip", "timm", "hf") and bool(name) and (family != "open_clip" or "/" in name)
-    if not (plain or qualified):
+    qualified = family in ("open_clip", "timm", "hf") and bool(name)
+    two_parts = family == "open_clip" or name.startswith(HUB)
+    if not plain and not (qualified and ("/" in name or not two_parts)):
         raise ValueError(f"{value!r} is not a backbone. Valid: {', '.join(BACKBONES)}")
     return value
 
@@ -25,7 +32,14 @@ def reads_text(backbone: str) -> bool:
     return backbone.partition(":")[0] not in WITHOUT_TEXT
 
 
-def revision_of(repository: str) -> tuple[str, str | None]:
-    """`org/model@abc123` -> (`org/model`, `abc123`); None where no revision is named, or the name is a folder's."""
-    name, at, revision = repository.rpartition("@")
-    return (name, revision) if at and name else (repository, None)
+def repository_of(backbone: str) -> tuple[str, str | None] | None:
+    """`hf:org/model@abc123` -> (`org/model`, `abc123`), the repository of a hub that a backbone comes from and its revision: None where no
+    revision is named, or the name is a folder's that holds the same files. None for a backbone of a library's own list."""
+    family, _, name = backbone.partition(":")
+    if family == "medsiglip":
+        return MEDSIGLIP_REPOSITORY, None
+    if family != "hf" and not name.startswith(HUB):
+        return None
+    repository = name.removeprefix(HUB)
+    before, at, revision = repository.rpartition("@")
+    return (before, revision) if at and before else (repository, None)

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dermlab.model.backbones import MEDSIGLIP_REPOSITORY
 from dermlab.model.hub import fetched, published_model
-from dermlab.model.names import WITHOUT_TEXT, revision_of
+from dermlab.model.names import WITHOUT_TEXT, repository_of
+from dermlab.model.published import open_clip_folder
 from dermlab.model.runtime import main_device
 from dermlab.model.torchvision_shim import declare_missing_operators
 from dermlab.run.progress import progress
@@ -37,13 +37,13 @@ def has_text(backbone: str) -> bool:
 
     Raises SourceError where an `hf` model's configuration cannot be fetched.
     """
-    family, _, repository = backbone.partition(":")
+    family = backbone.partition(":")[0]
     if family != "hf":
         return family not in WITHOUT_TEXT
     declare_missing_operators()
     from transformers import AutoConfig
 
-    repository, revision = revision_of(repository)
+    repository, revision = repository_of(backbone)
     with fetched(backbone, True):
         return AutoConfig.from_pretrained(repository, revision=revision).model_type == "siglip"
 
@@ -51,8 +51,7 @@ def has_text(backbone: str) -> bool:
 def text_features(backbone: str, texts: Sequence[str]) -> TextFeatures:
     """Features of P texts by the text tower of a backbone that `has_text`. Raises SourceError where it cannot be fetched."""
     declare_missing_operators()
-    family, _, rest = backbone.partition(":")
-    tower = TOWERS[family](backbone, rest)
+    tower = TOWERS[backbone.partition(":")[0]](backbone)
     device = main_device()
     tower.model.to(device).eval()
     # SigLIP 2 was trained on lower-case text and its tokenizer leaves capitals; those of CLIP and SigLIP lower them anyway.
@@ -66,22 +65,24 @@ def text_features(backbone: str, texts: Sequence[str]) -> TextFeatures:
     return TextFeatures(torch.cat(vectors).numpy(), float(tower.model.logit_scale.detach().exp()))
 
 
-def _open_clip(backbone: str, rest: str) -> _Tower:
+def _open_clip(backbone: str) -> _Tower:
     import open_clip
 
-    name, _, tag = rest.partition("/")
+    name, _, tag = backbone.removeprefix("open_clip:").partition("/")
     with fetched(backbone, True):
+        if repository_of(backbone):
+            name, tag = f"local-dir:{open_clip_folder(backbone)}", None
         model = open_clip.create_model(name, pretrained=tag, require_pretrained=True)
         tokens = open_clip.get_tokenizer(name)
     return _Tower(model, tokens, model.encode_text)
 
 
-def _siglip(backbone: str, repository: str) -> _Tower:
+def _siglip(backbone: str) -> _Tower:
     """SigLIP's text tower reads the last of its 64 positions and was trained on padded texts, the padding not masked
     (Zhai et al. 2023, as in big_vision): a shorter sequence or an attention mask would give other features."""
     from transformers import AutoConfig, AutoTokenizer
 
-    repository, revision = revision_of(repository or MEDSIGLIP_REPOSITORY)
+    repository, revision = repository_of(backbone)
     with fetched(backbone, True):
         config = AutoConfig.from_pretrained(repository, revision=revision)
         tokenizer = AutoTokenizer.from_pretrained(repository, revision=revision)
@@ -94,4 +95,4 @@ def _siglip(backbone: str, repository: str) -> _Tower:
     return _Tower(model, tokens, lambda ids: model.text_model(input_ids=ids).pooler_output)
 
 
-TOWERS: dict[str, Callable[[str, str], _Tower]] = {"open_clip": _open_clip, "medsiglip": _siglip, "hf": _siglip}
+TOWERS: dict[str, Callable[[str], _Tower]] = {"open_clip": _open_clip, "medsiglip": _siglip, "hf": _siglip}

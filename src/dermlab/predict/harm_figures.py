@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMN = 3.3  # inches: one column of a journal
+LEAST = 0.01  # net benefit that a plot has room for
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"  # of Okabe and Ito's colours
 
 
@@ -29,6 +30,7 @@ def decision(metrics: Mapping[str, Any]) -> "Figure | None":
             low, high = ([point["interval"][end] for point in curve] for end in (0, 1))
             plot.fill_between(x, low, high, color=BLUE, alpha=0.15, linewidth=0)
             best = max(best, *high)
+        best = max(best, LEAST)  # of what is rare and badly told none is above zero
         plot.plot(x, [point["treat_all"] for point in curve], color=GREY, linestyle="--", linewidth=0.8, label="Everybody")
         plot.axhline(0, color=GREY, linewidth=0.8, label="Nobody")
         plot.plot(x, [point["net_benefit"] for point in curve], color=BLUE, label="Model (95 % interval)")

@@ -12,7 +12,7 @@ from typing import Any
 
 from dermlab.report.gaps import worst
 from dermlab.report.groups import rows as group_rows
-from dermlab.report.render import SCORE_LABELS
+from dermlab.report.render import SCORE_LABELS, no_formula
 from dermlab.report.scored import Scored
 from dermlab.run.files import write_text
 
@@ -20,7 +20,8 @@ Row = Mapping[str, Any]
 ABSENT = "--"
 SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+    "[": "{[}", "*": "{*}",  # after the end of a line they would be its arguments
 }  # fmt: skip
 
 
@@ -69,7 +70,7 @@ def as_csv(rows: Sequence[Row]) -> str:
     with io.StringIO() as buffer:
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(rows[0])
-        writer.writerows([[_no_formula(value) for value in row.values()] for row in rows])
+        writer.writerows([[_cell_of_csv(value) for value in row.values()] for row in rows])
         return buffer.getvalue()
 
 
@@ -116,7 +117,5 @@ def _latex(text: str) -> str:
     return "".join(SPECIAL.get(letter, letter) for letter in text)
 
 
-def _no_formula(value: Any) -> Any:
-    if value is None:
-        return ""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "@", "+", "-", "\t", "\r") else value
+def _cell_of_csv(value: Any) -> Any:
+    return "" if value is None else no_formula(value) if isinstance(value, str) else value

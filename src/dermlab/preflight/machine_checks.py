@@ -88,24 +88,23 @@ def remote() -> Check:
 
 
 def weights(backbone: str) -> Check:
-    """For a gated model on the hub: whether this token may fetch it."""
-    from dermlab.model.backbones import MEDSIGLIP_REPOSITORY
+    """For a model on the hub, which may be gated: whether this token may fetch it."""
     from dermlab.model.hub import fetched
-    from dermlab.model.names import revision_of
+    from dermlab.model.names import repository_of
 
-    family, _, rest = backbone.partition(":")
-    if family not in ("medsiglip", "hf"):
+    if (named := repository_of(backbone)) is None:
         return Check("weights", GO, f"{backbone} needs no gated model")
     from huggingface_hub import hf_hub_download
 
-    repository, revision = revision_of(rest or MEDSIGLIP_REPOSITORY)
+    repository, revision = named
     if Path(repository).is_dir():
         return Check("weights", GO, f"{repository} is a folder here")
     try:
         with fetched(backbone, True):
-            hf_hub_download(repository, "config.json", revision=revision)
+            described = "open_clip_config.json" if backbone.startswith("open_clip:") else "config.json"
+            hf_hub_download(repository, described, revision=revision)
     except SourceError:
         page = f"https://huggingface.co/{repository}"
         return Check("weights", NO, f"{page} is not to be had. Accept its terms there, set HF_TOKEN, or point HF_HOME at a filled cache")
-    pinned = "" if revision else "; its revision is not pinned (hf:<name>@<revision> pins it)"
+    pinned = "" if revision else "; its revision is not pinned (@<revision> behind the name pins it)"
     return Check("weights", GO, f"{repository} is reachable{pinned}")

@@ -12,6 +12,7 @@ from dermlab.data.classes import OTHER
 from dermlab.data.pin import Pin
 from dermlab.preflight import machine_checks
 from dermlab.preflight.estimate import FIELD, FIELD_SPEEDS, NO, Check, Work, deletion, disk, evidence, time_and_money
+from dermlab.preflight.licence import licence, seen
 from dermlab.run.machine import Machine
 from dermlab.run.params import flat
 from dermlab.study.recipe import Experiment, checked_params
@@ -80,7 +81,7 @@ def preflight(
         ]
         checks += [machine_checks.source(pin.manifest["key"].iat[0] if pin else None), machine_checks.remote()]
     checks.append(machine_checks.weights(first["backbone"]))
-    return checks
+    return checks + [found for found in (licence(first["backbone"]), seen(first["backbone"])) if found]
 
 
 def is_go(checks: Sequence[Check]) -> bool:

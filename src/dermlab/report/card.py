@@ -1,5 +1,5 @@
 """The model card, models/model/README.md: what whoever is handed the model has to know. Its headings follow what TRIPOD+AI (Collins et al.
-2024) and CLAIM (Mongan et al. 2020) ask to be reported; what no file tells is said to be not recorded, and nothing is made up.
+2024) and CLAIM (Tejani et al. 2024) ask to be reported; what no file tells is said to be not recorded, and nothing is made up.
 """
 
 from dataclasses import dataclass

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from dermlab.data.classes import OTHER
-from dermlab.data.tables import PROB_PREFIX, SPLITS
+from dermlab.data.tables import SPLITS
 from dermlab.report import gaps, groups, memorised, sentences, sets
+from dermlab.report.balance import BalancePoint, balance_curve
 from dermlab.report.examples import ConfidentError, Example, confident_errors, examples
 from dermlab.report.inputs import Inputs
 from dermlab.report.params import Params
@@ -20,14 +21,12 @@ from dermlab.report.training_rows import TrainingCounts, flag_counts, training_c
 from dermlab.report.truth import score_flags
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
-from dermlab.scores.adjustment import TAUS, adjusted
-from dermlab.scores.bootstrap import interval, resample
 from dermlab.scores.calibration import calibration_bins
 from dermlab.scores.cases import Pooling
-from dermlab.scores.counts import balanced_accuracy, confusion, top1
+from dermlab.scores.counts import confusion
 from dermlab.scores.headline import HEADLINE
 from dermlab.scores.one_vs_rest import one_vs_rest, precision_recall
-from dermlab.scores.predictions import UNKNOWN_PATIENTS, case_predictions, knows_patients, tally_by_patient, target_names
+from dermlab.scores.predictions import UNKNOWN_PATIENTS, case_predictions, knows_patients, target_names
 
 WORST = 15  # confusions listed
 TOLERANCE = 0.5e-4 + 1e-9  # between a score as written, to four digits, and as counted here
@@ -41,18 +40,6 @@ class ClassRow(ClassScores):
     against_others: dict[str, float]  # as of `one_vs_rest`
     curve: list[tuple[float, float]]  # precision over recall
     training: TrainingCounts
-
-
-@dataclass(frozen=True)
-class BalancePoint:
-    """The test split with the logits adjusted by `tau`: value and 95 % interval, None with too few patients."""
-
-    tau: float
-    used: bool  # this run's
-    top1: float
-    top1_bounds: tuple[float, float] | None
-    balanced: float
-    balanced_bounds: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -87,7 +74,8 @@ class Report:
     confusion: tuple[list[str], list[list[int]]]  # classes by support, and the counts in that order
     confusion_lead: str
     worst: list[dict[str, Any]]
-    subgroups: list[dict[str, Any]]
+    subgroups: list[dict[str, Any]]  # as of `evaluate.subgroups`, a score None where it has no interval
+    subgroups_lead: str
     gaps: dict[str, Any]  # as of `evaluate.gaps`
     gaps_lead: str
     refused_groups: list[dict[str, Any]]  # as of `evaluate.gaps.unfamiliar_by_group`
@@ -108,11 +96,11 @@ class Report:
     def glance(self) -> list[tuple[str, float, Any]]:
         """What the first figure shows: shares of the headline, of groups of classes and of sets, with their intervals."""
         shown = {"top1": "likeliest is right", "top3": "right among three", "rare_recall": "rare classes found"}
-        found = [(name, *self.headline[score]) for score, name in shown.items() if math.isfinite(self.headline[score][0])]
+        found = [(name, *self.headline[score]) for score, name in shown.items() if self.headline[score][1]]
         found += [
             (f"{row['group']} found", row["sensitivity"], row["sensitivity_interval"])
             for row in self.groups
-            if row["by"] == "photo" and row.get("sensitivity_interval")
+            if row["by"] == "photo" and "sensitivity" in row
         ]
         if self.sets and self.sets["all"]["interval"]:
             found.append(("in its set", self.sets["all"]["coverage"], self.sets["all"]["interval"]))
@@ -167,7 +155,8 @@ def contents(inputs: Inputs) -> Report:
     _check_headline(metrics["headline"], found.headline)
     with_bounds = {name: (metrics["headline"].get(name, math.nan), bounds) for name, (_, bounds) in found.headline.items()}
     classes = _classes(found, training)
-    balance = _balance(scored, metrics["evaluate"].get("adjustment", {}), metrics["evaluate"].get("temperature", 1.0), params)
+    adjustment, temperature = metrics["evaluate"].get("adjustment", {}), metrics["evaluate"].get("temperature", 1.0)
+    balance = balance_curve(scored, adjustment, temperature, params.evaluate.bootstrap, params.seed)
     names = [row.name for row in classes]
     order = [targets.index(name) for name in names]
     counts = confusion(labels, probs.argmax(axis=1), len(targets))[np.ix_(order, order)]
@@ -193,7 +182,7 @@ def contents(inputs: Inputs) -> Report:
             *filter(None, [sentences.conflicts(metrics["flag"].get("conflicts", []))]),
         ],
         balance=balance,
-        balance_lead=sentences.balance(metrics["evaluate"].get("adjustment", {}), balance),
+        balance_lead=sentences.balance(adjustment, balance),
         selective=metrics["evaluate"].get("selective", {}),
         selective_lead=sentences.selective(metrics["evaluate"].get("selective", {})),
         unfamiliar=sentences.unfamiliar(metrics["evaluate"].get("unfamiliar", {})),
@@ -207,7 +196,8 @@ def contents(inputs: Inputs) -> Report:
         confusion=(names, counts.tolist()),
         confusion_lead=sentences.sink(sink, names, counts),
         worst=_worst(names, counts),
-        subgroups=metrics["evaluate"].get("subgroups", []),
+        subgroups=gaps.told(metrics["evaluate"].get("subgroups", [])),
+        subgroups_lead=gaps.spread(metrics["evaluate"].get("subgroups", [])),
         gaps=metrics["evaluate"].get("gaps", {}),
         gaps_lead=gaps.lead(metrics["evaluate"].get("gaps", {})),
         refused_groups=metrics["evaluate"].get("unfamiliar_by_group", []),
@@ -297,24 +287,6 @@ def _rows(manifest: pd.DataFrame) -> dict[str, tuple[int, int]]:
     """Split -> (images, of them `other`)."""
     of = {split: manifest.loc[manifest["split"] == split, "label"] for split in SPLITS}
     return {split: (len(labels), int((labels == OTHER).sum())) for split, labels in of.items()}
-
-
-def _balance(scored: pd.DataFrame, adjustment: Mapping[str, Any], temperature: float, params: Params) -> list[BalancePoint]:
-    """The curve of the post-hoc adjustment, counted from the predictions; empty where evaluate wrote no prior."""
-    if not adjustment:
-        return []
-    columns = [name for name in scored.columns if name.startswith(PROB_PREFIX)]
-    probs, prior = scored[columns].to_numpy(), np.array(adjustment["prior"])
-    tallies = [
-        tally_by_patient(scored.assign(**dict(zip(columns, moved.T, strict=True))))
-        for moved in (adjusted(probs, prior, tau - adjustment["tau"], temperature) for tau in TAUS)
-    ]
-    patients, points = len(tallies[0].rows), []
-    for tau, counted, drawn in zip(TAUS, tallies, resample(tallies, params.evaluate.bootstrap, params.seed), strict=True):
-        first, balanced = float(top1(counted.total())), float(balanced_accuracy(counted.total()))
-        ends = interval(top1(drawn), patients, first), interval(balanced_accuracy(drawn), patients, balanced)
-        points.append(BalancePoint(tau, tau == adjustment["tau"], first, ends[0], balanced, ends[1]))
-    return points
 
 
 def _classes(found: Scored, training: dict[str, TrainingCounts]) -> list[ClassRow]:

@@ -3,13 +3,14 @@
 Colours are classes of the page's style sheet (`hit`, `miss`, `better`, `worse`, `apart`, `axis`, `grid`).
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from markupsafe import Markup, escape
 
 CELL = 24  # pixels of a confusion matrix's cell
-CHARACTER = 6.3  # pixels, of 11 px text
+CHARACTER, LINE = 6.3, 12  # pixels, of 11 px text
 
 
 def confusion(classes: Sequence[str], counts: Sequence[Sequence[int]], marked: Sequence[str] = ()) -> Markup:
@@ -17,18 +18,19 @@ def confusion(classes: Sequence[str], counts: Sequence[Sequence[int]], marked: S
     [K, K]; `marked`: classes whose names carry a star."""
     counts = np.asarray(counts, float)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    names = [f"{name} *" if name in marked else name for name in classes]
-    margin = 30 + CHARACTER * max(len(name) for name in names)
+    lines = [textwrap.wrap(name, 32, max_lines=2, placeholder=" …") for name in classes]
+    lines = [[*of_name[:-1], f"{of_name[-1]} *"] if name in marked else of_name for name, of_name in zip(classes, lines, strict=True)]
+    margin = 30 + CHARACTER * max(len(line) for of_name in lines for line in of_name)
     # Column names stand at 55 degrees: they rise by sin 55 of their length and run out to the right by cos 55.
     above, beyond = 34 + margin * 0.78, margin * 0.5
-    side = CELL * len(names)
+    side = CELL * len(classes)
     out = [_open(margin + side + beyond, above + side + 8, "Confusion matrix, rows sum to 100 %", least=0.62)]
     out.append(f'<text class="axis" x="{margin - 8:.0f}" y="{above - 10:.0f}" text-anchor="end">true ↓  predicted →</text>')
-    for i, name in enumerate(names):
-        middle = above + CELL * (i + 0.5) + 4
-        out.append(f'<text x="{margin - 8:.0f}" y="{middle:.0f}" text-anchor="end">{escape(name)}</text>')
-        x = margin + CELL * (i + 0.5) + 4
-        out.append(f'<text transform="translate({x:.0f} {above - 8:.0f}) rotate(-55)">{escape(name)}</text>')
+    for i, (name, of_name) in enumerate(zip(classes, lines, strict=True)):
+        shift = LINE * (len(of_name) - 1) / 2
+        middle, x = above + CELL * (i + 0.5) + 4 - shift, margin + CELL * (i + 0.5) + 4 - shift
+        out.append(f'<text y="{middle:.0f}" text-anchor="end">{_in_lines(name, of_name, margin - 8)}</text>')
+        out.append(f'<text transform="translate({x:.0f} {above - 8:.0f}) rotate(-55)">{_in_lines(name, of_name, 0)}</text>')
     out.append(f'<rect class="frame" x="{margin:.0f}" y="{above:.0f}" width="{side}" height="{side}"/>')
     for i, j in np.ndindex(shares.shape):
         if not counts[i, j]:
@@ -46,6 +48,12 @@ def confusion(classes: Sequence[str], counts: Sequence[Sequence[int]], marked: S
             at = f'x="{x + CELL / 2 - 0.5:.0f}" y="{y + CELL / 2 + 3:.0f}"'
             out.append(f'<text class="{ink}" {at} text-anchor="middle">{100 * value:.0f}</text>')
     return _close(out)
+
+
+def _in_lines(name: str, lines: Sequence[str], x: float) -> str:
+    """A name in as many lines, below each other from x on; the whole of it where the pointer rests."""
+    spans = (f'<tspan x="{x:.0f}" dy="{LINE if place else 0}">{escape(line)}</tspan>' for place, line in enumerate(lines))
+    return f"<title>{escape(name)}</title>{''.join(spans)}"
 
 
 def calibration(bins: Sequence[dict]) -> Markup:
@@ -92,7 +100,7 @@ def precision_recall(line: Sequence[tuple[float, float]], prevalence: float) -> 
 
 
 def balance(points: Sequence) -> Markup:
-    """Balanced accuracy over top-1 for each tau, as contents.BalancePoint, with the intervals of the two ends and of the one in use."""
+    """Balanced accuracy over top-1 for each tau, as balance.BalancePoint, with the intervals of the two ends and of the one in use."""
     ends = [points[0], next(point for point in points if point.used), points[-1]]
     xs = [point.top1 for point in points] + [x for point in ends for x in point.top1_bounds or ()]
     ys = [point.balanced for point in points] + [y for point in ends for y in point.balanced_bounds or ()]
@@ -108,7 +116,11 @@ def balance(points: Sequence) -> Markup:
             plane.out.append(f'<line class="whisker {kind}" x1="{x:.1f}" y1="{south:.1f}" x2="{x:.1f}" y2="{north:.1f}"/>')
         told = f"tau {point.tau:g}: top-1 {100 * point.top1:.1f} %, balanced accuracy {100 * point.balanced:.1f} %"
         plane.dot(point.top1, point.balanced, kind, radius, told)
-        if point in ends or point.tau == 1:
+    named: list[tuple[float, float]] = []
+    for point in (*ends, *(point for point in points if point.tau == 1)):
+        x, y = plane.at(point.top1, point.balanced)
+        if all(abs(x - across) > 30 or abs(y - down) > 12 for across, down in named):  # no name over another
+            named.append((x, y))
             plane.out.append(f'<text x="{x + 9:.1f}" y="{y - 7:.1f}">τ {point.tau:g}</text>')
     return _close(plane.out)
 
@@ -179,7 +191,7 @@ class _Plane:
         )
         self.span_x, self.span_y = max(high_x - self.low_x, steps[0]), max(high_y - self.low_y, steps[1])
         left, top, width, height = self.left, self.top, self.width, self.height
-        self.out = [_open(left + width + 16, top + height + 44, title, least=0.8)]
+        self.out = [_open(left + width + 16, top + height + 44, title, least=0.7)]  # all of it on a phone
         for x in np.arange(self.low_x, high_x + steps[0] / 5, steps[0]):
             across = self.at(x, 0)[0]
             self.out.append(f'<line class="grid" x1="{across:.1f}" y1="{top}" x2="{across:.1f}" y2="{top + height}"/>')

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dermlab.report.render import in_points, percent, points, points_bounds
+from dermlab.report.render import bounds, in_points, percent, points, points_bounds, score
 
 
 def worst(found: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -20,7 +20,11 @@ def worst(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 def lead(found: Mapping[str, Any]) -> str:
     if not found:
         return ""
-    same = f" One value only, and so no gap: {', '.join(map(_words, found['alike']))}." if found["alike"] else ""
+    same = "".join(
+        f" {why}, and so no gap: {', '.join(map(_words, names))}."
+        for why, names in (("One value or none", found["alike"]), ("Too many values for groups", found["texts"]))
+        if names
+    )
     told = [group for group in worst(found) if group["interval"]]
     if not told:
         return f"No group of patients has enough of them to tell whether the model serves it worse.{same}"
@@ -45,10 +49,27 @@ def refused(found: Sequence[Mapping[str, Any]], share: float | None) -> str:
     if not most["share"]:
         return "Of no group of patients with enough of them was a photo refused as unfamiliar."
     low, high = most["interval"]
+    by_chance = f" The highest of {len(known):,} groups is high by chance, too." if len(known) > 1 else ""
     return (
         f"Most often refused as unfamiliar: {_named(most)}, {percent(most['share'])} of the photos (95 % interval {percent(low)} to "
-        f"{percent(high)}) against {percent(share)} of all. The highest of {len(known):,} groups is high by chance, too."
+        f"{percent(high)}) against {percent(share)} of all.{by_chance}"
     )
+
+
+def told(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """found: `subgroups` of metrics/evaluate.json. A score without an interval is left out."""
+    return [{**group} if group["interval"] else {**group, "top1": None, "top3": None} for group in found]
+
+
+def spread(found: Sequence[Mapping[str, Any]]) -> str:
+    """Between which groups of patients top-1 lies. found: as above."""
+    known = sorted((group for group in found if group["interval"]), key=lambda group: group["top1"])
+    if len(known) < 2:
+        return ""
+    low, high = (
+        f"{score(group['top1'])} ({_named(group)}, 95 % interval {bounds(group['interval'], 2)})" for group in (known[0], known[-1])
+    )
+    return f"Of {len(known):,} groups top-1 is lowest with {low} and highest with {high}."
 
 
 def _named(group: Mapping[str, Any]) -> str:

@@ -39,6 +39,7 @@ SCORE_MEANINGS = {
 NO_SHARES = ("sink_ratio", "brier", "nll")  # scores whose differences are no points
 TIER_LABELS = {ANSWER: "answers", TOP3: "names three", ABSTAIN: "does not answer"}
 ABSENT = "–"
+FORMULA = ("=", "@", "+", "-", "\t", "\r", "\n", "＝", "＠", "＋", "－")  # the wide ones, too, which some spreadsheets take for them
 
 
 def score(value: float | None, digits: int = 3) -> str:
@@ -82,6 +83,11 @@ def change_bounds(value: Sequence[float] | None, name: str) -> str:
 
 def count(value: float | None) -> str:
     return ABSENT if value is None else f"{value:,.0f}"
+
+
+def no_formula(cell: str) -> str:
+    """A cell of a CSV that no spreadsheet runs: with an apostrophe before it where it begins as a formula does and is no number."""
+    return f"'{cell}" if cell.startswith(FORMULA) and not re.fullmatch(r"[+-]?\d+(\.\d+)?", cell) else cell
 
 
 def prose(text: str) -> Markup:

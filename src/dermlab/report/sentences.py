@@ -265,13 +265,14 @@ def noise(flag: Mapping[str, Any]) -> str:
     found, said = flag.get("noise"), []
     if not found:
         return ""
-    if found["estimated"]:
-        said.append(
-            f"By where predictions and labels disagree, about {percent(found['rate'])} of all labels are wrong (95 % "
-            f"interval {percent(found['low'])} to {percent(found['high'])}, garbage included); if people err most on hard photos, more are."
-        )
+    if found["at_least"] is None:
+        said.append(f"As `flag.expected_noise` says, {percent(found['rate'])} of all labels are wrong.")
     else:
-        said.append(f"It was said beforehand that {percent(found['rate'])} of all labels are wrong (flag.expected_noise).")
+        said.append(
+            f"By where predictions and labels disagree, at least {percent(found['at_least'])} of all labels are wrong, garbage included. "
+            "How many more, labels alone cannot tell; a sampled review can (`dermlab review --sample 100`). The flags reckon with "
+            f"{percent(found['rate'])}."
+        )
     if flag.get("expected_precision"):
         said.append(f"Of the flagged ones {percent(flag['expected_precision'])} are expected to be.")
     return " ".join(said)

@@ -1,12 +1,12 @@
 """How far readers agree: with each other, with themselves, and with labels that nobody doubts. Intervals are by patient.
 
-What one card asked is one row, however many photos it showed. `cannot tell` and `drop` are answers like any class: two readers who both
-cannot tell agree.
+What one card asked is one row, however many photos it showed. `drop` is an answer like any class. `cannot tell` is none: such cards are
+counted apart, and neither agree nor differ.
 """
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import DROP
-from dermlab.data.reviews import ADJUDICATION, BLIND, first_answer, last_answers
+from dermlab.data.reviews import ADJUDICATION, BLIND, CANNOT_TELL, first_answer, last_answers, page_of
 from dermlab.review.opinions import encoded, is_flagged, opinions_of, probabilities_of_flags
 from dermlab.run.progress import progress
 from dermlab.scores.agreement import alpha, alpha_sums
@@ -28,7 +28,7 @@ CONFUSIONS = 12  # pairs of answers that the page lists
 @dataclass(frozen=True)
 class Estimate:
     value: float | None  # None where there is nothing to reckon it from
-    interval: tuple[float, float] | None  # 95 %, by patient; None with fewer than ten
+    interval: tuple[float, float] | None  # 95 %, by patient; None with fewer than ten, or where nothing varies
     rows: int  # cards it rests on
 
 
@@ -41,7 +41,7 @@ class Reader:
     quality: Estimate  # CROWDLAB's: how often he is likely right, by the other readers and the flags
     itself: Estimate  # share of the cards that were shown twice and answered alike
     undoubted: Estimate  # share of the blind answers that differ from a label that nobody doubts
-    cannot_tell: int
+    cannot_tell: int  # cards
     seconds: float  # median of a card
 
 
@@ -63,7 +63,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Agreement:
-    cards: int  # answered by two readers or more
+    cards: int  # on which two readers or more could tell
     alpha: Estimate  # Krippendorff's, nominal, over all readers
     readers: tuple[Reader, ...]
     pairs: tuple[Pair, ...]
@@ -76,9 +76,9 @@ def agreement(
     """answers: of `Record`; flags: None where none were raised, and then nothing is known of undoubted labels. numbers: by reader."""
     cards = _cards(answers[answers["mode"] != ADJUDICATION], catalog)
     last = cards.drop_duplicates(["image_id", "reviewer"], keep="last")
-    people = last["reviewer"].unique()
-    names = sorted(people, key=lambda name: numbers.get(name, 0))
-    both = {pair: _both(last, *pair) for pair in combinations(names, 2)}
+    told, untold = last[last["vote"] != CANNOT_TELL], last[last["vote"] == CANNOT_TELL]
+    names = sorted(last["reviewer"].unique(), key=lambda name: numbers.get(name, 0))
+    both = {pair: _both(told, *pair) for pair in combinations(names, 2)}
     with progress("agreement", len(both) + 2 * len(names), "estimates") as meter:
         pairs = tuple(
             Pair(numbers[a], numbers[b], _kappa(rows), float((rows["one"] == rows["other"]).mean()))
@@ -95,13 +95,13 @@ def agreement(
                 kappa=_kappa(_with_others(both, name)),
                 quality=quality.get(name, NOTHING),
                 itself=_itself(cards[cards["reviewer"] == name]),
-                undoubted=_undoubted(last[last["reviewer"] == name], catalog, flags),
-                cannot_tell=int((last.loc[last["reviewer"] == name, "vote"] == "cannot tell").sum()),
+                undoubted=_undoubted(told[told["reviewer"] == name], catalog, flags),
+                cannot_tell=int((untold["reviewer"] == name).sum()),
                 seconds=float(cards.loc[cards["reviewer"] == name, "seconds"].median()),
             )
             for name in meter.track(names)
         )
-    shared = last[last["image_id"].duplicated(keep=False)]
+    shared = told[told["image_id"].duplicated(keep=False)]
     return Agreement(shared["image_id"].nunique(), _alpha(shared), readers, pairs, _confusions(list(both.values())))
 
 
@@ -109,10 +109,10 @@ NOTHING = Estimate(None, None, 0)
 
 
 def _cards(answers: pd.DataFrame, catalog: pd.DataFrame) -> pd.DataFrame:
-    """image_id (the card's first), reviewer, page, place, mode, vote, seconds, photos, patient_id: a row a card that was answered. Of a
-    card of which some photos were called of no use the vote is what was said of the others."""
+    """image_id (the card's first), reviewer, page (what its answers have in common), place, mode, vote, seconds, photos, patient_id: a row
+    a card that was answered. Of a card of which some photos were called of no use the vote is what was said of the others."""
     votes = last_answers(answers)
-    votes = votes.assign(vote=first_answer(votes["answer"]), useless=votes["answer"] == DROP)
+    votes = votes.assign(vote=first_answer(votes["answer"]), useless=votes["answer"] == DROP, page=page_of(votes["page"]))
     votes["order"] = np.arange(len(votes))
     by = ["reviewer", "page", "place"]
     said = votes.sort_values(["useless", "order"], kind="stable").drop_duplicates(by)[[*by, "mode", "vote"]]
@@ -124,9 +124,9 @@ def _cards(answers: pd.DataFrame, catalog: pd.DataFrame) -> pd.DataFrame:
     return cards.assign(patient_id=patients.reindex(cards["image_id"]).to_numpy())
 
 
-def _both(last: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
-    """image_id, patient_id, one, other: the cards that both readers answered."""
-    one, other = (last[last["reviewer"] == name][["image_id", "patient_id", "vote"]] for name in (first, second))
+def _both(told: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+    """image_id, patient_id, one, other: the cards of both readers. told: of each reader's last answers, those that tell."""
+    one, other = (told[told["reviewer"] == name][["image_id", "patient_id", "vote"]] for name in (first, second))
     joined = one.merge(other[["image_id", "vote"]], on="image_id", suffixes=("", "_other"))
     return joined.rename(columns={"vote": "one", "vote_other": "other"})
 
@@ -163,13 +163,21 @@ def _kappa(rows: pd.DataFrame) -> Estimate:
 
 
 def _share(rows: pd.DataFrame, column: str) -> Estimate:
+    """Where all rows are alike no resample differs: then the interval is Clopper and Pearson's (1934), a trial a patient."""
+    if not len(rows):
+        return NOTHING
     values = rows[column].to_numpy(float)
     sums = np.stack([values, np.ones(len(values))], axis=1)
-    return _by_patient(rows, sums, lambda of: of[:, 0] / of[:, 1], float(values.mean())) if len(rows) else NOTHING
+    found, people = _by_patient(rows, sums, lambda of: of[:, 0] / of[:, 1], float(values.mean())), rows["patient_id"].nunique()
+    if found.value not in (0, 1) or people < MIN_PATIENTS:
+        return found
+    reach = 1 - 0.025 ** (1 / people)
+    return replace(found, interval=(0.0, reach) if found.value == 0 else (1 - reach, 1.0))
 
 
 def _by_patient(rows: pd.DataFrame, sums: np.ndarray, scores: Callable[[np.ndarray], np.ndarray], value: float) -> Estimate:
-    """The score `value` and its interval: patients are drawn with replacement, each with all their rows. sums: [N, S], what each row adds
+    """The score `value` and its interval, none where all resamples have one score: patients are drawn with replacement, each with all their
+    rows. sums: [N, S], what each row adds
     to the sums that the score is reckoned from; scores: of the sums [R, S] of R draws, [R]."""
     person, people = pd.factorize(rows["patient_id"])
     if not np.isfinite(value):
@@ -178,7 +186,8 @@ def _by_patient(rows: pd.DataFrame, sums: np.ndarray, scores: Callable[[np.ndarr
     np.add.at(of_patient, person, sums)
     with np.errstate(divide="ignore", invalid="ignore"):  # a draw without such cards has no score
         samples = np.concatenate([scores(weights @ of_patient) for weights in drawn_weights(len(people), RESAMPLES, SEED)])
-    return Estimate(value, interval(samples, len(people), value), len(rows))
+    between = interval(samples, len(people), value)
+    return Estimate(value, between if between and between[0] < between[1] else None, len(rows))
 
 
 def _alpha(shared: pd.DataFrame) -> Estimate:
@@ -193,16 +202,17 @@ def _alpha(shared: pd.DataFrame) -> Estimate:
 
 def _itself(cards: pd.DataFrame) -> Estimate:
     """Of one reader's cards: those that a page showed twice, answered alike."""
-    twice = cards[cards.duplicated(["page", "image_id"], keep=False)]
+    told = cards[cards["vote"] != CANNOT_TELL]
+    twice = told[told.duplicated(["page", "image_id"], keep=False)]
     alike = twice.groupby(["page", "image_id"]).agg(patient_id=("patient_id", "first"), votes=("vote", "nunique"), times=("vote", "size"))
     return _share(alike[alike["times"] > 1].assign(same=lambda rows: rows["votes"] == 1), "same")
 
 
-def _undoubted(last: pd.DataFrame, catalog: pd.DataFrame, flags: pd.DataFrame | None) -> Estimate:
+def _undoubted(told: pd.DataFrame, catalog: pd.DataFrame, flags: pd.DataFrame | None) -> Estimate:
     if flags is None:
         return NOTHING
     sure = flags.loc[(flags["issue"] == "none") & flags["review_rank"].isna(), "image_id"]
-    rows = last[last["image_id"].isin(sure) & (last["mode"] == BLIND)]
+    rows = told[told["image_id"].isin(sure) & (told["mode"] == BLIND)]
     labels = catalog.set_index("image_id")["label"].reindex(rows["image_id"]).to_numpy()
     return _share(rows.assign(differs=rows["vote"].to_numpy() != labels), "differs")
 

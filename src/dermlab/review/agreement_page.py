@@ -15,6 +15,7 @@ def write_agreement(path: Path, found: Agreement, conclusion: Conclusion, params
     words = {
         "found": found, "rule": params.rule, "enough": params.readers, "relabelled": relabelled, "confirmed": confirmed,
         "dropped": dropped, "disputed": len(conclusion.disputed), "waiting": len(conclusion.waiting), "by_hand": conclusion.by_hand,
+        "held_back": conclusion.held_back,
         "set_aside": set_aside, "number": number, "share": share,
     }  # fmt: skip
     write_text(path, render("agreement.html.j2", {}, (), ("agreement.css",), **words))

@@ -17,7 +17,6 @@ from dermlab.review.opinions import adjudicated, encoded, is_flagged, opinions_o
 from dermlab.review.params import ReviewParams
 from dermlab.review.posterior import posterior
 from dermlab.run.errors import ContractError
-from dermlab.run.files import write_text
 
 UNDECIDED = ""
 
@@ -87,14 +86,19 @@ def _reason(votes: pd.Series, to: str, adjudicated: bool) -> str:
     return said if (votes == to).sum() * 2 > len(votes) else f"{said}, with the flags"
 
 
-def _of_votes(share: Callable[[int], float]) -> Callable[..., pd.Series]:
-    def rule(enough: pd.DataFrame, opinions: pd.DataFrame, flags: pd.DataFrame | None, classes: Classes) -> pd.Series:
-        def decide(votes: pd.Series) -> str:
-            counts = votes.value_counts()
-            counts = counts[counts.index != CANNOT_TELL]  # says nothing for a class, and counts among the readers
-            return counts.index[0] if len(counts) and counts.iloc[0] > share(int(votes.notna().sum())) else UNDECIDED
+def _of_votes(share: Callable[[np.ndarray], np.ndarray]) -> Callable[..., pd.Series]:
+    """A rule by which wins what more readers say than `share` of how many were asked."""
 
-        return pd.Series({image: decide(votes) for image, votes in enough.iterrows()}, dtype=object)
+    def rule(enough: pd.DataFrame, opinions: pd.DataFrame, flags: pd.DataFrame | None, classes: Classes) -> pd.Series:
+        if enough.empty:
+            return pd.Series(index=enough.index, dtype=object)
+        told = enough.where(enough != CANNOT_TELL)  # says nothing for a class, and counts among the readers
+        codes, names = pd.factorize(told.to_numpy(dtype=object).ravel())
+        codes = codes.reshape(told.shape)
+        times = (codes[:, :, None] == codes[:, None, :]).sum(axis=2) * (codes >= 0)  # how many say what this reader says
+        wins = times.max(axis=1) > share(enough.notna().sum(axis=1).to_numpy())
+        winner = codes[np.arange(len(codes)), times.argmax(axis=1)]
+        return pd.Series(np.where(wins, np.append(names, UNDECIDED)[winner], UNDECIDED), enough.index, dtype=object)
 
     return rule
 
@@ -163,9 +167,9 @@ def with_every_class(conclusion: Conclusion, own: pd.DataFrame, catalog: pd.Data
         ledger = ledger[~takes]
 
 
-def write_conclusion(conclusion: Conclusion, ledger: Path) -> int:
-    """Puts the concluded lines in place of those that were concluded before; a person's own lines keep their bytes and their order.
-    Returns how many photos had a conclusion and have none now."""
+def with_conclusion(conclusion: Conclusion, ledger: Path) -> tuple[str, int]:
+    """(the ledger with the concluded lines in place of those that were concluded before, where a person's own lines keep their bytes and
+    their order; how many photos had a conclusion and have none now)."""
     before = ledger.read_bytes().decode("utf-8")
     raw = list(io.StringIO(before, newline=""))
     kept, done, concluded = [raw[0]], 1, set()
@@ -175,10 +179,9 @@ def write_conclusion(conclusion: Conclusion, ledger: Path) -> int:
         else:
             concluded.add(line["image_id"])
         done = number
-    text = "".join(kept).rstrip("\r\n") + "\n"
+    if not concluded and conclusion.ledger.empty:
+        return before, 0
     lines = io.StringIO()
     csv.writer(lines, lineterminator="\n").writerows(conclusion.ledger[list(HEADER)].itertuples(index=False))
-    after = text + lines.getvalue()
-    if after != before and (concluded or len(conclusion.ledger)):
-        write_text(ledger, after)
-    return len(concluded.difference(conclusion.ledger["image_id"]))
+    after = "".join(kept).rstrip("\r\n") + "\n" + lines.getvalue()
+    return after, len(concluded.difference(conclusion.ledger["image_id"]))

@@ -65,7 +65,7 @@ def draw(
     reader, the cards that he answered before, which he is not asked again. The order on a page depends on the reader and on its cards
     alone, so that the same call gives the same page.
     """
-    of_sure = round(SURE * limit) if mode == BLIND else 0
+    of_sure = min(round(SURE * limit), len(sure)) if mode == BLIND else 0
     dealt = {reader: [] for reader in readers}
     for cards, each in ((queue, limit - of_sure), (sure, of_sure)):
         for reader, hand in deal(readers, cards, seen, each, overlap).items():

@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from dermlab.data.classes import Classes
-from dermlab.data.ledger import DROP, read_ledger
-from dermlab.data.lines import READERS, append_lines, check_new
+from dermlab.data.ledger import DROP, HEADER, read_ledger
+from dermlab.data.lines import READERS, check_new, with_lines
 from dermlab.review.conclude import check_classes_remain
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
-from dermlab.run.files import alone_in
+from dermlab.run.files import alone_in, write_together
 
 NAMED = 5  # conflicting lines an error names
 
@@ -63,6 +63,6 @@ def merge_decisions(decisions: Path, catalog: pd.DataFrame, classes: Classes, le
     check_new(decisions, added)
     both = pd.concat([old, added])
     check_classes_remain(str(decisions), catalog, classes, both["image_id"], both["to_label"])
-    append_lines(Path(ledger), added)
+    write_together({Path(ledger): with_lines(Path(ledger), added, HEADER)})
     confirmed, dropped = added["to_label"] == added["from_label"], added["to_label"] == DROP
     return Merged(int(confirmed.sum()), int((~confirmed & ~dropped).sum()), int(dropped.sum()), already_there=len(new) - len(added))

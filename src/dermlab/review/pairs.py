@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from dermlab.data.embeddings import read_embeddings
-from dermlab.data.lines import append_lines, check_new
+from dermlab.data.lines import check_new, with_lines
 from dermlab.data.not_copies import HEADER, read_not_copies
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
@@ -19,7 +19,7 @@ from dermlab.flag.params import Params
 from dermlab.review.html import in_page, render
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
-from dermlab.run.files import write_text
+from dermlab.run.files import alone_in, write_text, write_together
 from dermlab.run.params import read_params
 
 LEAK, VAL_OR_TEST, CONFLICT, COPY = range(4)  # why it matters, the worst first
@@ -85,6 +85,7 @@ def write_pairs(
     write_text(path, render("pairs.html.j2", content, ("shared.js", "pairs.js"), ("review.css", "pairs.css")))
 
 
+@alone_in(paths.NOT_COPIES.parent)
 def merge_pairs(exported: Path, pairs: Path = paths.NOT_COPIES) -> tuple[int, int]:
     """(lines added, lines that were there). Raises ContractError, with nothing written, where a line is wrong or names an image that is
     not in use."""
@@ -97,5 +98,5 @@ def merge_pairs(exported: Path, pairs: Path = paths.NOT_COPIES) -> tuple[int, in
             raise ContractError(f"{exported}, line {line}: image {unknown[0]!r} is not in the catalog. Nothing was merged.")
     there = pd.MultiIndex.from_frame(new[["image_id", "other_id"]]).isin(pd.MultiIndex.from_frame(old[["image_id", "other_id"]]))
     check_new(exported, new[~there])
-    append_lines(Path(pairs), new[~there])
+    write_together({Path(pairs): with_lines(Path(pairs), new[~there], HEADER)})
     return int((~there).sum()), int(there.sum())

@@ -10,7 +10,8 @@ from dermlab.data.classes import Classes, read_classes
 from dermlab.data.ledger import read_ledger
 from dermlab.data.lines import READERS
 from dermlab.data.questionnaire import read_questionnaire
-from dermlab.data.reviews import ADJUDICATION, Record, number_of, read_record
+from dermlab.data.readers import number_of, read_readers
+from dermlab.data.reviews import ADJUDICATION, Record, read_record
 from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
 from dermlab.review.ask import SETTLED, certainty, next_to_ask
@@ -21,6 +22,7 @@ from dermlab.review.params import read_review
 from dermlab.review.queue import check_fresh, read_flags, size_of_a_page
 from dermlab.review.reading import write_sheet
 from dermlab.review.record import concluded
+from dermlab.review.sample import cards_of, sample_of
 from dermlab.run import paths
 
 
@@ -32,18 +34,28 @@ class Written:
     said: str  # which photos are shown small or not at all
 
 
-def write_sheets(readers: Sequence[str], mode: str, limit: int | None, overlap: float, out: Path, pixels: int) -> list[Written]:
+def write_sheets(
+    readers: Sequence[str], mode: str, limit: int | None, overlap: float, out: Path, pixels: int, sample: int | None = None
+) -> list[Written]:
     """One page a reader, `out` with the reader's number in its name. limit: cards a page; None: as many as a page of one reviewer has.
-    Raises ContractError, also where no flags were raised yet."""
+    sample: ask of so many rows that are drawn by chance (`sample_of`), all of them, and of no others. Raises ContractError, also where
+    no flags were raised yet."""
     flags, rows, classes, questions = read_flags(), read_rows(), read_classes(), read_questionnaire()
     check_fresh(flags, rows)
     record, ledger = read_record(rows, classes), read_ledger(paths.RELABELS, rows, classes)
     numbers = number_of(readers)
+    known = read_readers()
+    reviewers = {number: known.called(name) for name, number in numbers.items()}
     cases = Cases.of(rows)
     by_name = answered_by(record.answers, cases)
     seen = {number: by_name.get(name, set()) for name, number in numbers.items()}
-    queue, sure, said = _to_ask(mode, cases, flags, rows, ledger, record, classes)
-    sheets = draw(list(numbers.values()), queue, sure, seen, limit or size_of_a_page(len(flags)), overlap, mode)
+    if sample is None:
+        queue, sure, said = _to_ask(mode, cases, flags, rows, ledger, record, classes)
+        limit = limit or size_of_a_page(len(flags))
+    else:
+        queue, sure, said = cards_of(sample_of(flags, sample), cases, ledger), [], {}
+        limit = len(queue)
+    sheets = draw(list(numbers.values()), queue, sure, seen, limit, overlap, mode)
     shards, written = Shards(), []
     for sheet in sheets:
         if not sheet.cards:
@@ -52,7 +64,7 @@ def write_sheets(readers: Sequence[str], mode: str, limit: int | None, overlap: 
         images = [image for card in dict.fromkeys(sheet.cards) for image in cases.images[card]]
         larger = originals(images, pixels)
         path = out.with_name(f"{out.stem}-reader-{sheet.reader}{out.suffix}")
-        write_sheet(path, sheet, mode, cases, rows, flags, said, classes, questions, shards, pixels, larger.jpegs)
+        write_sheet(path, sheet, reviewers[sheet.reader], mode, cases, rows, flags, said, classes, questions, shards, pixels, larger.jpegs)
         written.append(Written(sheet, len(images), path, larger.said))
     return written
 

@@ -8,7 +8,7 @@ import pandas as pd
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import DROP
 from dermlab.data.questionnaire import Questionnaire
-from dermlab.data.reviews import ADJUDICATION, CANNOT_TELL, CONFIDENCE, HEADER, OPEN, THEN, called, page_name
+from dermlab.data.reviews import ADJUDICATION, CANNOT_TELL, CONFIDENCE, HEADER, OPEN, THEN, page_name, question_name
 from dermlab.data.shards import Shards
 from dermlab.review.draw import Cases, Sheet
 from dermlab.review.html import in_page, render
@@ -21,6 +21,7 @@ from dermlab.run.progress import progress
 def write_sheet(
     path: Path,
     sheet: Sheet,
+    reviewer: str,
     mode: str,
     cases: Cases,
     rows: pd.DataFrame,
@@ -32,8 +33,9 @@ def write_sheet(
     side: int = 480,
     originals: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Writes the page atomically. said: by card, what readers said, for adjudication; side: pixels of the longer side of a photo, never
-    enlarged; originals: JPEGs of those that are to be had larger than they are stored."""
+    """Writes the page atomically. reviewer: as answers name the reader (`Readers.called`); said: by card, what readers said, for
+    adjudication; side: pixels of the longer side of a photo, never enlarged; originals: JPEGs of those that are to be had larger than they
+    are stored."""
     train, judged = rows.set_index("image_id"), flags.set_index("image_id")
     asked = [_card(card, mode, cases, train, judged, said, questions) for card in sheet.cards]
     images = sorted({image for card in asked for image in card["images"]})
@@ -45,9 +47,13 @@ def write_sheet(
     shown = ", ".join(
         " ".join(card["images"]) for card in asked
     )  # every photo, or answers to a card drawn anew would be taken for this one's
+    page = page_name(classes, f"{reviewer} {mode} {shown}")
+    for place, card in enumerate(asked, start=1):
+        card["questions"] = [question_name(page, place, image) for image in card["images"]]
     content = {
-        "page": page_name(classes, f"{sheet.reader} {mode} {shown}"),
-        "reviewer": called(sheet.reader),
+        "page": page,
+        "reader": sheet.reader,
+        "reviewer": reviewer,
         "mode": mode,
         "header": HEADER,
         "classes": classes.names,

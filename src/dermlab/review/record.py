@@ -9,32 +9,28 @@ import pandas as pd
 
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import read_ledger
-from dermlab.data.lines import append_lines, check_new
+from dermlab.data.lines import check_new, with_lines
+from dermlab.data.readers import CALLED, Readers, as_known, check_name, read_readers
 from dermlab.data.reviews import (
-    CALLED,
     HEADER,
     QUESTION,
     Record,
-    as_numbered,
-    called,
-    check_name,
+    check_as_exported,
     check_one_answer_a_day,
-    check_one_reader_a_question,
+    check_one_reader_a_page,
     last_answers,
     read_answers,
-    read_readers,
     read_record,
     read_said,
     record_of,
     unfit,
-    write_readers,
 )
 from dermlab.data.tables import FLAGS, read_table
-from dermlab.review.conclude import Conclusion, check_classes_remain, conclude, with_every_class, write_conclusion
+from dermlab.review.conclude import Conclusion, check_classes_remain, conclude, with_conclusion, with_every_class
 from dermlab.review.params import ReviewParams, read_review
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
-from dermlab.run.files import alone_in, write_text
+from dermlab.run.files import alone_in, write_together
 
 NAMED = 5  # wrong lines an error names
 
@@ -55,7 +51,7 @@ def is_of_readers(path: Path) -> bool:
     refuse, who names what belongs there."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
-            return "answer" in file.readline()
+            return "answer" in file.readline().replace("\0", "")  # of UTF-16 every second byte
     except OSError:
         return False
 
@@ -72,18 +68,18 @@ def merge_answers(files: Sequence[Path], catalog: pd.DataFrame, classes: Classes
     what is no plain text (`check_new`), is of a reader who has no number, answers what another reader was asked, or answers otherwise
     than another of these files does of the same day.
     """
-    readers = read_readers()
+    before, readers = read_said(), read_readers()
     found = [(path, _named(path, read_answers(path), readers)) for path in files]
-    people = as_numbered((name for _, answers in found for name in answers["reviewer"].unique()), readers)
+    people = as_known((name for _, answers in found for name in answers["reviewer"].unique()), readers)
     found = [(path, answers.assign(reviewer=answers["reviewer"].map(people))) for path, answers in found]
     for path, answers in found:
         if wrong := unfit(answers, catalog, classes):
             lines = [f"line {line}, image {answers.at[line, 'image_id']!r}: {why}" for line, why in list(wrong.items())[:NAMED]]
             more = f" And {len(wrong) - NAMED} more lines." if len(wrong) > NAMED else ""
             raise ContractError(f"{path}, {' '.join(lines)}{more} Nothing was merged.")
+        check_as_exported(path, answers)
         check_new(path, answers)
-    before = read_said()
-    check_one_reader_a_question([(paths.REVIEWS, before), *found])
+    check_one_reader_a_page([(paths.REVIEWS, before), *found])
     check_one_answer_a_day(found)
     new = _written(pd.concat([answers for _, answers in found]))
     new = new[~new.duplicated()]
@@ -95,13 +91,10 @@ def merge_answers(files: Sequence[Path], catalog: pd.DataFrame, classes: Classes
     known = record_of(pd.concat([before, added.set_axis(lines)]).astype({"seconds": float, "place": int}), catalog, classes)
     params = read_review()
     conclusion = concluded(known, catalog, classes, params)
-    for name in added["reviewer"].unique():
-        readers.setdefault(name, 1 + max(readers.values(), default=0))
-    write_readers(readers)
-    if not paths.REVIEWS.exists():
-        write_text(paths.REVIEWS, ",".join(HEADER) + "\n")
-    append_lines(paths.REVIEWS, added[list(HEADER)])
-    gone = write_conclusion(conclusion, paths.RELABELS)
+    ledger, gone = with_conclusion(conclusion, paths.RELABELS)
+    everybody = readers.with_names(added["reviewer"].unique())
+    others = {paths.READERS: everybody.text()} if everybody != readers else {}
+    write_together({**others, paths.REVIEWS: with_lines(paths.REVIEWS, added[list(HEADER)], HEADER), paths.RELABELS: ledger})
     return Merged(len(added), corrections, int(there.sum()), known, conclusion, params, gone)
 
 
@@ -118,21 +111,19 @@ def _is_there(new: pd.DataFrame, before: pd.DataFrame) -> np.ndarray:
     return holds | pd.MultiIndex.from_frame(new[same]).isin(pd.MultiIndex.from_frame(last_answers(before)[same]))
 
 
-def _named(path: Path, answers: pd.DataFrame, readers: dict[str, int]) -> pd.DataFrame:
-    """`reader 2` as the person's name. A record of another clone has names already."""
-    name_of = {called(number): name for name, number in readers.items()}
+def _named(path: Path, answers: pd.DataFrame, readers: Readers) -> pd.DataFrame:
+    """`reader 2 kqvzmtrb` as the person's name. A record of another clone has names already."""
     names = {}
     for line, said in answers["reviewer"].drop_duplicates().items():
-        if said in name_of:
-            names[said] = name_of[said]
-        elif CALLED.fullmatch(said):
+        names[said] = readers.named(said) or said
+        if names[said] == said and (found := CALLED.fullmatch(said)):
+            another = int(found[1]) in readers.numbers.values()
             raise ContractError(
-                f"{path}, line {line}: {said} has no name in {paths.READERS}. Merge where the page was made, or bring that file here "
-                "(`git pull`). Nothing was merged."
+                f"{path}, line {line}: {said} has no name in {paths.READERS}"
+                f"{', where that number is another reader: two clones each gave it' if another else ''}. Merge where the page was made, or "
+                "bring that file here (`git pull`). Nothing was merged."
             )
-        else:
-            check_name(said, f"{path}, line {line}")
-            names[said] = said
+        check_name(names[said], f"{path}, line {line}")
     return answers.assign(reviewer=answers["reviewer"].map(names))
 
 
@@ -151,7 +142,8 @@ def conclude_anew(catalog: pd.DataFrame, classes: Classes) -> Merged:
     """As after a merge, without one: where the rule, the record or the catalog changed. Raises ContractError."""
     record, params = read_record(catalog, classes), read_review()
     conclusion = concluded(record, catalog, classes, params)
-    gone = write_conclusion(conclusion, paths.RELABELS)
+    ledger, gone = with_conclusion(conclusion, paths.RELABELS)
+    write_together({paths.RELABELS: ledger})
     return Merged(0, 0, 0, record, conclusion, params, gone)
 
 

@@ -12,27 +12,36 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from dermlab.run.errors import BudgetError
+from dermlab.run.errors import BudgetError, DermlabError
 
 YOUNG = 60  # seconds
 DIGITS = 12  # of a SHA-256, where it names a file
 NOTHING = 2**20  # bytes free: a disk that is full, but for what was given back on the way out
+NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.ENAMETOOLONG)
 
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yields a temporary sibling of `path`, a file or a folder to fill; moved to `path` only if the block succeeds.
 
-    Raises BudgetError where the disk is full; whatever stood at `path` before is then still there.
+    Raises BudgetError where the disk is full; whatever stood at `path` before is then still there. Raises DermlabError where no such file
+    can be: in a folder that may not be written to, or below what is a file.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(path)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        if error.errno not in NO_PLACE:
+            raise
+        raise DermlabError(
+            f"{path} cannot be written ({error.strerror}: {error.filename}). Nothing was changed. Name a folder that can be written to."
+        ) from error
     unfinished = scratch / path.name
     try:
         with alone_in(scratch):  # by which others see that it is in use
@@ -104,6 +113,15 @@ def alone_in(folder: Path, wait: bool = True) -> Iterator[None]:
 def write_text(path: Path | str, text: str) -> None:
     with atomic_path(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
+
+
+def write_together(texts: Mapping[Path, str]) -> None:
+    """Files that belong together, in their order: each lies whole beside its place before the first takes it, so that a full disk leaves
+    all as they were. One that holds its text already is left alone, also by the clock."""
+    changed = {path: text.encode() for path, text in texts.items() if not path.exists() or path.read_bytes() != text.encode()}
+    with ExitStack() as stack:
+        for path in reversed(changed):  # which the stack ends in the other order
+            stack.enter_context(atomic_path(path)).write_bytes(changed[path])
 
 
 def sha256_file(path: Path | str) -> str:

@@ -18,6 +18,7 @@ FLAGS = Path("data/flags.parquet")
 RELABELS = Path("data/relabels.csv")
 REVIEWS = Path("data/reviews.csv")  # what readers said, from which RELABELS is concluded; no stage reads it
 READERS = Path("data/readers.csv")
+SAMPLE = Path("data/sample.csv")  # rows drawn to estimate how many labels are wrong, in git; no stage reads it
 NOT_COPIES = Path("data/not-copies.csv")
 GROUPS = Path("data/groups.csv")  # of classes, in git
 MANIFEST = Path("data/manifest.parquet")

@@ -16,17 +16,25 @@ def attributes(rows: pd.DataFrame, parting: bool = False) -> dict[tuple[str, str
     """(attribute, group) -> bool [N], those who said nothing last; a row that gave several answers is in several groups. An attribute of
     one value, of none, or of texts makes no groups. `parting`: only attributes that put each patient into one group, which a question
     with several answers does not. rows: of the catalog."""
-    kept = [column for column in columns(rows) if not (parting and rows[column].map(_is_several).any())]
-    return {(name_of(column), group): inside for column in kept for group, inside in groups_of(rows[column]).items()}
+    kept = {name: rows[column] for name, column in named(rows).items() if not (parting and rows[column].map(_is_several).any())}
+    return {(name, group): inside for name, column in kept.items() for group, inside in groups_of(column).items()}
 
 
 def alike(rows: pd.DataFrame) -> list[str]:
     """The attributes that have one value for all rows, or none: nobody can be told apart by them."""
-    return [name_of(column) for column in columns(rows) if len(set(map(_as_written, rows[column]))) <= 1]
+    return [name for name, column in named(rows).items() if len(set(map(_as_written, rows[column]))) <= 1]
 
 
-def name_of(column: str) -> str:
-    return column.removeprefix(PREFIX).removeprefix(NOTE_PREFIX)
+def texts(rows: pd.DataFrame) -> list[str]:
+    """The attributes that make no groups for having more than MOST values."""
+    return [name for name, column in named(rows).items() if len(_values(rows[column])) > MOST]
+
+
+def named(rows: pd.DataFrame) -> dict[str, str]:
+    """What an attribute is called -> its column. Where patients were asked what the source notes too, the note is called so."""
+    asked = {column.removeprefix(PREFIX): column for column in rows.columns if column.startswith(PREFIX)}
+    notes = {column.removeprefix(NOTE_PREFIX): column for column in rows.columns if column.startswith(NOTE_PREFIX)}
+    return asked | {f"{name} (noted)" if name in asked else name: column for name, column in notes.items()}
 
 
 def _as_written(value: object) -> str:
@@ -37,23 +45,29 @@ def _is_several(value: object) -> bool:
     return isinstance(value, tuple | list | np.ndarray)
 
 
-def columns(rows: pd.DataFrame) -> list[str]:
-    return [name for name in rows.columns if name.startswith((PREFIX, NOTE_PREFIX))]
-
-
 def groups_of(column: pd.Series) -> dict[str, np.ndarray]:
     """Group -> bool [N], those without a row left out and those who said nothing last; empty where the column makes no groups."""
     answered = column.notna().to_numpy()
     if pd.api.types.is_numeric_dtype(column):
         found = _thirds(column.to_numpy(float), answered)
     else:
-        several = [value if isinstance(value, tuple) else (str(value),) for value in column.where(answered, None)]
-        names = sorted({name for value, said in zip(several, answered, strict=True) if said for name in value}, key=_in_order)
-        found = {name: np.array([name in value for value in several]) & answered for name in names} if len(names) <= MOST else {}
+        several, names = _several(column), sorted(_values(column), key=_in_order)
+        found = {name: np.array([name in value for value in several]) for name in names} if len(names) <= MOST else {}
     found = {name: inside for name, inside in found.items() if inside.any()}
     if not found or (len(found) == 1 and answered.all()):
         return {}
-    return {**found, **({_nothing(column): ~answered} if not answered.all() else {})}
+    nothing = _nothing(column)
+    silent = ~answered | found.pop(nothing, False)  # some write that there is no answer
+    return {**found, **({nothing: silent} if silent.any() else {})}
+
+
+def _several(column: pd.Series) -> list[tuple[str, ...]]:
+    """What each row said, nothing where it did not."""
+    return [() if pd.api.types.is_scalar(v) and pd.isna(v) else v if isinstance(v, tuple) else (str(v),) for v in column]
+
+
+def _values(column: pd.Series) -> set[str]:
+    return set() if pd.api.types.is_numeric_dtype(column) else {name for said in _several(column) for name in said}
 
 
 def _nothing(column: pd.Series) -> str:

@@ -36,16 +36,21 @@ def auroc(own: np.ndarray, score: np.ndarray) -> float:
 
 def average_precision(own: np.ndarray, score: np.ndarray) -> float:
     """The precision at each threshold, weighted by the recall that it adds. own: bool [N], some of them; score: float [N]."""
-    values, at = np.unique(-score, return_inverse=True)
-    hit, taken = (np.cumsum(np.bincount(at, amount, len(values))) for amount in (own, np.ones(len(own))))
+    hit, taken = _above_each(own, score)
     return float((np.diff(hit, prepend=0) * hit / taken).sum() / hit[-1])
 
 
 def precision_recall(own: np.ndarray, score: np.ndarray, points: int = 60) -> list[tuple[float, float]]:
-    """(recall, precision) from the highest threshold to the lowest, at most `points`. own: bool [N], some of them; score: float [N]."""
-    from sklearn.metrics import precision_recall_curve
-
-    precision, recall, _ = precision_recall_curve(own, score)
-    line = list(zip(recall[::-1].tolist(), precision[::-1].tolist(), strict=True))
+    """(recall, precision) from the highest threshold to the lowest, at most `points`, the first (0, 1). own: bool [N], some of them; score:
+    float [N]."""
+    hit, taken = _above_each(own, score)
+    line = [(0.0, 1.0), *zip((hit / hit[-1]).tolist(), (hit / taken).tolist(), strict=True)]
     kept = np.unique(np.linspace(0, len(line) - 1, points).round().astype(int))
     return [line[i] for i in kept]
+
+
+def _above_each(own: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each threshold, the highest first: how many of its own rows lie at or above it, and how many rows."""
+    values, at = np.unique(-score, return_inverse=True)
+    hit, taken = (np.cumsum(np.bincount(at, amount, len(values))) for amount in (own, np.ones(len(own))))
+    return hit, taken

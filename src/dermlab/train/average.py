@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from dermlab.train.learnt import learnt, restore
+
 
 class Average:
     """An exponential moving average of the weights of `model`, with `decay` a step: torch's AveragedModel. With a decay of 0 there is
@@ -13,7 +15,7 @@ class Average:
         self.decay = decay
         self._averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
         if self._averaged is not None and state:
-            self._averaged.load_state_dict(state)
+            restore(self._averaged, state)
 
     def update(self, model: nn.Module) -> None:
         if self._averaged is not None:
@@ -23,7 +25,5 @@ class Average:
         return model if self._averaged is None else self._averaged.module
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Copies on the CPU; empty where there is no average."""
-        if self._averaged is None:
-            return {}
-        return {name: tensor.detach().cpu().clone() for name, tensor in self._averaged.state_dict().items()}
+        """What was learnt; empty where there is no average."""
+        return {} if self._averaged is None else learnt(self._averaged)

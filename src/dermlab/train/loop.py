@@ -16,10 +16,10 @@ from dermlab.run.telemetry import Feed, TrainLog
 from dermlab.run.watch import Watch
 from dermlab.train.average import Average
 from dermlab.train.inputs import Inputs
-from dermlab.train.learnt import none_drawn
 from dermlab.train.objective import Objective
 from dermlab.train.params import Params, TrainParams
 from dermlab.train.phases import MAX_GRADIENT, Phase
+from dermlab.train.predicted import none_drawn
 from dermlab.train.schedule import epoch_order, rate_at, set_rate
 from dermlab.train.state import State
 

@@ -1,5 +1,5 @@
-"""Losses by name. Each takes logits [B, K+1], targets [B, K+1] and `counts` [K+1], the training rows of each class, and gives the
-mean over the batch, in float32.
+"""Losses by name. Each takes logits [B, K+1], targets [B, K+1] and `counts` [K+1], the training rows of each class, and gives the loss
+of each row, float32 [B].
 
 A row of `targets` is a distribution d over the classes, one-hot for a row of one label, and every loss is linear in it: a row of two labels
 costs what the labels would, in their proportion. Label smoothing e (Szegedy et al. 2016) composes with each: t = (1 - e) d + e / (K+1). A
@@ -40,20 +40,20 @@ def _prior(counts: torch.Tensor) -> torch.Tensor:
 
 def cross_entropy(logits: torch.Tensor, targets: torch.Tensor, counts: torch.Tensor, params: Knobs) -> torch.Tensor:
     """- sum_k t_k log p_k, p = softmax(logits)."""
-    return -(_smoothed(targets, params) * F.log_softmax(logits.float(), dim=1)).sum(1).mean()
+    return -(_smoothed(targets, params) * F.log_softmax(logits.float(), dim=1)).sum(1)
 
 
 def focal(logits: torch.Tensor, targets: torch.Tensor, counts: torch.Tensor, params: Knobs) -> torch.Tensor:
     """- sum_k t_k (1 - p_k)^gamma log p_k. Lin et al. 2017, Focal Loss for Dense Object Detection, eq. 4, with softmax."""
     log_p = F.log_softmax(logits.float(), dim=1)
     weight = (-torch.expm1(log_p)).clamp(min=1e-8) ** params.focal_gamma  # clamp: the gradient of 0^gamma, gamma < 1
-    return -(_smoothed(targets, params) * weight * log_p).sum(1).mean()
+    return -(_smoothed(targets, params) * weight * log_p).sum(1)
 
 
 def binary_cross_entropy(logits: torch.Tensor, targets: torch.Tensor, counts: torch.Tensor, params: Knobs) -> torch.Tensor:
     """- sum_k t_k log s_k + (1 - t_k) log(1 - s_k), s = sigmoid(logits): one binary question a class, summed over the
     classes. Ranking and argmax are those of the softmax that prediction uses."""
-    return F.binary_cross_entropy_with_logits(logits.float(), _smoothed(targets, params), reduction="none").sum(1).mean()
+    return F.binary_cross_entropy_with_logits(logits.float(), _smoothed(targets, params), reduction="none").sum(1)
 
 
 def balanced_softmax(logits: torch.Tensor, targets: torch.Tensor, counts: torch.Tensor, params: Knobs) -> torch.Tensor:
@@ -72,7 +72,7 @@ def generalised_cross_entropy(logits: torch.Tensor, targets: torch.Tensor, count
     """sum_k t_k (1 - p_k^q) / q. Zhang & Sabuncu 2018, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels,
     eq. 6. As q goes to 0 it becomes the cross entropy, with q = 1 it is the mean absolute error, which no wrong label can make large."""
     power = params.gce_q * F.log_softmax(logits.float(), dim=1)
-    return -(_smoothed(targets, params) * torch.expm1(power)).sum(1).mean() / params.gce_q
+    return -(_smoothed(targets, params) * torch.expm1(power)).sum(1) / params.gce_q
 
 
 class EarlyLearning:

@@ -2,17 +2,21 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from dermlab.model.names import BackboneName
-from dermlab.run.params import Block, Count, Share, StageParams, Whole, choice_of
+from dermlab.run.params import Block, Count, Positive, Share, StageParams, Whole, choice_of
 
 LOSSES = ("ce", "focal", "bce", "balanced_softmax", "logit_adjusted", "gce", "elr")  # their functions stand in `losses`, which needs torch
+CONVEX = ("ce", "bce", "balanced_softmax", "logit_adjusted")  # in the logits
 
 
 class TrainParams(Block):
     frozen_epochs: Count
     """Epochs of the head on cached features."""
+    frozen_solver: Literal["adamw", "lbfgs"]
+    """How the head learns there: `adamw`, by epochs; or `lbfgs`, in one fit of seconds without epochs, rate or dropout, its L2 penalty
+    chosen on validation. `lbfgs` takes losses that are convex in the logits: `ce`, `bce`, `balanced_softmax`, `logit_adjusted`."""
     finetune_epochs: Count
     """Epochs of the network end to end, on augmented photos."""
     batch_size: Annotated[Whole, Field(ge=2)]
@@ -29,6 +33,13 @@ class TrainParams(Block):
     """Share of the steps in which the rate rises."""
     trainable_blocks: Count
     """So many last blocks of the backbone are fine-tuned; 0: all."""
+    adapt: Literal["full", "lora"]
+    """What of these blocks is fine-tuned: their weights, or `lora`, thin matrices beside their linear layers (Hu et al. 2022), which are
+    merged into them at the end. None of it: `finetune_epochs=0`."""
+    lora_rank: Positive
+    """Of `lora`: the width of these matrices."""
+    lora_alpha: Annotated[float, Field(gt=0)]
+    """Of `lora`: what they add is scaled by so much over the rank."""
     ema: Share
     """Decay a step of the average of the weights that is validated and kept instead of the last ones; 0: none."""
     dropout: Share
@@ -59,8 +70,20 @@ class Params(StageParams):
     wrong `gce` (Zhang & Sabuncu 2018) and `elr` (Liu et al. 2020); label smoothing composes with each."""
     backbone: BackboneName
     """`lite0` (EfficientNet-Lite0, whose weights come with the installation), `medsiglip`, `open_clip:<model>/<pretrained>`,
-    `timm:<name>`, `hf:<name>[@<revision>]`."""
+    `timm:<name>`, `hf:<name>`, `open_clip:hf-hub:<org>/<name>`, `timm:hf-hub:<org>/<name>`; the last three with or without
+    `@<revision>`."""
     seed: Count
     """Of training, of the draw of `other`, of the held-out fold and of the photos that say what is familiar; data and the flags' folds
     have seeds of their own."""
     train: TrainParams
+
+    @field_validator("train")
+    @classmethod
+    def _solver_fits_the_loss(cls, value: TrainParams, earlier: ValidationInfo) -> TrainParams:
+        loss = earlier.data.get("loss", CONVEX[0])  # one that is unknown is told of by itself
+        if value.frozen_solver == "lbfgs" and loss not in CONVEX:
+            raise ValueError(
+                f"frozen_solver: lbfgs needs a loss that is convex in the logits, and {loss} is not. Valid with it: adamw; or choose a "
+                f"loss that is: {', '.join(CONVEX)}"
+            )
+        return value

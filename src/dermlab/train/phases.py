@@ -19,6 +19,7 @@ from dermlab.model.kernels import choose_attention, compile_blocks, frozen_as_in
 from dermlab.model.runtime import Runtime
 from dermlab.run.errors import ParamsError
 from dermlab.train.inputs import Inputs
+from dermlab.train.learnt import restore
 from dermlab.train.memory import fit_to_memory
 from dermlab.train.params import Params, TrainParams
 from dermlab.train.schedule import adamw
@@ -77,17 +78,16 @@ def head_phase(head: Head, inputs: Inputs, knobs: TrainParams, runtime: Runtime,
 def finetune_phase(
     module: FusedClassifier, inputs: Inputs, params: Params, runtime: Runtime, accelerator: Accelerator, state: State
 ) -> Phase:
-    """Phase two, end to end. Under torchrun every process takes its part of each batch, so that the recipe means the same on one
-    process or many. Raises ParamsError."""
+    """Phase two, end to end, of a module whose backbone `adapters.adapt` has seen to. Under torchrun every process takes its part of each
+    batch, so that the recipe means the same on one process or many. Raises ParamsError."""
     knobs, world = params.train, accelerator.num_processes
     if knobs.batch_size % world or knobs.batch_size // world < 2:
         raise ParamsError(f"train.batch_size: {knobs.batch_size} cannot be shared by {world} processes. Take a multiple, 2 or more each.")
     share = knobs.batch_size // world
     backbone = module.backbone
-    backbone.train_last(knobs.trainable_blocks)
     module.to(runtime.device, memory_format=torch.channels_last).train()
     if state.weights:
-        module.load_state_dict(state.weights)
+        restore(module, state.weights)
     else:  # a head comes from phase one with the statistics of its last ten batches
         module.head.fit_standardise(torch.from_numpy(np.array(inputs.train.features)))
     at_once = fit_to_memory(backbone, inputs.image_size, share, runtime.device, runtime.train_dtype)

@@ -23,14 +23,17 @@ from dermlab.run.progress import say
 from dermlab.run.telemetry import TrainLog
 from dermlab.run.tracker import Tracker
 from dermlab.run.watch import Watch
+from dermlab.train.adapters import adapt
 from dermlab.train.checkpoint import checkpoint_folder, recipe_of, remove_checkpoint
+from dermlab.train.convex import solve_head
 from dermlab.train.curves import Curves, shown
 from dermlab.train.inputs import Inputs, prior_of
-from dermlab.train.learnt import write_learnt
+from dermlab.train.learnt import restore
 from dermlab.train.loop import Keeper, run_phase
 from dermlab.train.objective import Objective
 from dermlab.train.params import Params
 from dermlab.train.phases import finetune_phase, head_phase
+from dermlab.train.predicted import write_learnt
 from dermlab.train.state import State, resumed
 
 
@@ -92,15 +95,20 @@ def run(
         tracked.log(shown(state.history[-1]))
 
     keeper = Keeper(write, tell, watch, log)
-    objective = Objective(params, inputs, runtime.device, state.means)
+    objective = Objective(params, inputs.counts, inputs.questions, runtime.device, len(inputs.train), state.means)
     train = partial(run_phase, inputs=inputs, objective=objective, params=params, state=state, keeper=keeper)
     with watch:
         if state.phase == "frozen":
             if first:
-                train(head_phase(module.head, inputs, knobs, runtime, state))
+                if knobs.frozen_solver == "lbfgs":
+                    solve_head(module.head, inputs, params, objective, state, keeper)
+                else:
+                    train(head_phase(module.head, inputs, knobs, runtime, state))
                 if state.best:
                     module.head.load_state_dict(state.best["weights"])
             state.begin("finetune")
+        if knobs.finetune_epochs:
+            as_plain = adapt(backbone, params, inputs.image_size)
         if state.epoch < knobs.finetune_epochs:
             phase = finetune_phase(module, inputs, params, runtime, accelerator, state)
             if peak := peak_flops(runtime.device):
@@ -114,9 +122,10 @@ def run(
         module.backbone = create(params.backbone, inputs.image_size)  # fine-tuning changed it, and to no avail
         module.head.load_state_dict(state.best["weights"])
     else:
-        module.load_state_dict(state.best["weights"])
+        restore(module, state.best["weights"])
+        as_plain()
     write_learnt(Path(learnt), inputs, state.history, state.predicted)
-    metrics = _keep(module, params, inputs, state.best, len(state.history), Path(model_folder), Path(validation_folder))
+    metrics = _keep(module, params, inputs, state, Path(model_folder), Path(validation_folder))
     mirror.remove()
     remove_checkpoint(folder)
     return metrics
@@ -132,8 +141,9 @@ def _check_weights(backbone: Backbone, inputs: Inputs) -> None:
 
 
 def _keep(
-    module: FusedClassifier, params: Params, inputs: Inputs, best: dict[str, Any], epochs: int, model_folder: Path, validation_folder: Path
+    module: FusedClassifier, params: Params, inputs: Inputs, state: State, model_folder: Path, validation_folder: Path
 ) -> dict[str, Any]:
+    best = state.best
     module.eval()
     network = Network(
         module, inputs.classes, inputs.questions, inputs.image_size, params.backbone, prior_of(inputs.counts), inputs.stored_side,
@@ -145,13 +155,14 @@ def _keep(
     return {
         "best_phase": best["phase"],
         "best_epoch": best["epoch"],
-        "epochs": epochs,
+        "epochs": len(state.history),
         "train_loss": best["train_loss"],
         "val_top1": best["top1"],
         "val_macro_f1": best["macro_f1"],
         "val_nll": best["nll"],
         "train_rows": len(inputs.train),
         "val_rows": len(inputs.val),
+        **({"frozen_l2": state.history[0]["l2"]} if "l2" in state.history[0] else {}),
     }
 
 

@@ -9,6 +9,7 @@ import torch
 
 from dermlab.train.average import Average
 from dermlab.train.checkpoint import read_checkpoint, write_checkpoint
+from dermlab.train.learnt import learnt
 from dermlab.train.objective import Objective
 from dermlab.train.validation import Validation, validate
 
@@ -37,7 +38,7 @@ class State:
     ) -> None:
         """Within an epoch, after `step` of its steps."""
         self.step, self.losses = step, losses
-        self.weights, self.average = _copied(model), average.state()
+        self.weights, self.average = learnt(model), average.state()
         self.optimizer, self.means = optimizer.state_dict(), objective.state()
 
     def finish_epoch(
@@ -51,15 +52,27 @@ class State:
         features: np.ndarray,
         labels: np.ndarray,
     ) -> Validation:
-        """Judges the epoch and keeps it if it is the best so far; of two equal ones the earlier. `logits`, `features`: of the average."""
+        """`logits`, `features`: of the average."""
         self.pause(0, 0.0, model, optimizer, average, objective)
+        weights = learnt(average.of(model)) if average.decay else self.weights
+        return self.judge(weights, train_loss, logits, features, labels)
+
+    def judge(
+        self,
+        weights: dict[str, torch.Tensor],
+        train_loss: float,
+        logits: np.ndarray,
+        features: np.ndarray,
+        labels: np.ndarray,
+        **found: float,
+    ) -> Validation:
+        """Judges an epoch and keeps it if it is the best so far; of two equal ones the earlier. `found`: what else its row is to say."""
         self.epoch += 1
         judged = validate(logits, labels)
-        row = {"phase": self.phase, "epoch": self.epoch, "train_loss": train_loss, **asdict(judged)}
+        row = {"phase": self.phase, "epoch": self.epoch, "train_loss": train_loss, **asdict(judged), **found}
         self.history.append(row)
         if not self.best or judged.score > self.best["score"]:
             seen = {"logits": torch.from_numpy(logits.astype(np.float32)), "features": torch.from_numpy(features.astype(np.float16))}
-            weights = _copied(average.of(model)) if average.decay else self.weights
             self.best = {**row, "score": judged.score, "step": len(self.history), "weights": weights, **seen}
         return judged
 
@@ -74,7 +87,3 @@ class State:
 def resumed(folder: Path) -> State:
     found = read_checkpoint(folder)
     return State(**found) if found else State()
-
-
-def _copied(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from dermlab.report.render import SCORE_LABELS, change, in_points, markdown_table, points, points_bounds, score
+from dermlab.report.render import SCORE_LABELS, change, in_points, markdown_table, no_formula, points, points_bounds, score
 from dermlab.scores.bootstrap import MIN_PATIENTS
 from dermlab.scores.differences import BETTER, NOT_APART, TOO_FEW, WORSE, Difference
 from dermlab.verdict.judge import Recipe, Verdict
@@ -92,7 +92,7 @@ def as_csv(verdict: Verdict) -> str:
         writer.writerow(header)
         for recipe in verdict.recipes:
             told = (changes(recipe), recipe.advice.word) if recipe.advice else ("", "baseline")
-            row: list[object] = [_no_formula(recipe.name), _no_formula(told[0]), len(recipe.runs), told[1]]
+            row: list[object] = [no_formula(recipe.name), no_formula(told[0]), len(recipe.runs), told[1]]
             for name in names:
                 d = recipe.differences.get(name)
                 low, high = d.bounds if d and d.bounds else ("", "")
@@ -152,7 +152,3 @@ def _has_several(verdict: Verdict) -> bool:
 
 def _plain(value: object) -> str:
     return "absent" if value is None else str(value)
-
-
-def _no_formula(cell: str) -> str:
-    return f"'{cell}" if cell[:1] in ("=", "@", "+", "-", "\t", "\r") and not cell[1:2].isdigit() else cell

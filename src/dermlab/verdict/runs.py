@@ -34,7 +34,7 @@ from dermlab.scores.cases import Pooling
 from dermlab.scores.groups import Group
 from dermlab.scores.predictions import target_names
 from dermlab.verdict.committed import LOCK, SCORED_STAGES, other_params
-from dermlab.verdict.judge import Run, recipe_of
+from dermlab.verdict.tested import Run, recipe_of
 
 WORKSPACE = "workspace"
 FILES = (paths.PARAMS, LOCK, paths.PREDICTIONS, paths.CATALOG, paths.IMAGES, paths.MANIFEST, paths.FLAGS)

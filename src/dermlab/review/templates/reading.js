@@ -48,7 +48,8 @@ function render() {
 }
 
 function renderPhotos(card) {
-  $("photos").className = card.images.length > 1 ? "several" : "";
+  const count = card.images.length;
+  $("photos").className = count > 4 ? "several many" : count > 1 ? "several" : "";
   const figures = card.images.map((id, index) => {
     const [box, button, photo] = ["figure", "button", "img"].map((tag) => document.createElement(tag));
     photo.src = photoOf(id);
@@ -248,7 +249,7 @@ function renderDone(later) {
 function exportCsv() {
   const count = answered().length;
   if (!count) return say("Nothing to export yet.");
-  download(asCsv(), `answers-${content.reviewer.replace(" ", "-")}.csv`);
+  download(asCsv(), `answers-reader-${content.reader}.csv`);
   unexported = false;
   say(`${count} answers exported. Send the file back, or go on from it on another device (Import).`);
 }

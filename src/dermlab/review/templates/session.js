@@ -102,13 +102,13 @@ const asCsv = () => csvOf(answered().flatMap(linesOf));
 
 // A line a photo; the seconds of a card are shared among its photos.
 function linesOf({ place, answer, useless, confidence, seconds, reason, date }) {
-  const { images } = content.cards[place - 1];
+  const { images, questions } = content.cards[place - 1];
   const told = Array.isArray(answer) ? answer.join(THEN) : answer;
   const each = (seconds / images.length).toFixed(1);
-  return images.map((id) => {
+  return images.map((id, at) => {
     const said = useless.includes(id) ? DROP : told;
     const sure = said === told && Array.isArray(answer) ? confidence : "";
-    return [id, said, sure, each, content.mode, content.page, String(place), asText(reason), content.reviewer, date];
+    return [id, said, sure, each, content.mode, questions[at], String(place), asText(reason), content.reviewer, date];
   });
 }
 
@@ -143,7 +143,7 @@ function takeOver(exported) {
   for (const [number, row] of numbered) {
     const line = Object.fromEntries(header.map((name, place) => [name, row[place]]));
     const whole = row.length === header.length;
-    if (whole && line.page !== page) return "These answers are of another page. Nothing was taken over.";
+    if (whole && !line.page.endsWith(`-${page}`)) return "These answers are of another page. Nothing was taken over.";
     const why = whole ? brokenLine(line) : `has ${row.length} values, not ${header.length}: is the file cut short?`;
     if (why) return `Line ${number} ${why} Nothing was taken over. Export the answers again.`;
     byPlace.set(Number(line.place), [...(byPlace.get(Number(line.place)) ?? []), line]);
@@ -178,9 +178,9 @@ function brokenLine({ place, seconds, date }) {
 
 // Whether an entry says of every photo what its lines said.
 const says = (entry, lines) =>
-  linesOf(entry).every(([id, answer, confidence], place) => {
+  linesOf(entry).every(([id, answer, confidence, , , page], place) => {
     const line = lines[place];
-    return [line.image_id, line.answer, line.confidence].join("\n") === [id, answer, confidence].join("\n");
+    return [line.image_id, line.page, line.answer, line.confidence].join("\n") === [id, page, answer, confidence].join("\n");
   }) && lines.every((line) => line.reason === lines[0].reason && line.date === lines[0].date && line.seconds === lines[0].seconds);
 
 function entryFrom(place, lines) {

@@ -1,0 +1,197 @@
+"""What helps where a network learns wrong labels by heart: the policies of recipes/memorise.yaml, the whole network fine-tuned, at several
+rates of wrong training labels.
+
+A study of many hours goes on where it stopped, on any machine: what each run predicts is kept in results/memorise/. The table is what the
+one judge says of the runs that there are. Goal: at each rate some policy is better than the baseline in top-1 and in balanced accuracy,
+each beyond its interval, and makes no class worse. `ratio`: balanced accuracy of the best policy over the baseline's, at the highest rate.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from harness import RESULTS, parser_of, record, skip
+from pipeline import ROOT, clone_of_head, run
+
+from dermlab.data.tables import PROB_PREFIX
+from dermlab.scores.differences import BETTER, WORSE, Difference
+from dermlab.study.recipe import BUDGET, Experiment, read_recipe, read_seeds
+from dermlab.verdict.judge import Recipe, Run, Verdict, judge
+from dermlab.verdict.question import Question
+from dermlab.verdict.runs import load_run
+
+KEPT = RESULTS / "memorise"
+CELL = "baseline"  # as a recipe calls its first experiment; each is run as one of its own
+SHOWN = {"top1": "top-1", "balanced_accuracy": "balanced accuracy", "rare_recall": "rare recall", "nll": "NLL"}
+SMALL = {"train.frozen_epochs": 2, "train.trainable_blocks": 1}  # of --quick
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the policies are set against each other in."""
+
+    source: str  # as `dermlab lock` takes it
+    kind: str  # of the wrong labels
+    rate: float
+    side: int  # pixels
+    epochs: int  # of fine-tuning
+
+    @property
+    def name(self) -> str:
+        return f"{self.source.partition(':')[0]}-{self.kind}-{self.rate:.0%}-{self.side}px-{self.epochs}".replace("%", "")
+
+    @property
+    def params(self) -> dict[str, object]:
+        wrong = {"catalog.noise_kind": self.kind, "catalog.noise_rate": self.rate}
+        return {**wrong, "embed.image_size": self.side, "train.finetune_epochs": self.epochs}
+
+
+class Store:
+    """Runs of one setting: the test photos once, and of each run its probabilities in half precision. No patient is named."""
+
+    def __init__(self, setting: Setting, root: Path) -> None:
+        self.setting, self.folder = setting, root / setting.name
+
+    def file(self, experiment: Experiment) -> Path:
+        return self.folder / f"{experiment.name}.npz"
+
+    def keep(self, experiment: Experiment, done: Run) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        rows = done.predictions.sort_values("image_id")
+        columns = [name for name in rows if name.startswith(PROB_PREFIX)]
+        test = self.folder / "test.csv"
+        if not test.exists():
+            patients = pd.factorize(rows["patient_id"])[0]
+            rows[["image_id", "diagnosis", "label"]].assign(patient_id=patients).to_csv(test, index=False)
+        classes = [name.removeprefix(PROB_PREFIX) for name in columns]
+        counts = np.array([[of.get(name, 0) for name in classes] for of in (done.train_counts, done.trained)])
+        np.savez_compressed(self.file(experiment), classes=classes, probs=rows[columns].to_numpy(np.float16), counts=counts)
+
+    def read(self, experiment: Experiment) -> Run:
+        with np.load(self.file(experiment)) as kept:
+            classes, probs, counts = (kept[name] for name in ("classes", "probs", "counts"))
+        test = pd.read_csv(self.folder / "test.csv", dtype={"patient_id": str})
+        probs = probs.astype(np.float64)
+        table = pd.DataFrame(probs / probs.sum(1, keepdims=True), columns=[f"{PROB_PREFIX}{name}" for name in classes])
+        known, trained = ({str(name): int(n) for name, n in zip(classes, of, strict=True) if name != "other"} for of in counts)
+        params = {"policy": policy_of(experiment), "seed": experiment.overrides["seed"]}
+        return Run(experiment.name, test.join(table), params, known, trained)
+
+
+def policy_of(experiment: Experiment) -> str:
+    return experiment.name.removesuffix(f"-s{experiment.overrides['seed']}")
+
+
+def train(setting: Setting, experiment: Experiment, folder: Path, quick: bool) -> Run:
+    """A real `dvc exp run` in the clone `folder`."""
+    values = {**experiment.overrides, **setting.params}
+    if experiment.budget is not None:
+        values = {name: value for name, value in values.items() if name != "manifest.ledger"} | {BUDGET: experiment.budget}
+    if quick:
+        values |= SMALL
+    (folder / "recipes" / "cell.yaml").write_text(yaml.safe_dump({"experiments": {CELL: values}}))
+    run(folder, "dermlab", "study", "cell", "--replace")
+    return load_run(CELL, folder)
+
+
+def tables(setting: Setting, found: Verdict) -> Iterator[str]:
+    """Markdown."""
+    yield f"\n{setting.name}: {found.images:,} test photos of {found.patients:,} patients, {len(found.baseline.seeds)} seeds\n"
+    yield "| policy | " + " | ".join(f"{label} | Δ" for label in SHOWN.values()) + " | classes better, worse |"
+    yield "|---" * (2 + 2 * len(SHOWN)) + "|"
+    for recipe in found.recipes:
+        cells = []
+        for name in SHOWN:
+            mean = f"{recipe.mean[name]:.3f}" + (f" ± {recipe.spread[name]:.3f}" if name in recipe.spread else "")
+            cells += [mean, _change(recipe.differences[name], 1 if name == "nll" else 100) if recipe.differences else ""]
+        told = [d.verdict for d in recipe.class_differences.values()]
+        yield f"| {recipe.name} | " + " | ".join(cells) + f" | {told.count(BETTER)}, {told.count(WORSE)} |"
+
+
+def _change(d: Difference, unit: int) -> str:
+    places = 1 if unit == 100 else 3
+    low, high = (f"{value * unit:+.{places}f}" for value in d.bounds)
+    text = f"{d.delta * unit:+.{places}f} [{low}, {high}]"
+    return f"**{text}**" if d.verdict in (BETTER, WORSE) else text
+
+
+def wins(recipe: Recipe) -> bool:
+    told = all(recipe.differences[name].verdict == BETTER for name in ("top1", "balanced_accuracy"))
+    return told and not any(d.verdict == WORSE for d in recipe.class_differences.values())
+
+
+def study(store: Store, planned: Sequence[Experiment], ends: float, quick: bool) -> None:
+    """Runs what there is not yet, seed by seed, so that what is left at the end is of few seeds and not of few policies. `ends`: no run is
+    begun after it, by `time.monotonic`."""
+    left = [experiment for experiment in planned if not store.file(experiment).exists()]
+    if not left or time.monotonic() > ends:
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = clone_of_head(Path(scratch) / "clone", quick)
+        run(folder, "dermlab", "lock", store.setting.source, *(["--images=600"] if quick else []))
+        for experiment in left:
+            if time.monotonic() > ends:
+                break
+            started = time.monotonic()
+            done = train(store.setting, experiment, folder, quick)
+            store.keep(experiment, done)
+            print(f"{store.setting.name}: {experiment.name} after {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+
+
+def judged(store: Store, planned: Sequence[Experiment]) -> Verdict | None:
+    """Of the runs that there are; None where no policy can be set against the baseline."""
+    runs = [store.read(experiment) for experiment in planned if store.file(experiment).exists()]
+    policies = {done.params["policy"] for done in runs}
+    return judge(runs, Question()) if CELL in policies and len(policies) > 1 else None
+
+
+def main() -> None:
+    parser = parser_of(__doc__)
+    parser.add_argument("--source", default="phantom", help="as `dermlab lock` takes it, such as ham10000:PATH")
+    parser.add_argument("--kind", default="pairs", help="of wrong labels: pairs or uniform")
+    parser.add_argument("--rates", default="0.4,0.2")
+    parser.add_argument("--side", type=int, default=128, help="of the images, pixels")
+    parser.add_argument("--epochs", type=int, default=5, help="of fine-tuning")
+    parser.add_argument("--seeds", default="17-19")
+    parser.add_argument("--policies", default="", help="some of the recipe's, by comma; else all")
+    parser.add_argument("--hours", type=float, default=float("inf"), help="no run is begun after so many; 0: the table of those there are")
+    options = parser.parse_args()
+    if options.quick:
+        options.rates, options.side, options.epochs, options.seeds, options.policies = "0.4", 64, 1, "17-18", "baseline,softened"
+    settings = [Setting(options.source, options.kind, float(rate), options.side, options.epochs) for rate in options.rates.split(",")]
+    wanted = options.policies.split(",") if options.policies else ()
+    planned = read_recipe(ROOT / "recipes" / "memorise.yaml", read_seeds(options.seeds))  # seed by seed
+    planned = [experiment for experiment in planned if not wanted or policy_of(experiment) in wanted]
+    with tempfile.TemporaryDirectory() as scratch:
+        stores = [Store(setting, Path(scratch) if options.quick else KEPT) for setting in settings]
+        ends = time.monotonic() + 3600 * options.hours
+        for store in stores:
+            study(store, planned, ends, options.quick)
+        found = {store: verdict for store in stores if (verdict := judged(store, planned))}
+    if not found:
+        skip("no policy has been run beside the baseline yet")
+    for store, verdict in found.items():
+        print("\n".join(tables(store.setting, verdict)))
+    conclude([store.setting for store in found], list(found.values()), keep=not options.quick)
+
+
+def conclude(settings: Sequence[Setting], verdicts: Sequence[Verdict], keep: bool) -> None:
+    hardest = verdicts[0]
+    best = max(hardest.judged, key=lambda recipe: recipe.mean["balanced_accuracy"])
+    ours, peer = (recipe.mean["balanced_accuracy"] for recipe in (best, hardest.baseline))
+    winners = [[recipe.name for recipe in found.judged if wins(recipe)] for found in verdicts]
+    record(
+        "memorise", ours, {CELL: peer}, "balanced accuracy", 1.0, ("torch", "timm"), ratio=ours / peer, keep=keep, best=best.name,
+        winners={setting.name: names for setting, names in zip(settings, winners, strict=True)},
+        seeds=[len(found.baseline.seeds) for found in verdicts],
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

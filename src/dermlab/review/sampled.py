@@ -1,0 +1,81 @@
+"""How many labels are wrong, by what was concluded of the rows of data/sample.csv: an estimate as these readers see it, who err as well."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from dermlab.data.ledger import DROP
+from dermlab.data.reviews import CANNOT_TELL
+from dermlab.review.opinions import opinions_of
+from dermlab.review.sample import STRATA
+from dermlab.scores.strata import stratified_share
+
+UNTOLD = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is known of the rows that were drawn of one stratum."""
+
+    stratum: str
+    rows: int  # of the stratum
+    drawn: int
+    told: int  # of them: what the label should be is known
+    wrong: int  # of these
+
+
+@dataclass(frozen=True)
+class Sampled:
+    strata: tuple[Found, ...]
+    waiting: int  # rows drawn that nobody answered
+    untold: int  # which nobody could tell, or on which readers differ
+    of_no_use: int  # of the wrong ones: photos that no label fits
+    share: tuple[float, float, float] | None  # of all training labels, with its 95 % interval; None while a stratum has no answer
+
+
+def said_of_rows(images: pd.Series, answers: pd.DataFrame, ledger: pd.DataFrame) -> pd.Series:
+    """What the label of each image should be: the ledger's word; else what all say who answered; UNTOLD where they differ or cannot tell;
+    NaN where nobody was asked. Index as `images`. answers: of `Record`."""
+    opinions = opinions_of(answers)
+
+    def of_readers(image: str) -> str | float:
+        said = set(opinions.loc[image].dropna()) if image in opinions.index else set()
+        if not said:
+            return float("nan")
+        return said.pop() if len(said) == 1 and CANNOT_TELL not in said else UNTOLD
+
+    settled = ledger.set_index("image_id")["to_label"]
+    return images.map(settled).astype(object).where(images.isin(settled.index), images.map(of_readers))
+
+
+def sampled(sample: pd.DataFrame, answers: pd.DataFrame, ledger: pd.DataFrame) -> Sampled:
+    """sample: as `read_sample`. A label is wrong where something else was concluded, `drop` too. Rows that are untold or wait count as
+    not drawn."""
+    said = said_of_rows(sample["image_id"], answers, ledger)
+    told = said.notna() & (said != UNTOLD)
+    wrong = told & (said != sample["label"])
+    strata = [(name, sample["stratum"] == name) for name in STRATA if (sample["stratum"] == name).any()]
+    found = tuple(
+        Found(name, int(sample.loc[of, "rows"].iloc[0]), int(of.sum()), int(told[of].sum()), int(wrong[of].sum())) for name, of in strata
+    )
+    share = stratified_share(*([getattr(of, column) for of in found] for column in ("rows", "told", "wrong")))
+    return Sampled(found, int(said.isna().sum()), int((said == UNTOLD).sum()), int((wrong & (said == DROP)).sum()), share)
+
+
+def lines_of(found: Sampled) -> list[str]:
+    """For the terminal: what was found, and the param that it sets."""
+    drawn, told = (sum(getattr(of, column) for of in found.strata) for column in ("drawn", "told"))
+    left = ", ".join(f"{rows} {why}" for rows, why in ((found.untold, "cannot be told or are disputed"), (found.waiting, "wait")) if rows)
+    by_stratum = "; ".join(f"{of.wrong} of {of.told} {of.stratum} (of {of.rows:,} rows)" for of in found.strata)
+    lines = [f"sample: of {drawn} rows drawn {told} are told{f' ({left})' if left else ''}; wrong: {by_stratum}"]
+    if found.share is None:
+        return [*lines, "      no estimate yet: a stratum has no answer"]
+    share, low, high = found.share
+    of_no_use = f", {found.of_no_use} photos of no use among those found" if found.of_no_use else ""
+    lines.append(
+        f"      as these readers see it {share:.1%} of the training labels are wrong (95 % interval {low:.1%} to {high:.1%}){of_no_use}"
+    )
+    believed = round(share, 3)
+    if 0 < believed < 0.5:
+        lines.append(f"Next: dvc exp run -S flag.expected_noise={believed}, by which `flag` reckons from then on")
+    return lines
