@@ -10,24 +10,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import chdir
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from harness import RESULTS, parser_of, record, skip
 from pipeline import ROOT, clone_of_head, run
 
 from dermlab.data.tables import PROB_PREFIX
 from dermlab.scores.differences import BETTER, WORSE, Difference
-from dermlab.study.recipe import BUDGET, Experiment, read_recipe, read_seeds
+from dermlab.study.recipe import Experiment, read_recipe, read_seeds
+from dermlab.study.run import run_study
 from dermlab.verdict.judge import Recipe, Run, Verdict, judge
 from dermlab.verdict.question import Question
 from dermlab.verdict.runs import load_run
 
 KEPT = RESULTS / "memorise"
-CELL = "baseline"  # as a recipe calls its first experiment; each is run as one of its own
+BASELINE = "baseline"
 SHOWN = {"top1": "top-1", "balanced_accuracy": "balanced accuracy", "rare_recall": "rare recall", "nll": "NLL"}
 SMALL = {"train.frozen_epochs": 2, "train.trainable_blocks": 1}  # of --quick
 
@@ -90,14 +91,9 @@ def policy_of(experiment: Experiment) -> str:
 
 def train(setting: Setting, experiment: Experiment, folder: Path, quick: bool) -> Run:
     """A real `dvc exp run` in the clone `folder`."""
-    values = {**experiment.overrides, **setting.params}
-    if experiment.budget is not None:
-        values = {name: value for name, value in values.items() if name != "manifest.ledger"} | {BUDGET: experiment.budget}
-    if quick:
-        values |= SMALL
-    (folder / "recipes" / "cell.yaml").write_text(yaml.safe_dump({"experiments": {CELL: values}}))
-    run(folder, "dermlab", "study", "cell", "--replace")
-    return load_run(CELL, folder)
+    with chdir(folder):
+        run_study([replace(experiment, overrides={**experiment.overrides, **setting.params, **(SMALL if quick else {})})])
+    return load_run(experiment.name, folder)
 
 
 def tables(setting: Setting, found: Verdict) -> Iterator[str]:
@@ -115,6 +111,8 @@ def tables(setting: Setting, found: Verdict) -> Iterator[str]:
 
 
 def _change(d: Difference, unit: int) -> str:
+    if d.bounds is None:
+        return d.verdict
     places = 1 if unit == 100 else 3
     low, high = (f"{value * unit:+.{places}f}" for value in d.bounds)
     text = f"{d.delta * unit:+.{places}f} [{low}, {high}]"
@@ -148,7 +146,7 @@ def judged(store: Store, planned: Sequence[Experiment]) -> Verdict | None:
     """Of the runs that there are; None where no policy can be set against the baseline."""
     runs = [store.read(experiment) for experiment in planned if store.file(experiment).exists()]
     policies = {done.params["policy"] for done in runs}
-    return judge(runs, Question()) if CELL in policies and len(policies) > 1 else None
+    return judge(runs, Question()) if BASELINE in policies and len(policies) > 1 else None
 
 
 def main() -> None:
@@ -187,7 +185,7 @@ def conclude(settings: Sequence[Setting], verdicts: Sequence[Verdict], keep: boo
     ours, peer = (recipe.mean["balanced_accuracy"] for recipe in (best, hardest.baseline))
     winners = [[recipe.name for recipe in found.judged if wins(recipe)] for found in verdicts]
     record(
-        "memorise", ours, {CELL: peer}, "balanced accuracy", 1.0, ("torch", "timm"), ratio=ours / peer, keep=keep, best=best.name,
+        "memorise", ours, {BASELINE: peer}, "balanced accuracy", 1.0, ("torch", "timm"), ratio=ours / peer, keep=keep, best=best.name,
         winners={setting.name: names for setting, names in zip(settings, winners, strict=True)},
         seeds=[len(found.baseline.seeds) for found in verdicts],
     )  # fmt: skip
