@@ -37,6 +37,8 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
         ("  head_lr: 0.001", "  head_lr: .inf", "train.head_lr: inf is not valid"),
         ("backbone: lite0", "backbone: resnet", "Valid: lite0, medsiglip"),
         ("backbone: lite0", "backbone: timm:hf-hub:name", "'timm:hf-hub:name' is not a backbone. Valid:.*timm:hf-hub:<org>/<name>"),
+        ("expected_noise: auto", "expected_noise: 0.9", "flag.expected_noise: 0.9 is not valid. Valid: auto; or input should be less than 0.5$"),
+        ("  l2: auto", "  l2: aut", "flag.l2: 'aut' is not valid .did you mean auto.*; or input should be a valid number"),
         ("  folds: 5", "  fold: 5", "flag.fold is not a param .*did you mean folds"),
         ("  beta: 0.999", "  beta: 1.5", "manifest.beta: 1.5"),
         ("seed: 17", "seed: seventeen", "seed: 'seventeen'"),
