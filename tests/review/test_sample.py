@@ -64,7 +64,15 @@ def test_a_sample_is_kept_enlarged_by_the_same_flags_and_by_no_others(tmp_path):
     assert len(read_sample(path)) == 80
 
 
-@pytest.mark.parametrize("change", [lambda text: text.rsplit("\n", 2)[0] + "\n", lambda text: text.replace("stratum", "s"), lambda _: "", lambda text: text.splitlines()[0] + "\n"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.rsplit("\n", 2)[0] + "\n",
+        lambda text: text.replace("stratum", "s"),
+        lambda text: "",
+        lambda text: text.partition("\n")[0] + "\n",
+    ],
+)
 def test_a_sample_that_lost_a_line_is_no_sample(tmp_path, change):
     path = tmp_path / "sample.csv"
     sample_of(flags_of(), 40, path)

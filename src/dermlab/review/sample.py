@@ -63,7 +63,8 @@ def read_sample(path: Path = paths.SAMPLE) -> pd.DataFrame | None:
         return None
     try:
         sample = pd.read_csv(path, dtype=str, keep_default_na=False).astype({"rows": int, "drawn": int})
-        whole = len(sample) and tuple(sample) == HEADER and (sample["drawn"] == sample.groupby("stratum")["image_id"].transform("nunique")).all()
+        drawn = sample.groupby("stratum")["image_id"].transform("nunique")
+        whole = len(sample) and tuple(sample) == HEADER and (sample["drawn"] == drawn).all()
     except (ValueError, KeyError):  # pandas' own errors are of these
         whole = False
     if not whole:
