@@ -52,7 +52,7 @@ def known(facts: Facts) -> list[tuple[str, str]]:
         lines.append(("classes", f"{counted}; {small} too small for guarded cleaning to drop a row"))
         lines.append(("cases", f"{facts.cases:,}, of them {facts.of_several:,} of several photos"))
     if facts.several_labels:
-        lines.append(("raters", f"differ; of the test cases {_alpha(facts)}"))
+        lines.append(("raters", f"differ{_alpha(facts)}"))
     lines.append(("network", _network(facts)))
     return [*lines, *((what, f"not known yet: `{command}`") for what, command in facts.missing.items())]
 
@@ -70,9 +70,9 @@ def _noise(facts: Facts) -> str:
 
 def _alpha(facts: Facts) -> str:
     if facts.alpha is None:
-        return "alpha is not known"
+        return ""
     value, interval = facts.alpha
-    return f"Krippendorff's alpha is {value:.2f}" + (f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else "")
+    return f"; of the test cases Krippendorff's alpha is {value:.2f}" + (f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else "")
 
 
 def _network(facts: Facts) -> str:

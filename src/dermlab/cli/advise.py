@@ -36,10 +36,10 @@ def advise() -> None:
         _show(rule, options(rule.settings), "params.yaml has it" if rule.is_set(facts) else rule.costs)
     if advised.silent:
         say(f"\n{advised.silent} more rules do not hold here, as far as is known.")
-    say("Each was measured on the data that it names, and may be otherwise here. A study tells (`dermlab power`: how much it can):")
+    say("Each was measured on the data that it names, and may be otherwise here. `dermlab study` tells, as far as `dermlab power` says.")
     if study := study_of(advised.first, facts):
-        say(f"  {study}")
-        say("  dermlab study advised")
+        say(f"Next: {study}")
+        say("      dermlab study advised")
 
 
 def _show(rule: "Rule", line: str, costs: str) -> None:
