@@ -167,6 +167,23 @@ def fit(design: Design, loss: Loss, classes: int, l2: float, curvature: torch.Te
     return Fitted(*for_columns(solution), solution)
 
 
+def best_penalty(loss: Callable[[float], float]) -> float:
+    """Of PENALTIES the one of the least `loss`, climbing from the middle."""
+    losses: dict[int, float] = {}
+
+    def at(place: int) -> float:
+        if not 0 <= place < len(PENALTIES):
+            return float("inf")
+        if place not in losses:
+            losses[place] = loss(PENALTIES[place])
+        return losses[place]
+
+    best = len(PENALTIES) // 2
+    while (better := min((best, best - 1, best + 1), key=at)) != best:
+        best = better
+    return PENALTIES[best]
+
+
 @contextmanager
 def threads_for(numbers: int) -> Iterator[None]:
     """One thread for a small problem: two would wait for each other at each of thousands of steps, and for ever where others compute."""
