@@ -101,7 +101,7 @@ class FusedRows:
         hidden = params.train.question_dropout if head.questions else 0.0
         self.blocks = FeatureBlocks(train.features, np.arange(len(train)), np.array([0, len(train)]), params.train.precision == "fp32")
         self.photos = Part(self.blocks, [0])
-        self.count = self.photos.count
+        self.count, self.tolerance = self.photos.count, self.photos.tolerance
         self.views = [answers]
         if head.questions:
             units = hand_answers_on(head.questions[0], answers, objective.blank)
