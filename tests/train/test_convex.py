@@ -100,7 +100,7 @@ def test_the_penalty_of_the_least_validation_loss_is_chosen(clinic, monkeypatch)
     chosen = solved(clinic, inputs)[1].best
     losses = {}
     for l2 in convex.PENALTIES:
-        monkeypatch.setattr(convex, "PENALTIES", (l2,))
+        monkeypatch.setattr(logistic, "PENALTIES", (l2,))
         losses[l2] = solved(clinic, inputs)[1].best["nll"]
     assert chosen["l2"] == min(losses, key=losses.get)
     assert min(losses) < chosen["l2"] < max(losses)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from dermlab.data.folds import patient_folds
-from dermlab.model.logistic import PENALTIES, FeatureBlocks, Part, cross_entropy, curvature_of, fit, threads_for
+from dermlab.model.logistic import FeatureBlocks, Part, best_penalty, cross_entropy, curvature_of, fit, threads_for
 from dermlab.run.progress import progress
 
 TRIED_ON = 20_000  # rows that tell one penalty from another
@@ -104,7 +104,7 @@ class OutOfFold:
             return self._predict(meter.track(self.folds), targets, l2)
 
     def best_penalty(self, targets: np.ndarray) -> float:
-        """Of PENALTIES the one with the least out-of-fold log-loss, climbing from the middle; asked of so many folds as hold TRIED_ON rows.
+        """The one of the least out-of-fold log-loss, asked of so many folds as hold TRIED_ON rows.
 
         It depends on the source: 100 on the phantom, 300 on CIFAR-10H, 1000 on HAM10000, all with lite0. One too small makes every row
         its own evidence, one too large makes every row doubtful.
@@ -112,20 +112,12 @@ class OutOfFold:
         sizes = np.diff(self.rows.starts)
         asked = self.folds[: int(np.searchsorted(np.cumsum(sizes), min(TRIED_ON, sizes.sum()))) + 1]
         rows = np.concatenate([fold.asked(self.order) for fold in asked])
-        losses: dict[int, float] = {}
 
-        def loss(at: int) -> float:
-            if not 0 <= at < len(PENALTIES):
-                return float("inf")
-            if at not in losses:
-                probs = self._predict(asked, targets, PENALTIES[at])[rows]
-                losses[at] = float(-(targets[rows] * np.log(np.clip(probs, 1e-7, 1))).sum(axis=1).mean())
-            return losses[at]
+        def loss(l2: float) -> float:
+            probs = self._predict(asked, targets, l2)[rows]
+            return float(-(targets[rows] * np.log(np.clip(probs, 1e-7, 1))).sum(axis=1).mean())
 
-        at = PENALTIES.index(300.0)
-        while (best := min((at, at - 1, at + 1), key=loss)) != at:
-            at = best
-        return PENALTIES[at]
+        return best_penalty(loss)
 
     def _predict(self, folds: Iterable["_Fold"], targets: np.ndarray, l2: float) -> np.ndarray:
         ordered = torch.from_numpy(np.asarray(targets, dtype=np.float32)[self.order]).to(self.rows.x.device)

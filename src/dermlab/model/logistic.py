@@ -18,7 +18,8 @@ from dermlab.model.runtime import main_device, multiplies_bfloat16
 
 ITERATIONS = 200
 LARGE = 2**26  # numbers in the features, from which bfloat16 is worth its third digit, and less of a search is enough
-TOLERANCE, TOLERANCE_IF_LARGE = 1e-7, 1e-5  # of the mean loss; gradients by bfloat16 cannot tell less apart
+# Of the mean loss, what a step must gain; for large problems, whose flags it leaves alone; and for bfloat16, which cannot tell less apart.
+TOLERANCE, TOLERANCE_IF_LARGE, TOLERANCE_OF_BFLOAT16 = 1e-7, 3e-6, 1e-5
 PRECONDITION_ROWS = 8  # a feature: enough to estimate the features' second moments
 THREADS_FROM = 2**24  # numbers in the features, from which a second thread is worth its waiting
 ROWS_AT_ONCE = 8192  # while features are converted: their float32 copy never exists as a whole
@@ -44,6 +45,7 @@ class Design(Protocol):
     count: int  # N, of which the mean loss is one
     mean: torch.Tensor  # float32 [D]
     deviation: torch.Tensor  # float32 [D]
+    tolerance: float  # what a step of the search must gain
 
     def logits(self, weights: torch.Tensor, intercept: torch.Tensor) -> torch.Tensor:
         """float32 [R, C], as many rows as the loss takes. weights: float32 [D, C]; intercept: [C]."""
@@ -103,6 +105,8 @@ class Part:
     def __init__(self, rows: FeatureBlocks, blocks: list[int]) -> None:
         self.parts = [rows.x[part] for part in rows.slices(blocks)]
         self.count = sum(len(x) for x in self.parts)
+        exact = TOLERANCE_IF_LARGE if self.count * rows.x.shape[1] >= LARGE else TOLERANCE
+        self.tolerance = TOLERANCE_OF_BFLOAT16 if rows.x.dtype == torch.bfloat16 else exact
         self.mean, self.deviation = _spread(rows.sums[blocks].sum(0) / float(self.count))
 
     def logits(self, weights: torch.Tensor, intercept: torch.Tensor) -> torch.Tensor:
@@ -145,9 +149,8 @@ def fit(design: Design, loss: Loss, classes: int, l2: float, curvature: torch.Te
 
     v = torch.zeros(width + 1, classes, device=mean.device) if start is None else (upper @ start.double()).float()
     v.requires_grad_()
-    tolerance = TOLERANCE_IF_LARGE if count * width >= LARGE else TOLERANCE
     solver = eager(torch.optim.LBFGS)(
-        [v], max_iter=ITERATIONS, history_size=10, tolerance_grad=1e-5, tolerance_change=tolerance, line_search_fn="strong_wolfe"
+        [v], max_iter=ITERATIONS, history_size=10, tolerance_grad=1e-5, tolerance_change=design.tolerance, line_search_fn="strong_wolfe"
     )  # fmt: skip
 
     def for_columns(standardised: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -165,6 +168,23 @@ def fit(design: Design, loss: Loss, classes: int, l2: float, curvature: torch.Te
     solver.step(torch.no_grad()(objective))  # the gradient is set by hand
     solution = precondition @ v.detach()
     return Fitted(*for_columns(solution), solution)
+
+
+def best_penalty(loss: Callable[[float], float]) -> float:
+    """Of PENALTIES the one of the least `loss`, climbing from the middle."""
+    losses: dict[int, float] = {}
+
+    def at(place: int) -> float:
+        if not 0 <= place < len(PENALTIES):
+            return float("inf")
+        if place not in losses:
+            losses[place] = loss(PENALTIES[place])
+        return losses[place]
+
+    best = len(PENALTIES) // 2
+    while (better := min((best, best - 1, best + 1), key=at)) != best:
+        best = better
+    return PENALTIES[best]
 
 
 @contextmanager

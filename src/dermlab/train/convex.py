@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from dermlab.model.classifier import Head
-from dermlab.model.logistic import PENALTIES, FeatureBlocks, Fitted, Part, curvature_of, fit, spread_of, threads_for
+from dermlab.model.logistic import PENALTIES, FeatureBlocks, Fitted, Part, best_penalty, curvature_of, fit, spread_of, threads_for
 from dermlab.run.errors import DermlabError
 from dermlab.run.progress import progress, say
 from dermlab.train.inputs import Inputs, Rows
@@ -22,8 +22,8 @@ from dermlab.train.state import State
 
 
 def solve_head(head: Head, inputs: Inputs, params: Params, objective: Objective, state: State, keeper: Keeper) -> None:
-    """Phase one as one epoch of `state`, unless that has it. Penalties are tried from the strongest on, each search from where the last one
-    ended, until the loss of the validation rows rises; the head of the least is judged as an epoch is. Raises DermlabError.
+    """Phase one as one epoch of `state`, unless that has it. Each penalty that is tried is searched for from where the one nearest to it
+    ended; the head of the least loss of the validation rows is judged as an epoch is. Raises DermlabError.
 
     What is minimised is what batches are trained on, expected: each row counts by its weight, and twice, as answered and with the
     questionnaire hidden, in the proportion of `question_dropout`. The problem is convex in the last layer alone: that of the questionnaire
@@ -37,23 +37,26 @@ def solve_head(head: Head, inputs: Inputs, params: Params, objective: Objective,
     head.to(device).eval()
     head.fit_standardise(torch.from_numpy(np.array(inputs.train.features)).to(device))
     weights = torch.from_numpy(weights_like_drawn(inputs)).to(device)
-    least, best = np.inf, None
+    solved: dict[float, Fitted] = {}
     with torch.no_grad(), threads_for(inputs.train.features.size), progress("Fitting the head", len(PENALTIES), "penalties") as meter:
         rows = FusedRows(head, inputs.train, params, objective)
         curvature = curvature_of(rows)
-        for l2 in meter.track(reversed(PENALTIES)):
-            fitted = fit(rows, rows.loss, targets.shape[1], l2, curvature, best.solution if best else None)
-            rows.put_into(head, fitted)
-            loss = float((weights * objective.of_rows(head(features, answers), targets)).mean())
-            if loss >= least:
-                break
-            least, best, penalty = loss, fitted, l2
+
+        def validation_loss(l2: float) -> float:
+            nearest = min(solved, key=lambda other: abs(np.log(other / l2)), default=None)
+            solved[l2] = fit(rows, rows.loss, targets.shape[1], l2, curvature, solved[nearest].solution if solved else None)
+            rows.put_into(head, solved[l2])
+            meter.advance()
+            return float((weights * objective.of_rows(head(features, answers), targets)).mean())
+
+        penalty = best_penalty(validation_loss)
+        best = solved[penalty]
         rows.put_into(head, best)
         of_train = rows.logits(best.weights, best.intercept)
         train_loss = float(rows.loss(of_train)[0]) / rows.count
         state.predicted.append(of_train[: rows.count].argmax(1).to(torch.int16).cpu())
         logits = head(features, answers)
-    say(f"train: the head by L-BFGS, penalty {penalty:g} on standardised features, validation loss {least:.4f}")
+    say(f"train: the head by L-BFGS, penalty {penalty:g} on standardised features, of {len(solved)} tried")
     keeper.log.epoch("frozen", 1, rows.count, time.perf_counter() - started, 0.0)
     state.judge(learnt(head), train_loss, logits.cpu().numpy(), features.float().cpu().numpy(), val.labels, l2=penalty)
     keeper.epoch()
@@ -98,7 +101,7 @@ class FusedRows:
         hidden = params.train.question_dropout if head.questions else 0.0
         self.blocks = FeatureBlocks(train.features, np.arange(len(train)), np.array([0, len(train)]), params.train.precision == "fp32")
         self.photos = Part(self.blocks, [0])
-        self.count = self.photos.count
+        self.count, self.tolerance = self.photos.count, self.photos.tolerance
         self.views = [answers]
         if head.questions:
             units = hand_answers_on(head.questions[0], answers, objective.blank)
