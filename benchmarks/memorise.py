@@ -19,7 +19,9 @@ import pandas as pd
 from harness import RESULTS, parser_of, record, skip
 from pipeline import ROOT, clone_of_head, run
 
-from dermlab.data.tables import PROB_PREFIX
+from dermlab.data.classes import OTHER
+from dermlab.data.tables import CATALOG, PROB_PREFIX, read_table
+from dermlab.run import paths
 from dermlab.scores.differences import BETTER, WORSE, Difference
 from dermlab.study.recipe import Experiment, read_recipe, read_seeds
 from dermlab.study.run import run_study
@@ -54,10 +56,12 @@ class Setting:
 
 
 class Store:
-    """Runs of one setting: the test photos once, and of each run its probabilities in half precision. No patient is named."""
+    """Runs of one setting: which photos were tested, and of each run its probabilities in half precision. No label and no patient is kept:
+    these come from the source."""
 
     def __init__(self, setting: Setting, root: Path) -> None:
         self.setting, self.folder = setting, root / setting.name
+        self.images = self.folder / "images.txt"
 
     def file(self, experiment: Experiment) -> Path:
         return self.folder / f"{experiment.name}.npz"
@@ -66,21 +70,19 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         rows = done.predictions.sort_values("image_id")
         columns = [name for name in rows if name.startswith(PROB_PREFIX)]
-        test = self.folder / "test.csv"
-        if not test.exists():
-            patients = pd.factorize(rows["patient_id"])[0]
-            rows[["image_id", "diagnosis", "label"]].assign(patient_id=patients).to_csv(test, index=False)
         classes = [name.removeprefix(PROB_PREFIX) for name in columns]
         counts = np.array([[of.get(name, 0) for name in classes] for of in (done.train_counts, done.trained)])
+        self.images.write_text("\n".join(rows["image_id"]) + "\n")
         np.savez_compressed(self.file(experiment), classes=classes, probs=rows[columns].to_numpy(np.float16), counts=counts)
 
-    def read(self, experiment: Experiment) -> Run:
+    def read(self, experiment: Experiment, test: pd.DataFrame) -> Run:
+        """test: the test rows of the catalog, by image_id."""
         with np.load(self.file(experiment)) as kept:
             classes, probs, counts = (kept[name] for name in ("classes", "probs", "counts"))
-        test = pd.read_csv(self.folder / "test.csv", dtype={"patient_id": str})
+        test = test.loc[self.images.read_text().split()].reset_index()
         probs = probs.astype(np.float64)
         table = pd.DataFrame(probs / probs.sum(1, keepdims=True), columns=[f"{PROB_PREFIX}{name}" for name in classes])
-        known, trained = ({str(name): int(n) for name, n in zip(classes, of, strict=True) if name != "other"} for of in counts)
+        known, trained = ({str(name): int(n) for name, n in zip(classes, of, strict=True) if name != OTHER} for of in counts)
         params = {"policy": policy_of(experiment), "seed": experiment.overrides["seed"]}
         return Run(experiment.name, test.join(table), params, known, trained)
 
@@ -92,7 +94,9 @@ def policy_of(experiment: Experiment) -> str:
 def train(setting: Setting, experiment: Experiment, folder: Path, quick: bool) -> Run:
     """A real `dvc exp run` in the clone `folder`."""
     with chdir(folder):
-        run_study([replace(experiment, overrides={**experiment.overrides, **setting.params, **(SMALL if quick else {})})])
+        run_study(
+            [replace(experiment, overrides={**experiment.overrides, **setting.params, **(SMALL if quick else {})})], replace_others=True
+        )
     return load_run(experiment.name, folder)
 
 
@@ -124,27 +128,20 @@ def wins(recipe: Recipe) -> bool:
     return told and not any(d.verdict == WORSE for d in recipe.class_differences.values())
 
 
-def study(store: Store, planned: Sequence[Experiment], ends: float, quick: bool) -> None:
-    """Runs what there is not yet, seed by seed, so that what is left at the end is of few seeds and not of few policies. `ends`: no run is
-    begun after it, by `time.monotonic`."""
-    left = [experiment for experiment in planned if not store.file(experiment).exists()]
-    if not left or time.monotonic() > ends:
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = clone_of_head(Path(scratch) / "clone", quick)
-        run(folder, "dermlab", "lock", store.setting.source, *(["--images=600"] if quick else []))
-        for experiment in left:
-            if time.monotonic() > ends:
-                break
-            started = time.monotonic()
-            done = train(store.setting, experiment, folder, quick)
-            store.keep(experiment, done)
-            print(f"{store.setting.name}: {experiment.name} after {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+def study(store: Store, planned: Sequence[Experiment], folder: Path, ends: float, quick: bool) -> None:
+    """Runs in the clone `folder` what there is not yet, seed by seed, so that what is left at the end is of few seeds and not of few
+    policies. `ends`: no run is begun after it, by `time.monotonic`."""
+    for experiment in [experiment for experiment in planned if not store.file(experiment).exists()]:
+        if time.monotonic() > ends:
+            return
+        started = time.monotonic()
+        store.keep(experiment, train(store.setting, experiment, folder, quick))
+        print(f"{store.setting.name}: {experiment.name} after {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
 
 
-def judged(store: Store, planned: Sequence[Experiment]) -> Verdict | None:
+def judged(store: Store, planned: Sequence[Experiment], test: pd.DataFrame) -> Verdict | None:
     """Of the runs that there are; None where no policy can be set against the baseline."""
-    runs = [store.read(experiment) for experiment in planned if store.file(experiment).exists()]
+    runs = [store.read(experiment, test) for experiment in planned if store.file(experiment).exists()]
     policies = {done.params["policy"] for done in runs}
     return judge(runs, Question()) if BASELINE in policies and len(policies) > 1 else None
 
@@ -167,11 +164,16 @@ def main() -> None:
     planned = read_recipe(ROOT / "recipes" / "memorise.yaml", read_seeds(options.seeds))  # seed by seed
     planned = [experiment for experiment in planned if not wanted or policy_of(experiment) in wanted]
     with tempfile.TemporaryDirectory() as scratch:
+        folder = clone_of_head(Path(scratch) / "clone", options.quick)
+        run(folder, "dermlab", "lock", options.source, *(["--images=600"] if options.quick else []))
+        run(folder, "dvc", "repro", "catalog")
+        who = read_table(folder / paths.CATALOG, CATALOG, ["image_id", "patient_id", "diagnosis", "label", "split"])
+        test = who[who["split"] == "test"].set_index("image_id").drop(columns="split")
         stores = [Store(setting, Path(scratch) if options.quick else KEPT) for setting in settings]
         ends = time.monotonic() + 3600 * options.hours
         for store in stores:
-            study(store, planned, ends, options.quick)
-        found = {store: verdict for store in stores if (verdict := judged(store, planned))}
+            study(store, planned, folder, ends, options.quick)
+        found = {store: verdict for store in stores if (verdict := judged(store, planned, test))}
     if not found:
         skip("no policy has been run beside the baseline yet")
     for store, verdict in found.items():
