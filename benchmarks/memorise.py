@@ -185,11 +185,13 @@ def conclude(settings: Sequence[Setting], verdicts: Sequence[Verdict], keep: boo
     hardest = verdicts[0]
     best = max(hardest.judged, key=lambda recipe: recipe.mean["balanced_accuracy"])
     ours, peer = (recipe.mean["balanced_accuracy"] for recipe in (best, hardest.baseline))
-    winners = [[recipe.name for recipe in found.judged if wins(recipe)] for found in verdicts]
+    winners = {
+        setting.name: [recipe.name for recipe in found.judged if wins(recipe)] for setting, found in zip(settings, verdicts, strict=True)
+    }
+    missed = [name for name, policies in winners.items() if not policies]
     record(
         "memorise", ours, {BASELINE: peer}, "balanced accuracy", 1.0, ("torch", "timm"), ratio=ours / peer, keep=keep, best=best.name,
-        winners={setting.name: names for setting, names in zip(settings, winners, strict=True)},
-        seeds=[len(found.baseline.seeds) for found in verdicts],
+        winners=winners, missed=missed, met=not missed, seeds=[len(found.baseline.seeds) for found in verdicts],
     )  # fmt: skip
 
 
