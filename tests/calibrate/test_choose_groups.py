@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from dermlab.calibrate.groups import LEAST, choose_groups, point
-from dermlab.run.errors import ContractError
 
 
 def test_the_point_is_the_highest_at_which_validation_keeps_the_promise():
@@ -30,8 +29,3 @@ def test_a_group_is_its_classes_together():
     assert group.name == "urgent"
     assert group.case_threshold is None
     assert ((probs[:, 0] + probs[:, 2])[own] >= group.threshold).mean() == pytest.approx(0.9, abs=1 / own.sum())
-
-
-def test_a_group_may_not_bear_the_name_of_a_score():
-    with pytest.raises(ContractError, match="group 'rare_recall' has the name of a score"):
-        choose_groups({"rare_recall": ("a",)}, ("a", "b", "other"), np.zeros(3, int), np.eye(3), np.arange(3), 0.9)

@@ -82,6 +82,16 @@ def test_the_odds_of_being_wrong_are_scaled_to_the_rate():
     assert np.mean([factor / (1 + factor), factor / (9 + factor)]) == pytest.approx(0.4)
 
 
+@pytest.mark.parametrize("rate", [0.001, 0.49])
+@pytest.mark.parametrize("raters", [None, 10])
+def test_a_rate_far_from_what_the_classifier_is_sure_of_is_reckoned_with_all_the_same(rate, raters):
+    labels = np.arange(400) % 4
+    sure = np.where(np.eye(4)[labels] > 0, 1 - 3e-7, 1e-7)
+    verdict = judge(labels, sure, expected_noise=rate, opinions=None if raters is None else raters * np.eye(4)[labels])
+    assert ((verdict.quality > 0.99) & (verdict.quality <= 1)).all()
+    assert odds_at(np.ones(4), rate) > 1e10
+
+
 def test_photos_of_a_case_are_judged_together():
     given, probs, _ = task()
     sure = np.array([0.97, 0.01, 0.01, 0.01])

@@ -127,6 +127,13 @@ def test_cleaning_never_empties_a_class():
     assert train_counts(build("cleaned", generous, tables=(catalog, flags))[0])["scabies"] == 1
 
 
+def test_agreed_that_is_to_leave_no_row_of_a_class_says_which_knob_to_raise():
+    catalog, flags = clinic()
+    flags.loc[flags["given"] == "scabies", "issue"] = "hard"
+    with pytest.raises(ContractError, match=r"every training row of: scabies.*raise what the guard leaves .-S manifest.min_count=1"):
+        build("agreed", PARAMS.model_copy(update={"min_count": 0}), tables=(catalog, flags))
+
+
 def test_the_ledger_relabels_drops_and_confirms():
     decided = ledger(
         ("train-eczema-00000", "eczema", "psoriasis"),

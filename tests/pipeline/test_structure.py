@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 STAGES = ("catalog", "pull", "embed", "flag", "manifest", "train", "calibrate", "evaluate", "report")
 PACKAGE = ROOT / "src" / "dermlab"
 # Commands that are no stage: no stage imports them or depends on them.
-VERBS = ("phantom", "lock", "review", "study", "verdict", "preflight", "predict", "comment")
+VERBS = ("phantom", "lock", "review", "study", "verdict", "preflight", "predict", "comment", "advise")
 # What may be imported from where, by room; a room also imports itself.
 FLOORS = {"run": set(), "data": {"run"}, "scores": {"run", "data"}, "model": {"run", "data", "scores"}}
 FLOORS |= {room: {"run", "data", "scores", "model"} for room in (*STAGES, *VERBS)}
@@ -23,6 +23,7 @@ FLOORS["lock"] |= {"phantom", "pull"}  # one of its sources; and to show photos 
 FLOORS["review"] |= {"flag", "pull"}  # to show the pairs that `flag` takes for copies, and originals as they are read
 FLOORS["predict"] |= {"pull", "report"}  # from bytes to pixels as there; figures of what the report counts
 FLOORS["verdict"] |= {"report"}  # numbers and pages are written as there
+FLOORS["advise"] |= {"review"}  # how many labels are wrong, by the rows that it drew
 FLOORS["study"] |= {"verdict", "report"}  # it reads runs as the comparison does
 FLOORS["comment"] |= {"verdict", "study", "report"}  # it says what `compare` says, of two revisions
 FLOORS["preflight"] |= {"pull", "report", "verdict", "study"}  # what it reckons with is theirs

@@ -21,6 +21,12 @@ def card(said: str) -> str:
         (card("language: en"), LOOK, "none stated in the model card"),
         ("# A model without metadata\n", LOOK, "none stated in the model card"),
         (card('license: "mit\\e[31m"'), GO, ": mit[31m"),
+        ("\ufeff" + card("license: mit"), GO, ": mit"),
+        (card("license: other\nlicense_name: NonCommercial-NoDerivatives"), LOOK, "not for commercial use; what is made from it"),
+        (card("license: mit\n1: one\nignore_metadata_errors: 1\nmodel-index: 5"), GO, ": mit"),
+        ("---\n- license\n- mit\n---\n# A model\n", LOOK, "cannot be read (its head must hold keys and values.): read it there"),
+        ("---\nlicense: [mit\n---\n# A model\n", LOOK, "cannot be read (its head is not valid YAML: "),
+        ("---\n---\n# A model\n", LOOK, "none stated"),
     ],
 )
 def test_the_licence_is_what_the_model_card_states(tmp_path, written, result, said):
@@ -28,6 +34,12 @@ def test_the_licence_is_what_the_model_card_states(tmp_path, written, result, sa
     found = licence(f"open_clip:hf-hub:{tmp_path}")
     assert found.result == result
     assert said in found.said
+
+
+def test_a_model_card_that_is_no_text_is_told(tmp_path):
+    (tmp_path / "README.md").write_bytes(b"---\nlicense: \xff\n---\n")
+    found = licence(f"hf:{tmp_path}")
+    assert (found.result, "README.md, line 2: byte 13 is not UTF-8" in found.said) == (LOOK, True)
 
 
 def test_a_repository_without_a_model_card_states_none(tmp_path):

@@ -77,6 +77,27 @@ def test_dropping_rows_as_the_field_did_is_pointed_at(reachable):
     assert "cleaning" not in checks_of("demo")
 
 
+@pytest.mark.parametrize("variant", ["cleaned", "agreed+rebalanced"])
+@pytest.mark.parametrize("knobs", [{"guard: on": "guard: off"}, {"probs: oof": "probs: in_sample"}, {}])
+def test_it_is_the_guard_and_what_is_asked_of_a_row_that_decide(reachable, knobs, variant, tmp_path):
+    params = PARAMS.replace("variant: baseline", f"variant: {variant}")
+    for old, new in knobs.items():
+        params = params.replace(old, new, 1)
+    (tmp_path / "mine.yaml").write_text("experiments:\n  baseline: {}\n")
+    found = preflight(read_recipe(tmp_path / "mine.yaml"), params, read_machine(DEFAULTS), None, **FIELD)
+    assert ("cleaning" in {check.what for check in found}) == bool(knobs)
+
+
+def test_each_backbone_of_a_recipe_is_asked_for(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(machine_checks, "weights", lambda backbone: asked.append(backbone) or machine_checks.Check("weights", NO, "gated"))
+    monkeypatch.setattr("dermlab.preflight.run.licence", lambda backbone: asked.append(f"licence of {backbone}"))
+    (tmp_path / "mine.yaml").write_text("experiments:\n  baseline: {}\n  a: {backbone: 'hf:b/c'}\n  b: {backbone: 'hf:b/c', loss: focal}\n")
+    found = preflight(read_recipe(tmp_path / "mine.yaml"), PARAMS, read_machine(DEFAULTS), None, **FIELD)
+    assert asked == ["lite0", "licence of lite0", "hf:b/c", "licence of hf:b/c"]
+    assert not is_go(found)
+
+
 @pytest.mark.parametrize("figure", ["-1", "0", "nan", "inf", "1e300", "1e-300"])
 @pytest.mark.parametrize("option", ["--originals-gb", "--disk-gb", "--epoch-seconds", "--usd-per-hour"])
 def test_a_figure_that_is_none_is_refused_with_its_option(option, figure, monkeypatch, capsys):

@@ -8,12 +8,13 @@ from dermlab.report.card import card
 from dermlab.report.contents import contents
 from dermlab.report.groups import findings
 from dermlab.report.inputs import read_inputs
-from dermlab.report.params import Params
+from dermlab.report.params import JUDGED, NOT_JUDGED, Params
 from dermlab.report.render import render
 from dermlab.run import paths
 from dermlab.run.errors import ParamsError
 from dermlab.run.params import read_params
 from dermlab.scores.decisions import decision_curve
+from dermlab.scores.headline import HEADLINE
 
 RNG = np.random.default_rng(0)
 OWN = RNG.random(600) < 0.2
@@ -91,3 +92,11 @@ def test_what_is_guarded_is_a_score_or_a_group_of_the_file(world):
         read_params(Params)
     paths.PARAMS.write_text(text.replace("guarded: rare_recall", "guarded: malignant"))
     assert read_params(Params).report.guarded == "malignant"
+    paths.PARAMS.write_text(text.replace("guarded: rare_recall", "guarded: brier"))
+    paths.GROUPS.write_text("group,class\nbrier,wart\n")
+    with pytest.raises(ParamsError, match=r"report.guarded: 'brier' is a score and a group of data/groups.csv"):
+        read_params(Params)
+
+
+def test_no_score_of_the_headline_is_taken_for_a_group():
+    assert {*JUDGED, *NOT_JUDGED} == set(HEADLINE)

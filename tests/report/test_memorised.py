@@ -33,6 +33,11 @@ def test_wrong_labels_are_parted_from_right_ones_by_the_truth_and_garbage_is_lef
     )
 
 
+def test_one_epoch_of_fine_tuning_is_set_beside_the_heads_last():
+    found = by_epoch(LEARNT.drop(columns="finetune_2"), FLAGS, MANIFEST, TRUTH)
+    assert lead(found, ("finetune", 1)).endswith("of the 3 right ones; in 1 of the frozen head it was 0.0 % and 66.7 %.")
+
+
 def test_without_a_truth_the_flags_part_them():
     found = by_epoch(LEARNT, FLAGS, MANIFEST, TRUTH.head(0))
     assert (found["known"], found["rows"]) == (False, {"doubted": 2, "others": 4})

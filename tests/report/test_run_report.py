@@ -219,6 +219,24 @@ def test_settings_leave_out_the_knobs_of_rules_and_losses_that_were_not_used(wor
     assert "manifest.guard" not in settings(focal)
     softened = settings(focal.model_copy(update={"variant": "softened"}))
     assert (softened["manifest.guard"], softened["manifest.max_drop"], "manifest.min_count" in softened) == ("on", "0.1", False)
+    assert ("train.lora_rank" in used, used["flag.expected_noise"]) == (False, "auto")
+    adapted = focal.model_copy(update={"train": focal.train.model_copy(update={"adapt": "lora"})})
+    assert settings(adapted)["train.lora_rank"] == "8"
+    plain = focal.model_copy(update={"flag": focal.flag.model_copy(update={"method": "confident_learning"})})
+    assert {"flag.expected_noise", "flag.precision"}.isdisjoint(settings(plain))
+
+
+def test_rows_that_agreed_would_drop_and_the_guard_kept_are_counted(world):
+    params = read_params(Params).model_copy(update={"variant": "agreed"})
+    inputs = read_inputs(params)
+    label = inputs.flags["given"].mode()[0]
+    hard = inputs.flags.index[(inputs.flags["given"] == label) & (inputs.flags["issue"] == "none")][:3]
+    before = contents(inputs)
+    inputs.flags.loc[hard, "issue"] = "hard"
+    after = contents(inputs)
+    one, other = (next(row.training.kept_flagged for row in found.cleaned if row.name == label) for found in (before, after))
+    assert other == one + 3
+    assert f"The guard saved {sum(row.training.kept_flagged for row in after.classes):,} such rows" in after.cleaning_lead
 
 
 def test_relabelled_rows_are_scored_against_their_true_label(world):

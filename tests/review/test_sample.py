@@ -64,7 +64,15 @@ def test_a_sample_is_kept_enlarged_by_the_same_flags_and_by_no_others(tmp_path):
     assert len(read_sample(path)) == 80
 
 
-@pytest.mark.parametrize("change", [lambda text: text.rsplit("\n", 2)[0] + "\n", lambda text: text.replace("stratum", "s"), lambda _: ""])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.rsplit("\n", 2)[0] + "\n",
+        lambda text: text.replace("stratum", "s"),
+        lambda text: "",
+        lambda text: text.partition("\n")[0] + "\n",
+    ],
+)
 def test_a_sample_that_lost_a_line_is_no_sample(tmp_path, change):
     path = tmp_path / "sample.csv"
     sample_of(flags_of(), 40, path)
@@ -101,7 +109,16 @@ def test_the_estimate_weighs_strata_and_leaves_out_what_nobody_could_tell():
     assert "of 10 rows drawn 8 are told (1 cannot be told or are disputed, 1 wait)" in said
     assert "as these readers see it 30.0% of the training labels are wrong (95 % interval" in said
     assert "flag.expected_noise=0.3," in said
-    assert "no estimate yet" in lines_of(sampled(sample, answers_of(("m0", "tinea", "Anna")), ledger_of()))[-1]
+    one = sampled(sample, answers_of(("m0", "tinea", "Anna"), ("s0", "cannot tell", "Anna")), ledger_of())
+    assert lines_of(one)[-1] == "      no estimate yet: what is right is told of no row that is sure"
+
+
+@pytest.mark.parametrize("said", ["acne", "tinea"])
+def test_a_share_that_is_no_rate_for_the_flags_is_told_without_a_command(said):
+    sample = pd.DataFrame([(f"s{n}", "acne", "sure", 180, 6, "f") for n in range(6)], columns=list(HEADER))
+    lines = lines_of(sampled(sample, answers_of(*[(f"s{n}", said, "Anna") for n in range(6)]), ledger_of()))
+    assert f"{'0.0' if said == 'acne' else '100.0'}% of the training labels are wrong" in lines[-2]
+    assert lines[-1].endswith("leave it at auto")
 
 
 def test_from_the_draw_over_a_blind_page_to_the_param(make, capsys):
@@ -131,6 +148,11 @@ def test_from_the_draw_over_a_blind_page_to_the_param(make, capsys):
     assert "-S flag.expected_noise=0." in out
     app(["review", "--sample", "40", "--reader", "Anna"], standalone_mode=False)
     assert "nothing to ask reader 1: all that is drawn was answered" in capsys.readouterr().out
+    Path("params.yaml").write_text("review:\n  readers: 1\n")
+    app(["review", "--conclude"], standalone_mode=False)
+    assert len(paths.RELABELS.read_text().splitlines()) == 41
+    app(["review", "--sample", "40", "--reader", "Ben"], standalone_mode=False)
+    assert "reader 2: 44 cards, 4 of them shown twice" in capsys.readouterr().out  # what one reader settled, another may dispute
 
 
 def test_a_sample_asks_for_a_reader_and_for_nothing_else(make, capsys):

@@ -37,6 +37,10 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
         ("  head_lr: 0.001", "  head_lr: .inf", "train.head_lr: inf is not valid"),
         ("backbone: lite0", "backbone: resnet", "Valid: lite0, medsiglip"),
         ("backbone: lite0", "backbone: timm:hf-hub:name", "'timm:hf-hub:name' is not a backbone. Valid:.*timm:hf-hub:<org>/<name>"),
+        ("expected_noise: auto", "expected_noise: 0.9", "flag.expected_noise: 0.9 is not valid. Valid: auto; or .* less than 0.5$"),
+        ("  l2: auto", "  l2: aut", "flag.l2: 'aut' is not valid .did you mean auto.*; or input should be a valid number"),
+        ("  adapt: full", "  adapt: lora", "train: adapt: lora needs linear layers, .* of lite0 have none. Valid with it: full"),
+        ("backbone: lite0", "backbone: hf:org/name@", "hf:org/name@.*Valid:.*hf:<name>.@<revision>"),
         ("  folds: 5", "  fold: 5", "flag.fold is not a param .*did you mean folds"),
         ("  beta: 0.999", "  beta: 1.5", "manifest.beta: 1.5"),
         ("seed: 17", "seed: seventeen", "seed: 'seventeen'"),
@@ -72,6 +76,13 @@ def test_variants_are_joined_by_plus(tmp_path, value):
     path = edited(tmp_path, "variant: baseline", f"variant: {value}")
     check_params(path)
     assert read_params(ManifestPart, path).variants == tuple(value.split("+"))
+
+
+def test_a_training_without_an_epoch_is_refused(tmp_path):
+    written = TEXT[TEXT.index("  frozen_epochs") : TEXT.index("  batch_size: 64")]
+    path = edited(tmp_path, written, "  frozen_epochs: 0\n  frozen_solver: adamw\n  finetune_epochs: 0\n")
+    with pytest.raises(ParamsError, match="train: frozen_epochs and finetune_epochs are both 0: there is nothing to train"):
+        check_params(path)
 
 
 def test_the_guard_is_switched_by_the_words_on_and_off(tmp_path):

@@ -72,9 +72,11 @@ def test_a_network_of_convolutions_is_refused():
         add_adapters(made("lite0"), 0, 4, 8.0, 64)
 
 
-def test_more_blocks_than_there_are_is_an_error():
+@pytest.mark.parametrize("adapt", ["lora", "full"])
+def test_more_blocks_than_there_are_is_an_error_before_the_head_learns(clinic_of_vit, tmp_path, monkeypatch, adapt):
+    monkeypatch.setattr("dermlab.train.run.head_phase", None)
     with pytest.raises(ParamsError, match="7 is more than the 6 blocks"):
-        add_adapters(made("timm:test_vit"), 7, 4, 8.0, 64)
+        clinic_of_vit.train(tmp_path, clinic_of_vit.params(frozen_epochs=1, trainable_blocks=7, adapt=adapt))
 
 
 def test_a_checkpoint_holds_what_learns_and_restores_all():

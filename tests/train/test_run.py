@@ -239,11 +239,6 @@ def test_files_that_do_not_fit_each_other_are_told_before_training(clinic, tmp_p
         clinic.inputs(clinic.params(batch_size=32), tmp_path / "few.parquet")
 
 
-def test_no_epochs_at_all_are_an_error(clinic, tmp_path):
-    with pytest.raises(ParamsError, match="both 0"):
-        clinic.train(tmp_path, clinic.params(frozen_epochs=0, finetune_epochs=0))
-
-
 @pytest.mark.parametrize(
     ("which", "at_once"), [("clinic", 4), ("clinic", 2), ("clinic_of_vit", 2)] if "DERMLAB_KILLS" in os.environ else [("clinic", 2)]
 )

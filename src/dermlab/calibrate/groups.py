@@ -5,10 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dermlab.run import paths
-from dermlab.run.errors import ContractError
 from dermlab.scores.groups import Group
-from dermlab.scores.headline import HEADLINE
 
 LEAST = 20  # validation patients of a group: of fewer, 95 % are all but none
 
@@ -22,10 +19,7 @@ def choose_groups(
     promise: float,
 ) -> tuple[Group, ...]:
     """named: group -> classes; `names`: of the K+1 outputs; labels: int [N], 0..K, of the validation rows; probs: float [N, K+1],
-    calibrated; patients: [N]; `promise`: the sensitivity that is asked for. Raises ContractError for a group with the name of a score, of
-    which nobody could say which of both is guarded."""
-    if scores := sorted(set(named) & set(HEADLINE)):
-        raise ContractError(f"{paths.GROUPS}: group {scores[0]!r} has the name of a score. Call it otherwise.")
+    calibrated; patients: [N]; `promise`: the sensitivity that is asked for."""
     found = []
     for name, classes in named.items():
         members = [names.index(each) for each in classes]

@@ -86,8 +86,9 @@ def odds_at(quality: np.ndarray, rate: float) -> float:
     """By what the odds of every label being wrong, (1 - quality) / quality, are to be multiplied for a mean 1 - quality of `rate`."""
     from scipy.optimize import brentq
 
-    odds = (1 - quality) / np.maximum(quality, 1e-15)
-    return float(np.exp(brentq(lambda log: 1 - rate - (1 / (1 + np.exp(log) * odds)).mean(), -40, 40)))
+    sure = np.clip(quality, 1e-15, 1 - 1e-15)  # of a row that rounds to 0 or 1 no factor would move the odds
+    odds = (1 - sure) / sure
+    return float(np.exp(brentq(lambda log: 1 - rate - (1 / (1 + np.exp(log) * odds)).mean(), -80, 80)))
 
 
 def surest(quality: np.ndarray, judged: np.ndarray, precision: float) -> np.ndarray:

@@ -75,7 +75,7 @@ def agreed(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) -> 
     dropped. A network that is fine-tuned learns wrong labels by heart, and such a classifier hardly any (Yu et al. 2024, CUFIT, section 3).
 
     The guard: of each class min_count rows stay, those of the highest quality. `max_drop` has no say: where 40 % of the labels are wrong
-    as many have to go. Raises ContractError as `cleaned` does.
+    as many have to go. Raises ContractError as `cleaned` does, and with a min_count of 0 too.
     """
     return _dropped(rows, rows["label_issue"] | (rows["issue"] == "hard"), lambda n: n - params.min_count, params.guard)
 
@@ -96,7 +96,8 @@ def _dropped(rows: pd.DataFrame, doubted: pd.Series, most: Callable[[int], int],
     if emptied:
         raise ContractError(
             f"This variant would drop every training row of: {', '.join(emptied)}. A model cannot learn a class without rows: "
-            "switch the guard on (-S manifest.guard=on), or relabel the rows in data/relabels.csv instead."
+            f"{'raise what the guard leaves (-S manifest.min_count=1)' if guard else 'switch the guard on (-S manifest.guard=on)'}, or "
+            "relabel the rows in data/relabels.csv instead."
         )
     per_class = asked["label"].value_counts().sort_index()
     gone = rows.loc[drop, "label"].value_counts()

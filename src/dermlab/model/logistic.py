@@ -18,7 +18,7 @@ from dermlab.model.runtime import main_device, multiplies_bfloat16
 
 ITERATIONS = 200
 LARGE = 2**26  # numbers in the features, from which bfloat16 is worth its third digit, and less of a search is enough
-# Of the mean loss, what a step must gain: at all; of large problems, for 3e-6 leaves flags alone; by bfloat16, which tells no less apart.
+# Of the mean loss, what a step must gain; for large problems, whose flags it leaves alone; and for bfloat16, which cannot tell less apart.
 TOLERANCE, TOLERANCE_IF_LARGE, TOLERANCE_OF_BFLOAT16 = 1e-7, 3e-6, 1e-5
 PRECONDITION_ROWS = 8  # a feature: enough to estimate the features' second moments
 THREADS_FROM = 2**24  # numbers in the features, from which a second thread is worth its waiting

@@ -19,7 +19,7 @@ def _known(value: str) -> str:
     plain = family in ("lite0", "medsiglip") and value == family
     qualified = family in ("open_clip", "timm", "hf") and bool(name)
     two_parts = family == "open_clip" or name.startswith(HUB)
-    if not plain and not (qualified and ("/" in name or not two_parts)):
+    if not plain and not (qualified and ("/" in name or not two_parts) and not name.endswith("@")):
         raise ValueError(f"{value!r} is not a backbone. Valid: {', '.join(BACKBONES)}")
     return value
 

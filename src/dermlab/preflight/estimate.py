@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from dermlab.pull.budget import stored_bytes
 from dermlab.report.render import in_points
 from dermlab.verdict.power import expected
@@ -113,8 +115,9 @@ def evidence(experiments: Sequence[Mapping[str, Any]], work: Work) -> Check:
 
 def deletion(experiments: Sequence[Mapping[str, Any]]) -> Check | None:
     """The field paid for a retraining on what confident learning had left, and rare classes got worse."""
-    naive = [v for v in experiments if "cleaned" in v["variant"] and (v["flag.probs"] == "in_sample" or not v["manifest.guard"])]
-    if not naive:
+    guarded = TypeAdapter(bool)  # params.yaml says `off`, which is a word
+    naive = [v for v in experiments if v["flag.probs"] == "in_sample" or not guarded.validate_python(v["manifest.guard"])]
+    if not any({"cleaned", "agreed"} & set(v["variant"].split("+")) for v in naive):
         return None
     said = "an experiment drops rows flagged in-sample, or without the guard: in the field that made rare classes worse"
     return Check("cleaning", LOOK, said)

@@ -5,9 +5,13 @@ from pathlib import Path
 
 from dermlab.model.names import repository_of
 from dermlab.preflight.estimate import GO, LOOK, Check
-from dermlab.run.errors import SourceError
+from dermlab.run.errors import ParamsError, SourceError
+from dermlab.run.params import parsed, read_text
 
-RESTRICTIONS = {"nc": "not for commercial use", "nd": "what is made from it, as by fine-tuning, may not be passed on"}
+RESTRICTIONS = {
+    r"\bnc\b|non-?\s?commercial": "not for commercial use",
+    r"\bnd\b|no-?\s?derivati": "what is made from it, as by fine-tuning, may not be passed on",
+}
 # Repositories that begin so: what of HAM10000, SCIN and ISIC they were trained on, and who says it. One that is not here is not known of.
 SEEN = {
     "google/medsiglip": ("SCIN", "its model card, under Source"),
@@ -24,10 +28,12 @@ def licence(backbone: str) -> Check | None:
         stated = stated_licence(_card(backbone, *named))
     except SourceError:
         return Check("licence", LOOK, f"the model card of {named[0]} is not to be had; read it before anything is made of the model")
+    except ParamsError as error:
+        return Check("licence", LOOK, f"the model card of {named[0]} cannot be read ({error}): read it there")
     if not stated:
         return Check("licence", LOOK, f"none stated in the model card of {named[0]}: ask its makers what is allowed")
-    words = re.split(r"[^a-z]+", re.sub(r"\S+://\S+", "", stated.lower()))
-    said = [meant for sign, meant in RESTRICTIONS.items() if sign in words]
+    words = re.sub(r"\S+://\S+", "", stated.lower())
+    said = [meant for sign, meant in RESTRICTIONS.items() if re.search(sign, words)]
     return Check("licence", LOOK if said else GO, f"{'; '.join([f'{named[0]}: {stated}', *said])}")
 
 
@@ -42,17 +48,18 @@ def seen(backbone: str) -> Check | None:
 
 def stated_licence(card: str) -> str:
     """Of a model card, a text with YAML between two lines of `---` before it; empty where it states none. What is called `other` there has
-    its name and address beside it."""
-    from huggingface_hub import ModelCard
+    its name and address beside it. Raises ParamsError where what stands between them is no YAML of keys and values."""
+    from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
-    data = ModelCard(card, ignore_metadata_errors=True).data
+    block = REGEX_YAML_BLOCK.search(card.removeprefix("\ufeff"))
+    data = parsed(block.group(2), "its head") if block and block.group(2).strip() else {}
     parts = [data.get("license"), data.get("license_name"), data.get("license_link")]
     said = [", ".join(map(str, part)) if isinstance(part, list) else str(part) for part in parts if part]
     return "".join(sign for sign in ", ".join(said) if sign.isprintable())[:200]
 
 
 def _card(backbone: str, repository: str, revision: str | None) -> str:
-    """Empty where the repository has none. Raises SourceError."""
+    """Empty where the repository has none. Raises SourceError; ParamsError where it is no text."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
@@ -60,10 +67,10 @@ def _card(backbone: str, repository: str, revision: str | None) -> str:
 
     if Path(repository).is_dir():
         file = Path(repository) / "README.md"
-        return file.read_text(encoding="utf-8") if file.is_file() else ""
+        return read_text(file) if file.is_file() else ""
     with fetched(backbone, True):
         try:
-            return Path(hf_hub_download(repository, "README.md", revision=revision)).read_text(encoding="utf-8")
+            return read_text(Path(hf_hub_download(repository, "README.md", revision=revision)))
         except LocalEntryNotFoundError:
             raise
         except EntryNotFoundError:

@@ -80,8 +80,9 @@ def preflight(
             machine_checks.decoding(first["pull.image_size"], work.speeds and work.speeds[1]),
         ]
         checks += [machine_checks.source(pin.manifest["key"].iat[0] if pin else None), machine_checks.remote()]
-    checks.append(machine_checks.weights(first["backbone"]))
-    return checks + [found for found in (licence(first["backbone"]), seen(first["backbone"])) if found]
+    for backbone in dict.fromkeys(values["backbone"] for values in experiments):
+        checks += [found for found in (machine_checks.weights(backbone), licence(backbone), seen(backbone)) if found]
+    return checks
 
 
 def is_go(checks: Sequence[Check]) -> bool:

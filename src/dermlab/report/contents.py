@@ -126,7 +126,7 @@ class Report:
     @property
     def cleaned(self) -> list[ClassRow]:
         """The classes from which a row was dropped, or would have been but for the guard."""
-        guarded = "cleaned" in self.params.variants
+        guarded = {"cleaned", "agreed"} & set(self.params.variants)
         return [row for row in self.classes if row.training.dropped or (guarded and row.training.kept_flagged)]
 
     @property
@@ -148,7 +148,7 @@ def contents(inputs: Inputs) -> Report:
     predictions hold nothing to score."""
     params, metrics = inputs.params, inputs.metrics
     targets = target_names(inputs.predictions)
-    training = training_counts(inputs.rows, inputs.flags, inputs.manifest, targets)
+    training = training_counts(inputs.rows, inputs.flags, inputs.manifest, targets, params.variants)
     before = {name: counts.before for name, counts in training.items()}
     found = score_predictions(inputs.predictions, before, params.evaluate.bootstrap, params.seed)
     scored, labels, probs, rare, sink, patients = found.rows, found.labels, found.probs, found.rare, found.sink, found.patients
@@ -230,7 +230,10 @@ def settings(params: Params) -> dict[str, str]:
     for block in ("embed", "flag", "manifest", "train", "calibrate", "evaluate"):
         used |= {f"{block}.{key}": value for key, value in getattr(params, block).model_dump().items()}
     cleaned, agreed, softened, rebalanced = (name in params.variants for name in ("cleaned", "agreed", "softened", "rebalanced"))
+    by_posterior, lora = params.flag.method == "posterior", params.train.adapt == "lora"
     needs = {
+        "flag.expected_noise": by_posterior,
+        "flag.precision": by_posterior,
         "flag.skin_prompts": params.prompts_may_be_used,
         "flag.not_skin_prompts": params.prompts_may_be_used,
         "flag.prompt_templates": params.prompts_may_be_used,
@@ -245,6 +248,8 @@ def settings(params: Params) -> dict[str, str]:
         "train.gce_q": params.loss == "gce",
         "train.elr_lambda": params.loss == "elr",
         "train.elr_beta": params.loss == "elr",
+        "train.lora_rank": lora,
+        "train.lora_alpha": lora,
     }
     return {key: _setting(value) for key, value in used.items() if needs.get(key, True)}
 

@@ -43,8 +43,8 @@ def lead(found: Mapping[str, Any], best: tuple[str, int] | None) -> str:
     """found: as `by_epoch`. `best`: phase and epoch of the network that was kept."""
     if not found:
         return ""
-    last = found["epochs"][-1]
-    first = next(row for row in found["epochs"] if row["phase"] == last["phase"])
+    *earlier, last = found["epochs"]
+    first = next((row for row in earlier if row["phase"] == last["phase"]), earlier[-1])  # with one epoch of fine-tuning, the head's last
     kept = next((row for row in found["epochs"] if (row["phase"], row["epoch"]) == best), last)
     doubted, others = ("wrong", "right ones") if found["known"] else ("doubted", "others")
     of_kept = f" In the one that was kept, {_named(kept)}, it was {_shares(kept)}." if kept is not last else ""

@@ -12,6 +12,7 @@ from dermlab.run import paths
 from dermlab.run.params import Block, Count, StageParams, nearest
 
 JUDGED = ("top1", "top3", "macro_f1", "balanced_accuracy", "rare_recall")  # scores of which more is better
+NOT_JUDGED = ("sink_ratio", "brier", "nll")  # the rest of the headline
 
 
 def _looks(text: str) -> str:
@@ -22,7 +23,10 @@ def _looks(text: str) -> str:
 
 
 def _guarded(name: str) -> str:
-    valid = (*JUDGED, *group_names())
+    groups = group_names()
+    if name in groups and name in (*JUDGED, *NOT_JUDGED):
+        raise ValueError(f"{name!r} is a score and a group of {paths.GROUPS}: nobody knows which is meant. Call the group otherwise")
+    valid = (*JUDGED, *groups)
     if name not in valid:
         raise ValueError(f"{name!r} is not valid{nearest(name, valid)} Valid: {', '.join(JUDGED)}, or a group of {paths.GROUPS}")
     return name

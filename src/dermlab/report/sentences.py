@@ -238,11 +238,13 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
         said.append("This variant dropped no row because of a flag.")
     else:
         said.append("This variant dropped no row because of a flag; the flags below changed nothing.")
-    if "agreed" in params.variants:
+    agreed = "agreed" in params.variants
+    if agreed:
         floor = f", down to {params.manifest.min_count:,} rows of a class" if params.manifest.guard else ""
         said.append(f"These are the rows whose label the classifier of the flags contradicts{floor}.")
-    if "cleaned" in params.variants:
-        saved = f"The guard saved {total('kept_flagged'):,} flagged rows, {total('kept_flagged', rare):,} of them of rare classes."
+    if agreed or "cleaned" in params.variants:
+        kept, of_rare = total("kept_flagged"), total("kept_flagged", rare)
+        saved = f"The guard saved {kept:,} {'such' if agreed else 'flagged'} rows, {of_rare:,} of them of rare classes."
         said.append(saved if params.manifest.guard else "The guard was off.")
     if relabeled := int(manifest["origin"].str.startswith("relabeled").sum()):
         said.append(f"{relabeled:,} rows carry the label that review gave them{at_which_agreement(manifest)}.")

@@ -1,5 +1,6 @@
 """What became of the training rows of each class, counted from catalog, flags and manifest."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ class TrainingCounts:
     after: int  # trained on, with the label they carry then
     flagged: int  # of `before`
     dropped: int  # of `before`, in no manifest and no leak
-    kept_flagged: int  # flagged, and trained on with their label as it was
+    kept_flagged: int  # rows that the variant would drop, and that are trained on with their label as it was
     shared: int  # of `after`, trained towards other labels too, to which they give `given_away` rows in all
     given_away: float
     received: float  # what rows of other classes give to this one
@@ -29,13 +30,14 @@ class TrainingCounts:
 
 
 def training_counts(
-    catalog: pd.DataFrame, flags: pd.DataFrame, manifest: pd.DataFrame, targets: tuple[str, ...]
+    catalog: pd.DataFrame, flags: pd.DataFrame, manifest: pd.DataFrame, targets: tuple[str, ...], variants: Sequence[str] = ()
 ) -> dict[str, TrainingCounts]:
-    """By target class."""
+    """By target class. What a variant would drop are the flagged rows, for `agreed` the hard ones too."""
     rows = catalog.loc[catalog["split"] == "train", ["image_id", "label"]]
     trained = manifest[manifest["split"] == "train"]
     by_id = flags.set_index("image_id")
     flagged = rows["image_id"].map(by_id["label_issue"]).fillna(False).astype(bool)
+    doubted = flagged | (rows["image_id"].map(by_id["issue"]) == "hard") if "agreed" in variants else flagged
     leak = rows["image_id"].map(by_id["leak"]).fillna(False).astype(bool)
     kept = rows["image_id"].isin(trained.loc[~trained["origin"].str.startswith("relabeled"), "image_id"])
     gone = ~rows["image_id"].isin(manifest["image_id"]) & ~leak
@@ -45,7 +47,7 @@ def training_counts(
     moved = pd.DataFrame(parts, columns=["label", "towards", "share"]).query("label != towards")
     given_away, received = (moved.groupby(column)["share"].sum() for column in ("label", "towards"))
     rows_shared = shared["label"].value_counts()
-    counted = {name: rows.loc[which, "label"].value_counts() for name, which in (("f", flagged), ("d", gone), ("k", flagged & kept))}
+    counted = {name: rows.loc[which, "label"].value_counts() for name, which in (("f", flagged), ("d", gone), ("k", doubted & kept))}
     return {
         name: TrainingCounts(
             before=int(before.get(name, 0)),

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dermlab.data.lines import READERS
 from dermlab.data.stable import ranked
 from dermlab.review.draw import Cases
 from dermlab.run import paths
@@ -49,8 +50,10 @@ def draw_sample(flags: pd.DataFrame, size: int) -> pd.DataFrame:
 
 
 def cards_of(sample: pd.DataFrame, cases: Cases, ledger: pd.DataFrame) -> list[str]:
-    """The cards on which a row of the sample lies that the ledger has not settled and the catalog still has."""
-    open_ = sample.loc[~sample["image_id"].isin(ledger["image_id"]) & sample["image_id"].isin(list(cases.of_image)), "image_id"]
+    """The cards on which a row of the sample lies that the catalog still has and no person's own line of the ledger settles. What was
+    concluded of readers is asked again of another one: where they differ it is open."""
+    settled = ledger.loc[ledger["reviewer"] != READERS, "image_id"]
+    open_ = sample.loc[~sample["image_id"].isin(settled) & sample["image_id"].isin(list(cases.of_image)), "image_id"]
     return list(dict.fromkeys(open_.map(cases.of_image)))
 
 
@@ -60,7 +63,8 @@ def read_sample(path: Path = paths.SAMPLE) -> pd.DataFrame | None:
         return None
     try:
         sample = pd.read_csv(path, dtype=str, keep_default_na=False).astype({"rows": int, "drawn": int})
-        whole = tuple(sample) == HEADER and (sample["drawn"] == sample.groupby("stratum")["image_id"].transform("nunique")).all()
+        drawn = sample.groupby("stratum")["image_id"].transform("nunique")
+        whole = len(sample) and tuple(sample) == HEADER and (sample["drawn"] == drawn).all()
     except (ValueError, KeyError):  # pandas' own errors are of these
         whole = False
     if not whole:

@@ -69,7 +69,8 @@ def lines_of(found: Sampled) -> list[str]:
     by_stratum = "; ".join(f"{of.wrong} of {of.told} {of.stratum} (of {of.rows:,} rows)" for of in found.strata)
     lines = [f"sample: of {drawn} rows drawn {told} are told{f' ({left})' if left else ''}; wrong: {by_stratum}"]
     if found.share is None:
-        return [*lines, "      no estimate yet: a stratum has no answer"]
+        nothing = ", ".join(of.stratum for of in found.strata if not of.told)
+        return [*lines, f"      no estimate yet: what is right is told of no row that is {nothing}"]
     share, low, high = found.share
     of_no_use = f", {found.of_no_use} photos of no use among those found" if found.of_no_use else ""
     lines.append(
@@ -77,5 +78,5 @@ def lines_of(found: Sampled) -> list[str]:
     )
     believed = round(share, 3)
     if 0 < believed < 0.5:
-        lines.append(f"Next: dvc exp run -S flag.expected_noise={believed}, by which `flag` reckons from then on")
-    return lines
+        return [*lines, f"Next: dvc exp run -S flag.expected_noise={believed}, by which `flag` reckons from then on (method `posterior`)"]
+    return [*lines, "      flag.expected_noise takes what lies between 0 and 0.5: leave it at auto"]

@@ -9,6 +9,7 @@ import io
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -159,16 +160,32 @@ def validated(model: type[AnyParams], raw: dict[str, Any], path: Path) -> AnyPar
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        raise ParamsError(f"{path}: " + "; ".join(_explain(e, model) for e in error.errors())) from None
+        by_field = groupby(error.errors(), lambda each: _field(each, model))
+        raise ParamsError(f"{path}: " + "; ".join(_explain(where, model, *errors) for where, errors in by_field)) from None
 
 
-def _explain(error: dict[str, Any], model: type[BaseModel]) -> str:
-    where = ".".join(str(part) for part in error["loc"])
+def _field(error: dict[str, Any], model: Any) -> tuple:
+    """The names in the location of an error: behind a field that may be of several types, pydantic names each of them."""
+    names = error["loc"]
+    for depth, name in enumerate(names):
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return names[:depth]
+        model = model.model_fields[name].annotation if name in model.model_fields else model
+    return names
+
+
+def _explain(names: tuple, model: type[BaseModel], error: dict[str, Any], *others: dict[str, Any]) -> str:
+    """`others`: what is wrong with the value by the other types that it might be of."""
+    return "; or ".join([_said(names, model, error), *(other["msg"].lower() for other in others)])
+
+
+def _said(names: tuple, model: type[BaseModel], error: dict[str, Any]) -> str:
+    where = ".".join(str(name) for name in names)
     got = error.get("input")
     match error["type"]:
         case "extra_forbidden":
-            valid = _valid_keys(error["loc"][:-1], model)
-            return f"{where} is not a param{nearest(str(error['loc'][-1]), valid)} Valid here: {', '.join(valid)}"
+            valid = _valid_keys(names[:-1], model)
+            return f"{where} is not a param{nearest(str(names[-1]), valid)} Valid here: {', '.join(valid)}"
         case "missing":
             return f"{where} is missing. Restore it: `git checkout params.yaml`"
         case "literal_error":

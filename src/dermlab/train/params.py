@@ -79,7 +79,11 @@ class Params(StageParams):
 
     @field_validator("train")
     @classmethod
-    def _solver_fits_the_loss(cls, value: TrainParams, earlier: ValidationInfo) -> TrainParams:
+    def _fits_the_rest(cls, value: TrainParams, earlier: ValidationInfo) -> TrainParams:
+        if value.frozen_epochs + value.finetune_epochs == 0:
+            raise ValueError("frozen_epochs and finetune_epochs are both 0: there is nothing to train. Valid: 1 or more of either")
+        if value.adapt == "lora" and earlier.data.get("backbone") == "lite0":  # other networks show it once they are built
+            raise ValueError("adapt: lora needs linear layers, and the blocks of lite0 have none. Valid with it: full; or choose a ViT")
         loss = earlier.data.get("loss", CONVEX[0])  # one that is unknown is told of by itself
         if value.frozen_solver == "lbfgs" and loss not in CONVEX:
             raise ValueError(

@@ -17,7 +17,7 @@ from dermlab.model.network import Network, save_network
 from dermlab.model.questionnaire import width_of
 from dermlab.model.runtime import seed_everything, set_up
 from dermlab.run import paths
-from dermlab.run.errors import ContractError, ParamsError
+from dermlab.run.errors import ContractError
 from dermlab.run.mirror import Mirror
 from dermlab.run.progress import say
 from dermlab.run.telemetry import TrainLog
@@ -59,8 +59,6 @@ def run(
     s3:// folder, gets a copy of each. `tracker`: see `Tracker`.
     """
     knobs = params.train
-    if knobs.frozen_epochs + knobs.finetune_epochs == 0:
-        raise ParamsError("train.frozen_epochs and train.finetune_epochs are both 0: there is nothing to train.")
     runtime = set_up(knobs.precision)
     mixed = "bf16" if runtime.train_dtype == torch.bfloat16 else "no"
     accelerator = Accelerator(mixed_precision=mixed, cpu=runtime.device.type == "cpu")
@@ -78,6 +76,8 @@ def run(
         backbone = create(params.backbone, inputs.image_size)
     _check_weights(backbone, inputs)
     module = FusedClassifier(backbone, width_of(inputs.questions), len(inputs.classes.names), knobs.dropout)
+    if knobs.finetune_epochs:  # before the head learns: what this network does not have is told at once
+        as_plain = adapt(backbone, params, inputs.image_size)
     curves = Curves(Path(live_folder), state.history) if first else None
 
     watch = Watch(checkpoint_minutes, first)
@@ -107,8 +107,6 @@ def run(
                 if state.best:
                     module.head.load_state_dict(state.best["weights"])
             state.begin("finetune")
-        if knobs.finetune_epochs:
-            as_plain = adapt(backbone, params, inputs.image_size)
         if state.epoch < knobs.finetune_epochs:
             phase = finetune_phase(module, inputs, params, runtime, accelerator, state)
             if peak := peak_flops(runtime.device):

@@ -1,0 +1,1 @@
+"""`dermlab advise`: which recipes to try first on these data, and why. No stage depends on this room."""
