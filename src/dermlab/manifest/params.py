@@ -18,7 +18,7 @@ class ManifestParams(Block):
     guard: bool
     """`off` is the naive rule: every flagged row is dropped, every doubtful one softened, rare class or not."""
     max_drop: Share
-    """With the guard: the share of a class that `cleaned` may drop, or `softened` give away. `agreed` drops as many as are contradicted."""
+    """With the guard: the share of a class that `cleaned` may drop, or `softened` give away. `agreed` is not bound by it."""
     min_count: Count
     """With the guard: no row is dropped from a class this small."""
     rebalance: Literal["sqrt", "effective", "balanced"]
@@ -56,9 +56,9 @@ class ManifestParams(Block):
 
 class Params(StageParams):
     variant: str
-    """What is done to the training rows: `baseline`, nothing; `cleaned` drops flagged ones, under a guard; `agreed` drops all that the
-    flags' classifier contradicts, whatever its evidence; `relabeled` applies the ledger; `distributed` trains each towards what all of its
-    raters said; `softened` trains a doubtful row towards the given and the suggested label; `rebalanced` draws rare classes more often.
+    """What is done to the training rows: `baseline`, nothing; `cleaned` drops flagged ones, under a guard; `agreed` drops the
+    `hard` ones too, which the flags' classifier contradicts; `relabeled` applies the ledger; `distributed` trains each towards what all of
+    its raters said; `softened` trains a doubtful row towards the given and the suggested label; `rebalanced` draws rare classes more often.
     Joined by `+`."""
     seed: Count
     manifest: ManifestParams

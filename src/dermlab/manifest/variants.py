@@ -73,6 +73,7 @@ def cleaned(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) ->
 def agreed(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Trained on where a classifier on frozen features, out-of-fold, agrees with the label: rows that are `mislabeled` or `hard` are
     dropped. A network that is fine-tuned learns wrong labels by heart, and such a classifier hardly any (Yu et al. 2024, CUFIT, section 3).
+    What has an earlier word, such as a copy with another label or garbage, stays unless it is flagged, as it does in `cleaned`.
 
     The guard: of each class min_count rows stay, those of the highest quality. `max_drop` has no say: where 40 % of the labels are wrong
     as many have to go. Raises ContractError as `cleaned` does, and with a min_count of 0 too.

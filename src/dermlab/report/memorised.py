@@ -49,9 +49,9 @@ def lead(found: Mapping[str, Any], best: tuple[str, int] | None) -> str:
     doubted, others = ("wrong", "right ones") if found["known"] else ("doubted", "others")
     of_kept = f" In the one that was kept, {_named(kept)}, it was {_shares(kept)}." if kept is not last else ""
     return (
-        f"In its last epoch, {_named(last)}, the network answers {percent(last['doubted'])} of the {found['rows']['doubted']:,} {doubted} "
-        f"labels as they were given, and {percent(last['others'])} of the {found['rows']['others']:,} {others}; in {_named(first)} it was "
-        f"{_shares(first)}.{of_kept}"
+        f"In its last epoch, {_named(last)}, the network answers {percent(last['doubted'])} of the {doubted} labels that were drawn as "
+        f"they were given, and {percent(last['others'])} of the {others} ({found['rows']['doubted']:,} and {found['rows']['others']:,} "
+        f"are trained on); in {_named(first)} it was {_shares(first)}.{of_kept}"
     )
 
 

@@ -241,7 +241,7 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
     agreed = "agreed" in params.variants
     if agreed:
         floor = f", down to {params.manifest.min_count:,} rows of a class" if params.manifest.guard else ""
-        said.append(f"These are the rows whose label the classifier of the flags contradicts{floor}.")
+        said.append(f"These are mislabeled and hard rows, whose label the classifier of the flags contradicts{floor}.")
     if agreed or "cleaned" in params.variants:
         kept, of_rare = total("kept_flagged"), total("kept_flagged", rare)
         saved = f"The guard saved {kept:,} {'such' if agreed else 'flagged'} rows, {of_rare:,} of them of rare classes."

@@ -16,7 +16,8 @@ class TrainParams(Block):
     """Epochs of the head on cached features."""
     frozen_solver: Literal["adamw", "lbfgs"]
     """How the head learns there: `adamw`, by epochs; or `lbfgs`, in one fit of seconds without epochs, rate or dropout, its L2 penalty
-    chosen on validation. `lbfgs` takes losses that are convex in the logits: `ce`, `bce`, `balanced_softmax`, `logit_adjusted`."""
+    chosen on validation (with `frozen_epochs=0` in none). `lbfgs` takes losses that are convex in the logits: `ce`, `bce`,
+    `balanced_softmax`, `logit_adjusted`."""
     finetune_epochs: Count
     """Epochs of the network end to end, on augmented photos."""
     batch_size: Annotated[Whole, Field(ge=2)]
