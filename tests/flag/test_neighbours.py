@@ -26,6 +26,7 @@ def test_blocks_find_the_same_neighbours_as_the_whole_matrix(monkeypatch, by_pat
 
 def test_candidates_of_the_principal_directions_hold_the_neighbours_and_are_compared_in_all(monkeypatch):
     monkeypatch.setattr(neighbours, "DIRECTIONS", 32)
+    monkeypatch.setattr(neighbours, "LEAST_HELD", 0.5)
     monkeypatch.setattr(neighbours, "EXACT_AT_ONCE", 300)
     rng = np.random.default_rng(0)
     features = (rng.normal(size=(1000, 128)) / np.arange(1, 129) ** 0.5) @ np.linalg.qr(rng.normal(size=(128, 128)))[0]
@@ -36,6 +37,8 @@ def test_candidates_of_the_principal_directions_hold_the_neighbours_and_are_comp
     assert 0.97 < np.mean(kept) / 10 < 1
     np.testing.assert_allclose(similarity_of_pairs(features, np.arange(1000), found[:, 0]), nearly[:, 0], atol=1e-6)
     assert (similarity - nearly).mean() < 1e-3
+    monkeypatch.setattr(neighbours, "LEAST_HELD", 0.99)  # the directions hold less: all is compared
+    assert nearest(features, 10)[0].tolist() == exact.tolist()
 
 
 def test_where_neighbours_run_out_the_rest_are_marked():
