@@ -179,7 +179,7 @@ def test_a_ledger_that_empties_a_class_is_an_error():
 def test_names_joined_in_any_order_give_the_same_manifest():
     decided = ledger(("train-eczema-00000", "eczema", "psoriasis"), ("train-scabies-00001", "scabies", "other"))
     first, numbers = build("+".join(VARIANTS), decided=decided)
-    for names in itertools.islice(itertools.permutations(VARIANTS), 0, None, 7):
+    for names in itertools.islice(itertools.permutations(VARIANTS), 0, None, 61):
         again, same = build("+".join(names), decided=decided)
         pd.testing.assert_frame_equal(first, again)
         assert same == numbers

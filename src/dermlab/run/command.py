@@ -22,10 +22,13 @@ def run_command(main: Callable[[], None], *, shared: bool = False) -> None:
     _show_what_the_terminal_can()
     try:
         if shared:
-            from dermlab.run.launch import share_work
+            from dermlab.run.launch import end_sharing, share_work
 
             share_work()
-        main()
+            main()
+            end_sharing()
+        else:
+            main()
     except DermlabError as error:
         _fail(str(error))
     except ModuleNotFoundError as error:  # of an extra: dermlab alone is installed with what works in another project

@@ -17,6 +17,14 @@ def share_work() -> None:
         os.execv(sys.executable, [sys.executable, *launcher, *sys.argv])
 
 
+def end_sharing() -> None:
+    """Ends the group of processes, where there is one: a thread of it that still waits for the others when Python ends aborts the process,
+    whose work is done."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 def visible_gpus() -> list[str]:
     """Those there are, as CUDA_VISIBLE_DEVICES names them."""
     import torch
