@@ -33,7 +33,9 @@ def report():
 
 
 def as_html(found) -> str:
-    return render("report.html.j2", report=found)
+    page = render("report.html.j2", report=found)
+    assert "`" not in page  # Markdown's sign for code
+    return page
 
 
 def as_markdown(found) -> str:
