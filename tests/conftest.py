@@ -21,7 +21,7 @@ SLOWEST = (
     "pipeline/test_dvc.py", "pipeline/test_pod.py", "pipeline/test_edit_cost.py", "pipeline/test_study.py",
     "pipeline/test_out_of_fold.py", "pipeline/test_field_recipe.py", "study/test_at_once.py", "pipeline/test_benchmarks.py",
     "pipeline/test_readers.py", "pipeline/test_full_disk.py", "pipeline/test_kills.py", "train/test_run.py",
-    "predict/test_predict.py", "train/test_killed.py", "study/test_out_of_fold.py", "embed/test_features.py",
+    "predict/test_predict.py", "predict/test_export.py", "train/test_killed.py", "study/test_out_of_fold.py", "embed/test_features.py",
     "review/test_session.py", "review/test_reading.py", "review/test_pause.py", "predict/test_figures.py", "run/test_workers.py",
     "study/test_quiet_dvc.py", "flag/test_build_flags.py", "run/test_bucket.py",
 )  # fmt: skip

@@ -1,6 +1,5 @@
 """Photos that were never pulled, by a model folder alone."""
 
-import io
 import json
 import re
 import subprocess
@@ -9,29 +8,25 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pandas as pd
 import pytest
 import torch
 from elsewhere import dermlab
+from model_folder import CLASSES, QUESTIONS, SIDE, large
 from photos import jpeg
-from PIL import Image
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from dermlab.cli import app
 from dermlab.data.classes import Classes
-from dermlab.data.questionnaire import Question
 from dermlab.data.shards import Shards, shard_name, write_shard
 from dermlab.evaluate.outputs import predict_logits
 from dermlab.model.backbones import create_backbone
 from dermlab.model.calibration import Calibration, load_calibration, save_calibration
 from dermlab.model.classifier import FusedClassifier
 from dermlab.model.images import Views
-from dermlab.model.questionnaire import unanswered, width_of
 from dermlab.model.saved import TrainedModel, load_model, save_model
 from dermlab.predict.cases import by_case
-from dermlab.predict.export import export_onnx
 from dermlab.predict.photos import photos_in, read_answers
 from dermlab.predict.predictor import MAX_PIXELS, Predictor
 from dermlab.predict.table import as_table
@@ -43,44 +38,10 @@ from dermlab.scores.probabilities import probabilities
 from dermlab.scores.sets import Sets
 from dermlab.scores.tiers import Tiers
 
-QUESTIONS = (
-    Question(name="itching", kind="choice", choices=("no", "yes")),
-    Question(name="body_parts", kind="multi", choices=("arm", "leg")),
-    Question(name="age", kind="number", low=0, high=90),
-)
-CLASSES = Classes(("acne", "eczema", "wart"))
-SIDE = 40  # of a stored photo
 HEAVY = (
     "timm", "torchvision", "torch._dynamo", "sympy", "pandas", "pyarrow", "scipy", "sklearn", "accelerate", "transformers", "open_clip",
     "dvc",
 )  # fmt: skip
-
-
-@pytest.fixture
-def folder(tmp_path) -> Path:
-    """A model in `model`, and photos larger than it was trained on, one of them lying on its side, one no photo."""
-    torch.manual_seed(0)
-    module = FusedClassifier(create_backbone("timm:test_efficientnet", 32, pretrained=False), width_of(QUESTIONS), 4).eval()
-    prior = np.full(4, 0.25)
-    model = TrainedModel(
-        module, CLASSES, QUESTIONS, 32, "timm:test_efficientnet", prior, SIDE, calibration=Calibration(1.3, tiers=Tiers(0.5, 0.9))
-    )
-    save_model(model, tmp_path / "model")
-    (tmp_path / "in" / "deep").mkdir(parents=True)
-    for i in range(3):
-        (tmp_path / "in" / f"{i}.jpg").write_bytes(large(i))
-    (tmp_path / "in" / "deep" / "3.png").write_bytes(large(3, "PNG"))
-    (tmp_path / "in" / "4.jpg").write_bytes(b"no photo")
-    (tmp_path / "in" / "notes.txt").write_text("nothing")
-    return tmp_path
-
-
-def large(seed: int, kind: str = "JPEG") -> bytes:
-    exif = Image.Exif()
-    exif[0x0112] = 6 if seed == 1 else 1
-    file = io.BytesIO()
-    Image.open(io.BytesIO(jpeg(seed))).resize((230, 170)).save(file, kind, exif=exif)
-    return file.getvalue()
 
 
 def test_a_photo_like_none_it_was_validated_on_gets_no_answer_whatever_its_confidence(folder):
@@ -268,53 +229,6 @@ def test_a_prediction_of_the_default_backbone_imports_no_more_than_it_needs(tmp_
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "the model should" in done.stdout
     assert done.stderr.splitlines()[-1] == "[]"
-
-
-def test_an_onnx_file_gives_the_same_probabilities_and_holds_what_they_mean(folder):
-    shown = CliRunner().invoke(app, ["export", "--model", str(folder / "model"), "--out", str(folder / "model.onnx")])
-    assert shown.exit_code == 0, shown.output
-    session = onnxruntime.InferenceSession(folder / "model.onnx")
-    described = json.loads(session.get_modelmeta().custom_metadata_map["dermlab"])
-    assert described["classes"] == list(CLASSES.names)
-    assert [question["name"] for question in described["questionnaire"]] == [question.name for question in QUESTIONS]
-    predictor = Predictor(folder / "model")
-    photos = [folder / "in" / f"{i}.jpg" for i in range(3)]
-    images = np.stack([predictor.view(photo.read_bytes()).transpose(2, 0, 1) for photo in photos])
-    answers = np.repeat(unanswered(QUESTIONS)[None], 3, axis=0)
-    (found,) = session.run(None, {"images": images, "answers": answers})
-    for row, prediction in zip(found, predictor(photos), strict=True):
-        assert [prediction.probs[name] for name in CLASSES.names] == pytest.approx(row.tolist(), abs=5e-3)
-    of_case = described["cases"]
-    assert of_case["how"] == "logmean"
-    logs = np.log(found.astype(float)).mean(axis=0) * len(found) ** of_case["independence"]
-    together = np.exp(logs) / np.exp(logs).sum()
-    said = list(predictor(photos))
-    (case,) = by_case(said, {prediction.photo: "one" for prediction in said}, predictor.model)
-    assert case.probs == pytest.approx(dict(zip(CLASSES.names, together.tolist(), strict=True)), abs=1e-2)
-
-
-def test_a_tower_without_a_questionnaire_is_exported_too(tmp_path):
-    vision = {"model_type": "siglip_vision_model", "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2}
-    vision |= {"num_attention_heads": 4, "image_size": 32, "patch_size": 16, "layer_norm_eps": 1e-6}
-    backbone = create_backbone("medsiglip", 32, False, {"vision": vision, "mean": [0.5] * 3, "std": [0.5] * 3})
-    module = FusedClassifier(backbone, 0, 3).eval()
-    save_model(TrainedModel(module, Classes(("acne", "wart")), (), 32, "medsiglip", np.ones(3) / 3), tmp_path / "model")
-    assert export_onnx(tmp_path / "model", tmp_path / "model.onnx") < 1e-4
-
-
-def test_an_export_that_is_not_the_same_is_not_written(folder, monkeypatch):
-    export, made = torch.onnx.export, []
-
-    def once(*args, **kwargs):  # it takes long, and of one folder it is the same
-        made.extend([] if made else [export(*args, **kwargs)])
-        return made[0]
-
-    monkeypatch.setattr("torch.onnx.export", once)
-    for least in (-1.0, float("nan")):
-        monkeypatch.setattr("dermlab.predict.export.TOLERANCE", least)
-        with pytest.raises(ContractError, match="differ by up to"):
-            export_onnx(folder / "model", folder / "model.onnx")
-    assert not (folder / "model.onnx").exists()
 
 
 def test_a_card_in_another_encoding_and_a_folder_for_a_file_end_in_words(folder):
