@@ -24,12 +24,11 @@ from dermlab.run.git import git
 from dermlab.run.params import rewritten
 from dermlab.run.progress import say
 from dermlab.study.dvc import experiments, ref_of
+from dermlab.study.half_written import LOCK, SOURCE, TEMPORARY, mend_locks, mend_source, remove_locks_of_git
 from dermlab.study.own_files import put_back, set_aside
 from dermlab.verdict.runs import UNFINISHED
 
-TEMPORARY = Path(".dvc/tmp")
 JOURNAL, RUNNING = TEMPORARY / "study.json", TEMPORARY / "study.lock"
-LOCK = Path("dvc.lock")
 SIMULATED = Path("data/simulated")
 # Where DVC keeps what was not committed while an experiment runs: first before HEAD is detached, then until it is done.
 STASHES = ("refs/exps/stash", "refs/exps/exec/EXEC_MERGE")
@@ -43,6 +42,7 @@ class Before:
     params: str  # the text of params.yaml, with what the user has changed in it since
     index: str = ""  # git's tree of what was staged, empty where git could make none
     ours: tuple[str, ...] = ()  # what the study wrote into params.yaml last and before that: killed in between, either may stand there
+    source: str = ""  # the text of data/source.dvc
     group: int = 0  # the process group of the dvc that runs, 0 for none
 
 
@@ -88,7 +88,8 @@ def alone() -> Iterator[None]:
 def remember() -> Workspace:
     """Writes down how the workspace is, before anything changes it."""
     branch, head, index = git("symbolic-ref", "-q", "HEAD", check=False), git("rev-parse", "HEAD"), git("write-tree", check=False)
-    workspace = Workspace(Before(branch, head, paths.PARAMS.read_text(encoding="utf-8"), index))
+    source = SOURCE.read_text(encoding="utf-8") if SOURCE.exists() else ""
+    workspace = Workspace(Before(branch, head, paths.PARAMS.read_text(encoding="utf-8"), index, source=source))
     set_aside()
     return workspace
 
@@ -98,7 +99,10 @@ def mend(is_reset: bool = False) -> None:
     before = Before(**json.loads(JOURNAL.read_text(encoding="utf-8"))) if JOURNAL.exists() else None
     if before:
         _stop(before.group)
-    _mend_locks()
+    mend_locks()
+    if before or is_reset:
+        remove_locks_of_git()
+        mend_source(before.source if before else "")
     put_back()
     if before is None:
         return
@@ -165,35 +169,6 @@ def _stop(group: int) -> None:
                 process.wait(10)
         except (psutil.Error, OSError):  # ended meanwhile, or somebody else's
             continue
-
-
-def _mend_locks() -> None:
-    """A dvc that is killed while it writes leaves half a file: its own rwlock, on which every command stops, or dvc.lock."""
-    rwlock = TEMPORARY / "rwlock"
-    if rwlock.exists():
-        try:
-            json.loads(rwlock.read_text(encoding="utf-8"))
-        except ValueError:
-            rwlock.unlink()
-            say(f"{rwlock} was half written by a run that was killed; it is removed")
-    if LOCK.exists() and not _is_whole_lock(LOCK.read_bytes()):
-        LOCK.unlink()
-        if git("ls-tree", "HEAD", str(LOCK)):
-            git("checkout", "-q", "HEAD", "--", str(LOCK))
-        say(f"{LOCK} was half written by a run that was killed; it is as committed, and results come back from the run cache")
-
-
-def _is_whole_lock(content: bytes) -> bool:
-    """Whether DVC takes it, and no value in it is cut off. One that ends after some line and is taken has fewer stages, deps or outs, which
-    DVC then calls changed: that does no harm."""
-    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
-    from voluptuous import Invalid
-
-    try:
-        COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(content.decode()))
-    except (Invalid, YAMLError, UnicodeDecodeError):
-        return False
-    return content.endswith(b"\n")
 
 
 def reattach(branch: str, head: str) -> None:
