@@ -1,5 +1,6 @@
 """What a kill leaves half written is whole again: data/source as a real DVC would lose it, and locks of git's."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,38 @@ def test_a_source_that_a_kill_left_half_there_is_whole_again(source, how):
     assert SOURCE.read_text() == before
     assert {path.name for path in FOLDER.iterdir()} == {*PINNED_FILES, "source.json", "notes.txt"}
     assert all((FOLDER / name).read_text() == name for name in PINNED_FILES)
+
+
+SITE = "from dvc.repo import Repo; print(Repo('.').site_cache_dir, end='')"
+KILLED = """\
+import os
+from dvc.repo import Repo
+from dvc_data.index import DataIndex
+
+seen = []
+write = DataIndex.__setitem__
+
+def until(index, key, entry):
+    seen.append(key)
+    if len(seen) > 3:
+        os._exit(9)
+    write(index, key, entry)
+
+DataIndex.__setitem__ = until
+Repo(".").index.data
+"""
+
+
+@pytest.mark.parametrize("is_reset", [False, True], ids=["study", "reset"])
+def test_what_dvc_keeps_is_found_after_a_kill_while_it_listed_it(source, is_reset):
+    """Else it takes the half of its index for the whole, and removes what is not in there."""
+    Path("dvc.yaml").write_text("stages:\n  made: {cmd: echo 1 > x; echo 2 > y, outs: [x, y]}\n")
+    shutil.rmtree(Path(subprocess.check_output([sys.executable, "-c", SITE], text=True)) / "index", ignore_errors=True)
+    remember().started(0 if is_reset else 2**22 - 1)  # the number of a dvc that is no more
+    assert subprocess.run([sys.executable, "-c", KILLED], check=False).returncode == 9
+    mend(is_reset)
+    dvc("checkout", "--force", "--allow-missing")
+    assert {path.name for path in FOLDER.iterdir()} == {*PINNED_FILES, "source.json"}
 
 
 def test_reset_mends_the_source_after_a_dvc_of_ones_own_too(source):

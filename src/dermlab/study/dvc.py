@@ -16,7 +16,8 @@ GRACE = 20  # seconds
 
 def dvc(*arguments: str, started: Callable[[int], None] = lambda process: None) -> None:
     """Runs dvc in a process group of its own: a signal to dvc alone would orphan the stage that it runs. Whatever stops us becomes
-    an interrupt of the group, on which dvc puts HEAD back that an experiment detaches. `started` is told the group. Raises DermlabError."""
+    an interrupt of the group, on which dvc puts HEAD back that an experiment detaches. `started` is told the group, and 0 when
+    it has ended well. Raises DermlabError."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     process = None
     try:
@@ -33,7 +34,9 @@ def dvc(*arguments: str, started: Callable[[int], None] = lambda process: None) 
             except subprocess.TimeoutExpired:
                 continue
         raise
-    if returned:
+    if returned == 0:
+        started(0)
+    else:
         raise DermlabError(
             f"`dvc {' '.join(arguments)}` failed (exit {returned}); what it said stands above. Experiments that had finished "
             "are kept: mend the cause and run the study again, it goes on from there."

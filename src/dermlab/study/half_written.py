@@ -2,6 +2,7 @@
 back is said."""
 
 import json
+import shutil
 from pathlib import Path
 
 import psutil
@@ -50,6 +51,19 @@ def mend_source(before: str) -> None:
     done = captured((*DVC, "checkout", "--force", "--quiet", str(SOURCE)))
     came = "is back out of DVC's cache" if done.returncode == 0 else "comes back with `dvc pull`, or lock it again"
     say(f"{SOURCE} or {paths.SOURCE} was half written by a run that was killed; {paths.SOURCE} {came}")
+
+
+def forget_index() -> None:
+    """DVC's own index of what it keeps, which it makes anew where there is none. It commits while it fills it: killed then, it takes the
+    part for the whole, removes every out and source that is not in it, and never finds them again."""
+    from dvc.exceptions import NotDvcRepoError
+    from dvc.repo import Repo
+
+    try:
+        with Repo(".") as repo:
+            shutil.rmtree(Path(repo.site_cache_dir) / "index", ignore_errors=True)
+    except NotDvcRepoError:  # it has none
+        return
 
 
 def remove_locks_of_git() -> None:

@@ -24,7 +24,7 @@ from dermlab.run.git import git
 from dermlab.run.params import rewritten
 from dermlab.run.progress import say
 from dermlab.study.dvc import experiments, ref_of
-from dermlab.study.half_written import LOCK, SOURCE, TEMPORARY, mend_locks, mend_source, remove_locks_of_git
+from dermlab.study.half_written import LOCK, SOURCE, TEMPORARY, forget_index, mend_locks, mend_source, remove_locks_of_git
 from dermlab.study.own_files import put_back, set_aside
 from dermlab.verdict.runs import UNFINISHED
 
@@ -43,7 +43,7 @@ class Before:
     index: str = ""  # git's tree of what was staged, empty where git could make none
     ours: tuple[str, ...] = ()  # what the study wrote into params.yaml last and before that: killed in between, either may stand there
     source: str = ""  # the text of data/source.dvc
-    group: int = 0  # the process group of the dvc that runs, 0 for none
+    group: int = 0  # the process group of the dvc that runs, 0 where it has ended well
 
 
 class Workspace:
@@ -102,6 +102,8 @@ def mend(is_reset: bool = False) -> None:
     mend_locks()
     if before or is_reset:
         remove_locks_of_git()
+        if is_reset or before.group:  # nobody knows how a dvc of the user's own ended
+            forget_index()
         mend_source(before.source if before else "")
     put_back()
     if before is None:
