@@ -102,16 +102,16 @@ def train(setting: Setting, experiment: Experiment, folder: Path, quick: bool) -
 
 def tables(setting: Setting, found: Verdict) -> Iterator[str]:
     """Markdown."""
-    yield f"\n{setting.name}: {found.images:,} test photos of {found.patients:,} patients, {len(found.baseline.seeds)} seeds\n"
-    yield "| policy | " + " | ".join(f"{label} | Δ" for label in SHOWN.values()) + " | classes better, worse |"
-    yield "|---" * (2 + 2 * len(SHOWN)) + "|"
+    yield f"\n{setting.name}: {found.images:,} test photos of {found.patients:,} patients\n"
+    yield "| policy | seeds | " + " | ".join(f"{label} | Δ" for label in SHOWN.values()) + " | classes better, worse |"
+    yield "|---" * (3 + 2 * len(SHOWN)) + "|"
     for recipe in found.recipes:
         cells = []
         for name in SHOWN:
             mean = f"{recipe.mean[name]:.3f}" + (f" ± {recipe.spread[name]:.3f}" if name in recipe.spread else "")
             cells += [mean, _change(recipe.differences[name], 1 if name == "nll" else 100) if recipe.differences else ""]
         told = [d.verdict for d in recipe.class_differences.values()]
-        yield f"| {recipe.name} | " + " | ".join(cells) + f" | {told.count(BETTER)}, {told.count(WORSE)} |"
+        yield f"| {recipe.name} | {len(recipe.seeds)} | " + " | ".join(cells) + f" | {told.count(BETTER)}, {told.count(WORSE)} |"
 
 
 def _change(d: Difference, unit: int) -> str:
