@@ -74,8 +74,13 @@ def read_sample(path: Path = paths.SAMPLE) -> pd.DataFrame | None:
 
 def sample_of(flags: pd.DataFrame, size: int, path: Path = paths.SAMPLE) -> pd.DataFrame:
     """The sample of this repository, drawn where there is none and enlarged where it has less than `size` rows. Raises ContractError where
-    the flags have changed since, so that their strata are others."""
+    the flags have changed since, so that their strata are others, or where it was drawn of another source."""
     there, new = read_sample(path), draw_sample(flags, size)
+    if there is not None and not there["image_id"].isin(flags["image_id"]).any():
+        raise ContractError(
+            f"{path} was drawn of another source: none of its {len(there)} rows is a training row here. Remove it (`git rm -f {path}`), "
+            "and a new sample is drawn."
+        )
     if there is not None and len(there) >= len(new):
         return there
     if there is not None and there["flags"].iloc[0] != new["flags"].iloc[0]:
