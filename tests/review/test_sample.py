@@ -71,9 +71,13 @@ def test_a_sample_is_kept_enlarged_by_the_same_flags_and_by_no_others(tmp_path):
         lambda text: text.replace("stratum", "s"),
         lambda text: "",
         lambda text: text.partition("\n")[0] + "\n",
+        lambda text: text + text.splitlines()[-1] + "\n",
+        lambda text: text.replace(",sure,", ",Sure,"),
+        lambda text: text.replace(",400,", ",40,", 1),
+        lambda text: text.replace(",20,", ",1,"),
     ],
 )
-def test_a_sample_that_lost_a_line_is_no_sample(tmp_path, change):
+def test_a_sample_that_lost_a_line_or_was_edited_is_no_sample(tmp_path, change):
     path = tmp_path / "sample.csv"
     sample_of(flags_of(), 40, path)
     path.write_text(change(path.read_text()))
