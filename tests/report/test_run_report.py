@@ -248,6 +248,23 @@ def test_a_row_that_a_reviewer_confirmed_was_not_saved_by_the_guard_and_one_that
     assert f"The guard saved {everywhere[0]:,} such rows" in agreed.cleaning_lead
 
 
+def test_what_plain_confident_learning_flags_is_not_called_likely_to_be_wrong(world):
+    inputs = read_inputs(read_params(Params))
+    inputs.metrics["flag"] = {"noise": None, "expected_precision": None}
+    found = contents(inputs)
+    assert re.search(r"For review \(`dermlab review`\): [\d,]+ flagged as mislabeled\.", found.issues_lead)
+    assert "in the others. A flag is a question" in as_markdown(found)
+
+
+def test_one_row_is_told_as_one(world):
+    inputs = read_inputs(read_params(Params))
+    inputs.flags.loc[inputs.flags.index[0], "leak"] = True
+    inputs.manifest.loc[inputs.manifest["split"].eq("train").idxmax(), "origin"] = "relabeled: seen"
+    said = contents(inputs).cleaning_lead
+    assert "1 row carries the label that review gave it. " in said
+    assert said.endswith("1 training photo that is also in validation or test was left out, as in every variant.")
+
+
 def test_relabelled_rows_are_scored_against_their_true_label(world):
     wrong = world.truth[(world.truth["kind"] == "mislabeled") & world.truth["image_id"].isin(world.flags["image_id"])].head(4)
     manifest = read_inputs(read_params(Params)).manifest

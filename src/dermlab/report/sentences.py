@@ -244,16 +244,19 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
         said.append(f"These are mislabeled and hard rows, whose label the classifier of the flags contradicts{floor}.")
     if agreed or "cleaned" in params.variants:
         of_rare = total("saved", rare)
-        saved = f"The guard saved {total('saved'):,} {'such' if agreed else 'flagged'} rows, {of_rare:,} of them of rare classes."
+        what = "such" if agreed else "flagged"
+        saved = f"The guard saved {some(total('saved'), f'{what} row', f'{what} rows')}, {of_rare:,} of them of rare classes."
         said.append(saved if params.manifest.guard else "The guard was off.")
     if by_review:
         said.append(f"Review dropped {some(by_review, 'row', 'rows')} of the target classes.")
     if relabeled := int(manifest["origin"].str.startswith("relabeled").sum()):
-        said.append(f"{relabeled:,} rows carry the label that review gave them{at_which_agreement(manifest)}.")
+        carry = some(relabeled, "row carries", "rows carry")
+        said.append(f"{carry} the label that review gave {'it' if relabeled == 1 else 'them'}{at_which_agreement(manifest)}.")
     if {"softened", "distributed"} & set(params.variants):
         said.append(several_labels(params, manifest))
     if leaks := int(flags["leak"].sum()):
-        said.append(f"{leaks:,} training photos that are also in validation or test were left out, as in every variant.")
+        which = some(leaks, "training photo that is", "training photos that are")
+        said.append(f"{which} also in validation or test {'was' if leaks == 1 else 'were'} left out, as in every variant.")
     return " ".join(said)
 
 
@@ -304,7 +307,7 @@ def several_labels(params: Params, manifest: pd.DataFrame) -> str:
 ISSUE_WORDS = {
     "conflict": "one photo with two labels",
     "garbage": "probably garbage: unlike what the source shows",
-    "mislabeled": "more likely mislabeled than not",
+    "mislabeled": "flagged as mislabeled",
     "hard": "hard, without evidence enough against the label",
 }
 
