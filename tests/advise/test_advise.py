@@ -24,7 +24,7 @@ from dermlab.study.recipe import Experiment, checked_params, params_of
 ROOT = Path(__file__).parents[2]
 RULES = {rule.name: rule for rule in (*TRY, *LEAVE)}
 PARAMS = flat(check_params_text(DEFAULTS.read_text()))
-FACTS = Facts(PARAMS, Noise(), {"eczema": 400, "acne": 90, "wart": 20}, 300, 120, False, None, {})
+FACTS = Facts(PARAMS, Noise(), {"eczema": 400, "acne": 90, "wart": 20}, 300, 120, False, False, None, {})
 
 
 def named(noise: float | None = None, rows=FACTS.rows, several_labels: bool = False, of_several: int = 120, **params) -> set[str]:
@@ -121,6 +121,8 @@ def test_a_finished_run_tells_what_is_known(world):
     several = ((photos["size"] > 1) & (photos["nunique"] == 1)).sum()
     assert (found.cases, found.of_several) == (len(photos), several)
     assert 0 < several < (photos["size"] > 1).sum(), "where nobody knows cases, photos of a patient may be of several"
+    assert dict(known(found))["cases"] == f"{len(photos)}, each all photos of a patient; {several} of several photos that bear one label"
+    assert dict(known(FACTS))["cases"] == "300; 120 of several photos that bear one label"
     assert found.noise == Noise(None, None, 0.02)
     assert (found.several_labels, found.alpha, found.frozen, found.variants) == (False, None, False, ("cleaned",))
     assert dict(known(found))["wrong labels"] == "nobody knows how many; at least 2.0%, as the labels show by themselves"
@@ -155,6 +157,13 @@ def test_what_a_sampled_review_found_comes_before_what_params_say(world):
     paths.RELABELS.write_text("\n".join([",".join(HEADER), *lines]) + "\n")
     paths.PARAMS.write_text(params.replace("method: posterior", "method: confident_learning"))
     assert "known-noise" not in {rule.name for rule in advise(read_facts()).first}, "this method asks for no rate"
+
+
+def test_where_the_source_is_not_there_its_sample_tells_nothing_and_this_is_said(world):
+    sample_of(world.flags, 60)
+    assert not (paths.SOURCE / "classes.json").exists()
+    found = read_facts()
+    assert (found.noise, found.missing["the source"]) == (Noise(None, None, 0.02), "dermlab lock SOURCE")
 
 
 def test_raters_who_differ_are_told_with_their_agreement(world):

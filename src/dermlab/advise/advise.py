@@ -58,7 +58,8 @@ def known(facts: Facts) -> list[tuple[str, str]]:
         counted = f"{rows}, from {most:,} ({commonest}) to {least:,} ({rarest})" if len(facts.rows) > 1 else f"{rows} ({commonest})"
         small = some(facts.small, "is", "are")
         lines.append(("classes", f"{counted}; {small} too small for guarded cleaning to drop a row"))
-        lines.append(("cases", f"{facts.cases:,}, of them {facts.of_several:,} of several photos that bear one label"))
+        patients = ", each all photos of a patient" if facts.by_patient else ""
+        lines.append(("cases", f"{facts.cases:,}{patients}; {facts.of_several:,} of several photos that bear one label"))
     if facts.several_labels:
         lines.append(("raters", f"differ{_alpha(facts)}"))
     lines.append(("network", _network(facts)))

@@ -38,6 +38,7 @@ class Facts:
     rows: Mapping[str, int]  # training rows of each target class that has any, the most first; empty without a catalog
     cases: int  # of all splits
     of_several: int  # of them: of two photos or more that bear one label
+    by_patient: bool  # no patient has two cases: mostly, nobody knows cases
     several_labels: bool  # photos that raters labelled differently
     alpha: tuple[float, tuple[float, float] | None] | None  # Krippendorff's, of the test cases' raters, with its 95 % interval
     missing: Mapping[str, str]  # what is not known -> the command that makes the file it stands in
@@ -79,7 +80,7 @@ def read_facts() -> Facts:
         missing["what the labels show by themselves"] = "dvc repro flag"
     noise, uncommitted = _noise(params[EXPECTED], catalog), _uncommitted(raw)
     if catalog is None:
-        return Facts(params, noise, {}, 0, 0, False, None, missing, uncommitted)
+        return Facts(params, noise, {}, 0, 0, False, False, None, missing, uncommitted)
     several_labels = "labels" in catalog and bool(catalog["labels"].notna().any())
     if several_labels and not paths.metrics_of("evaluate").exists():
         missing["how far raters agree"] = "dvc exp run"
@@ -91,6 +92,7 @@ def read_facts() -> Facts:
         rows={str(name): int(rows) for name, rows in labels.value_counts().items()},
         cases=len(photos),
         of_several=int(((photos["size"] > 1) & (photos["nunique"] == 1)).sum()),
+        by_patient=len(photos) == catalog["patient_id"].nunique(),
         several_labels=several_labels,
         alpha=_alpha(),
         missing=missing,
@@ -118,8 +120,8 @@ def _noise(expected: float | str, catalog: pd.DataFrame | None) -> Noise:
     if catalog is None:
         return Noise(said)
     path = paths.metrics_of("flag")
-    shown = ((read_json(path)["noise"] or {}) if path.exists() else {}).get("at_least")
-    if (sample := read_sample()) is not None:
+    shown = ((read_json(path).get("noise") or {}) if path.exists() else {}).get("at_least")
+    if (paths.SOURCE / "classes.json").exists() and (sample := read_sample()) is not None:
         classes, training = read_classes(), set(catalog.loc[catalog["split"] == "train", "image_id"])
         record, ledger = read_record(catalog, classes), read_ledger(paths.RELABELS, catalog, classes)
         found = sampled(sample, training, record.answers, ledger)
@@ -132,5 +134,5 @@ def _noise(expected: float | str, catalog: pd.DataFrame | None) -> Noise:
 
 def _alpha() -> tuple[float, tuple[float, float] | None] | None:
     path = paths.metrics_of("evaluate")
-    found = read_json(path).get("raters", {}).get("alpha") if path.exists() else None
+    found = (read_json(path).get("raters") or {}).get("alpha") if path.exists() else None
     return found and (found["value"], found["interval"] and tuple(found["interval"]))
