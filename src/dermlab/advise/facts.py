@@ -122,9 +122,9 @@ def _noise(expected: float | str, catalog: pd.DataFrame | None) -> Noise:
     path = paths.metrics_of("flag")
     shown = ((read_json(path).get("noise") or {}) if path.exists() else {}).get("at_least")
     if (paths.SOURCE / "classes.json").exists() and (sample := read_sample()) is not None:
-        classes, training = read_classes(), set(catalog.loc[catalog["split"] == "train", "image_id"])
+        classes = read_classes()
         record, ledger = read_record(catalog, classes), read_ledger(paths.RELABELS, catalog, classes)
-        found = sampled(sample, training, record.answers, ledger)
+        found = sampled(sample, catalog, record.answers, ledger)
         if found.estimate:
             share, low, high = found.estimate
             return Noise(share, (low, high), shown)

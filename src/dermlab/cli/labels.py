@@ -182,7 +182,7 @@ def _conclude(merged: "Merged") -> None:
     if (sample := read_sample()) is not None:
         rows = read_rows()
         settled = read_ledger(paths.RELABELS, rows, read_classes())
-        for line in lines_of(sampled(sample, set(rows.loc[rows["split"] == "train", "image_id"]), merged.record.answers, settled)):
+        for line in lines_of(sampled(sample, rows, merged.record.answers, settled)):
             say(line)
     third = "dermlab review --adjudicate --reader NAME asks a third; " if found.disputed else ""
     files = [*([paths.SAMPLE] if sample is not None else []), paths.REVIEWS, paths.READERS]

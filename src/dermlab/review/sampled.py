@@ -1,6 +1,5 @@
 """How many labels are wrong, by what was concluded of the rows of data/sample.csv: an estimate as these readers see it, who err as well."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import pandas as pd
@@ -55,19 +54,20 @@ def said_of_rows(images: pd.Series, answers: pd.DataFrame, ledger: pd.DataFrame)
     return images.map(settled).astype(object).where(images.isin(settled.index), images.map(of_readers))
 
 
-def sampled(sample: pd.DataFrame, training: Collection[str], answers: pd.DataFrame, ledger: pd.DataFrame) -> Sampled:
-    """sample: as `read_sample`; training: the image ids of all training rows. A label is wrong where something else was concluded, `drop`
-    too. Rows that are untold, wait or are gone count as not drawn."""
+def sampled(sample: pd.DataFrame, rows: pd.DataFrame, answers: pd.DataFrame, ledger: pd.DataFrame) -> Sampled:
+    """sample: as `read_sample`; rows: image_id, label and split, as they are now, for it is their labels that are asked for. A label is
+    wrong where something else was concluded, `drop` too. Rows that are untold, wait or are no training rows any more count as not drawn."""
+    labels = sample["image_id"].map(rows[rows["split"] == "train"].set_index("image_id")["label"])
     said = said_of_rows(sample["image_id"], answers, ledger)
-    gone = said.isna() & ~sample["image_id"].isin(training)
-    told = said.notna() & (said != UNTOLD)
-    wrong = told & (said != sample["label"])
+    gone = labels.isna()
+    told = said.notna() & (said != UNTOLD) & ~gone
+    wrong = told & (said != labels)
     strata = [(name, sample["stratum"] == name) for name in STRATA if (sample["stratum"] == name).any()]
     found = tuple(
         Found(name, int(sample.loc[of, "rows"].iloc[0]), int(of.sum()), int(told[of].sum()), int(wrong[of].sum())) for name, of in strata
     )
     share = stratified_share(*([getattr(of, column) for of in found] for column in ("rows", "told", "wrong")))
-    waiting, untold, of_no_use = said.isna() & ~gone, said == UNTOLD, wrong & (said == DROP)
+    waiting, untold, of_no_use = said.isna() & ~gone, (said == UNTOLD) & ~gone, wrong & (said == DROP)
     return Sampled(found, *(int(of.sum()) for of in (gone, waiting, untold, of_no_use)), share)
 
 
