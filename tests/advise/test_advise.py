@@ -166,6 +166,12 @@ def test_where_the_source_is_not_there_its_sample_tells_nothing_and_this_is_said
     assert (found.noise, found.missing["the source"]) == (Noise(None, None, 0.02), "dermlab lock SOURCE")
 
 
+def test_labels_that_are_made_wrong_on_purpose_are_told():
+    assert "of these" not in dict(known(FACTS))
+    noisy = replace(FACTS, params=PARAMS | {"catalog.noise_rate": 0.1})
+    assert dict(known(noisy))["of these"] == "10.0% of the training labels are made wrong on purpose, as catalog.noise_rate says"
+
+
 def test_raters_who_differ_are_told_with_their_agreement(world):
     labels = [(("acne", 0.6), ("wart", 0.4)) if n == 0 else None for n in range(len(world.catalog))]
     catalog = world.catalog[[*CATALOG.names]].assign(labels=labels)

@@ -51,6 +51,8 @@ def caution(facts: Facts) -> str:
 def known(facts: Facts) -> list[tuple[str, str]]:
     """(what, what is known of it), and what is missing with the command that makes it."""
     lines = [("wrong labels", _noise(facts))]
+    if on_purpose := facts.params["catalog.noise_rate"]:
+        lines.append(("of these", f"{on_purpose:.1%} of the training labels are made wrong on purpose, as catalog.noise_rate says"))
     if facts.rows:
         *_, (rarest, least) = facts.rows.items()
         commonest, most = next(iter(facts.rows.items()))
