@@ -14,7 +14,7 @@ from dermlab.data.tables import CASE, CATALOG, SOURCE_MANIFEST, read_table
 from dermlab.review.sample import read_sample
 from dermlab.review.sampled import sampled
 from dermlab.run import paths
-from dermlab.run.errors import ParamsError
+from dermlab.run.errors import DermlabError
 from dermlab.run.git import git
 from dermlab.run.params import changed_params, check_params, check_params_text, flat
 
@@ -107,10 +107,10 @@ def _is_of_the_source(catalog: pd.DataFrame) -> bool:
 
 
 def _uncommitted(params: Mapping[str, Any]) -> tuple[str, ...]:
-    """Keys in which they differ from the params.yaml of the last commit; none where there is none that is valid."""
+    """Keys in which they differ from the params.yaml of the last commit; none where none is to be had that is valid."""
     try:
         return tuple(changed_params(check_params_text(git("show", f"HEAD:{paths.PARAMS}", check=False)), params))
-    except ParamsError:
+    except DermlabError:
         return ()
 
 
