@@ -123,6 +123,12 @@ def make_world(folder: Path, images: int = 600, targets=TARGETS, seed: int = 0, 
     write_table(folder / paths.TRUTH, truth if knows_truth else truth.head(0), TRUTH)
     noise = {"rate": 0.06, "at_least": 0.02}
     write_json(folder / paths.metrics_of("flag"), {"noise": noise, "expected_precision": 0.81})
+    gone = ~train["image_id"].isin(kept["image_id"])
+    cleaned = {"dropped_per_class": gone, "saved_by_guard": flags["label_issue"] & ~gone}
+    write_json(
+        folder / paths.metrics_of("manifest"),
+        {what: train.loc[which, "label"].value_counts().sort_index().to_dict() for what, which in cleaned.items()},
+    )
     write_json(folder / paths.metrics_of("train"), {"best_epoch": 3, "val_top1": 0.61, "val_macro_f1": 0.5})
     share = odds / odds.sum()
     adjustment = {"tau": 0.0, "chosen": 0.4, "prior": share.tolist(), "curve": []}

@@ -1,20 +1,21 @@
 """Which recipes are named, of which data, and that each rests on a table that is there."""
 
 import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from defaults import DEFAULTS
 
-from dermlab.advise.advise import advise, command_of, known, study_of
+from dermlab.advise.advise import advise, caution, command_of, known, study_of
 from dermlab.advise.facts import Facts, Noise, read_facts
 from dermlab.advise.rules import LEAVE, TRY
 from dermlab.cli import app
 from dermlab.data.classes import Classes
 from dermlab.data.json_files import write_json
 from dermlab.data.ledger import HEADER
-from dermlab.data.tables import CATALOG, write_table
+from dermlab.data.tables import CATALOG, SOURCE_MANIFEST, write_table
 from dermlab.review.sample import sample_of
 from dermlab.run import paths
 from dermlab.run.params import check_params_text, flat
@@ -23,7 +24,7 @@ from dermlab.study.recipe import Experiment, checked_params, params_of
 ROOT = Path(__file__).parents[2]
 RULES = {rule.name: rule for rule in (*TRY, *LEAVE)}
 PARAMS = flat(check_params_text(DEFAULTS.read_text()))
-FACTS = Facts(PARAMS, Noise(), {"eczema": 400, "acne": 90, "wart": 20}, 300, 120, False, None, {})
+FACTS = Facts(PARAMS, Noise(), {"eczema": 400, "acne": 90, "wart": 20}, 300, 120, False, False, None, {})
 
 
 def named(noise: float | None = None, rows=FACTS.rows, several_labels: bool = False, of_several: int = 120, **params) -> set[str]:
@@ -116,8 +117,12 @@ def test_a_finished_run_tells_what_is_known(world):
     assert list(found.rows.values()) == sorted(found.rows.values(), reverse=True)
     assert found.uneven == max(found.rows.values()) / min(found.rows.values())
     assert found.small == sum(rows <= 50 for rows in found.rows.values()) > 0
-    photos = world.catalog["case_id"].value_counts()
-    assert (found.cases, found.of_several) == (len(photos), (photos > 1).sum())
+    photos = world.catalog.groupby("case_id")["label"].agg(["size", "nunique"])
+    several = ((photos["size"] > 1) & (photos["nunique"] == 1)).sum()
+    assert (found.cases, found.of_several) == (len(photos), several)
+    assert 0 < several < (photos["size"] > 1).sum(), "where nobody knows cases, photos of a patient may be of several"
+    assert dict(known(found))["cases"] == f"{len(photos)}, each all photos of a patient; {several} of several photos that bear one label"
+    assert dict(known(FACTS))["cases"] == "300; 120 of several photos that bear one label"
     assert found.noise == Noise(None, None, 0.02)
     assert (found.several_labels, found.alpha, found.frozen, found.variants) == (False, None, False, ("cleaned",))
     assert dict(known(found))["wrong labels"] == "nobody knows how many; at least 2.0%, as the labels show by themselves"
@@ -130,7 +135,8 @@ def test_what_a_sampled_review_found_comes_before_what_params_say(world):
     Classes(tuple(sorted(set(world.catalog["label"]) - {"other"}))).write(paths.SOURCE / "classes.json")
     sample = sample_of(world.flags, 60)
     paths.RELABELS.write_text(",".join(HEADER) + "\n")
-    assert read_facts().noise.share == 0.3, "nobody answered yet"
+    assert read_facts().noise == Noise(0.3, None, 0.02, (60, 60)), "nobody answered yet"
+    assert dict(known(read_facts()))["wrong labels"].endswith("; of 60 rows drawn by chance 60 wait for an answer")
     to = ["drop" if stratum == "mislabeled" else label for stratum, label in zip(sample["stratum"], sample["label"], strict=True)]
     lines = [
         f"{image},{label},{said},why,Ada,2026-03-01" for image, label, said in zip(sample["image_id"], sample["label"], to, strict=True)
@@ -139,11 +145,31 @@ def test_what_a_sampled_review_found_comes_before_what_params_say(world):
     noise = read_facts().noise
     assert noise.share == pytest.approx(world.flags["label_issue"].mean())
     assert noise.interval[0] < noise.share < noise.interval[1] < 1
-    assert "by a review of rows drawn by chance" in dict(known(read_facts()))["wrong labels"]
+    said = dict(known(read_facts()))["wrong labels"]
+    assert "as those see it who reviewed rows drawn by chance" in said
+    assert said.endswith("; flag.expected_noise says 30.0%, outside of it") == (noise.interval[1] < 0.3)
     assert "known-noise" not in {rule.name for rule in advise(read_facts()).first}, "params.yaml says a rate"
     paths.PARAMS.write_text(params)
     assert {"known-noise"} == {rule.name for rule in advise(read_facts()).first} - {"by-case"}
     assert command_of(RULES["known-noise"], read_facts()) == f"dvc exp run -S flag.expected_noise={noise.share:.3f}"
+    paths.RELABELS.write_text("\n".join([",".join(HEADER), *lines[1:]]) + "\n")
+    assert read_facts().noise == Noise(None, None, 0.02, (1, 60)), "what is answered so far may be what is doubtful"
+    paths.RELABELS.write_text("\n".join([",".join(HEADER), *lines]) + "\n")
+    paths.PARAMS.write_text(params.replace("method: posterior", "method: confident_learning"))
+    assert "known-noise" not in {rule.name for rule in advise(read_facts()).first}, "this method asks for no rate"
+
+
+def test_where_the_source_is_not_there_its_sample_tells_nothing_and_this_is_said(world):
+    sample_of(world.flags, 60)
+    assert not (paths.SOURCE / "classes.json").exists()
+    found = read_facts()
+    assert (found.noise, found.missing["the source"]) == (Noise(None, None, 0.02), "dermlab lock SOURCE")
+
+
+def test_labels_that_are_made_wrong_on_purpose_are_told():
+    assert "of these" not in dict(known(FACTS))
+    noisy = replace(FACTS, params=PARAMS | {"catalog.noise_rate": 0.1})
+    assert dict(known(noisy))["of these"] == "10.0% of the training labels are made wrong on purpose, as catalog.noise_rate says"
 
 
 def test_raters_who_differ_are_told_with_their_agreement(world):
@@ -166,8 +192,48 @@ def test_before_any_stage_it_says_what_is_missing_and_which_command_makes_it(tmp
     assert "the source not known yet: `dermlab lock SOURCE`" in said
     assert "classes, cases and raters not known yet: `dvc repro catalog`" in said
     assert "dermlab review --sample 100 --reader NAME # 100 answers of a reader" in said
-    assert f"{len(RULES) - 2} more rules do not hold here, as far as is known." in said
+    assert f"{len(RULES) - 2} more rules do not hold here, as far as is known, or params.yaml has what they say." in said
     assert "new-recipe" not in said
+
+
+def test_what_a_study_starts_from_is_said_where_params_are_not_as_committed(world, capsys):
+    app(["advise"], standalone_mode=False)
+    assert "A study starts from" not in capsys.readouterr().out, "nothing is committed"
+    for command in (["init", "-q"], ["add", "params.yaml"], ["-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qm", "params"]):
+        subprocess.run(["git", *command], check=True)
+    assert read_facts().uncommitted == ()
+    changed = paths.PARAMS.read_text().replace("finetune_epochs: 2", "finetune_epochs: 0").replace("margin: 0.01", "margin: 0.02")
+    paths.PARAMS.write_text(changed)
+    app(["advise"], standalone_mode=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "as committed, which differs in train.finetune_epochs: commit it first, or `dermlab reset`. Next: " in said
+
+
+def test_what_no_rule_was_measured_with_is_said():
+    assert caution(FACTS) == ""
+    usual = "Each was measured with backbone lite0, variant baseline, loss ce, but for what it sets, and not with"
+    other = replace(FACTS, params=PARAMS | {"backbone": "medsiglip", "loss": "focal"})
+    assert caution(other) == f"{usual} backbone medsiglip or loss focal."
+
+
+def test_a_catalog_of_another_source_tells_nothing_of_this_one(world):
+    row = {"key": "a", "size": 1, "etag": "e"}
+    manifest = world.catalog[["image_id", "patient_id", "case_id", "diagnosis"]].assign(split=None, **row)
+    write_table(paths.SOURCE / "manifest.parquet", manifest, SOURCE_MANIFEST)
+    assert read_facts().rows
+    write_table(paths.SOURCE / "manifest.parquet", manifest.assign(diagnosis="acne"), SOURCE_MANIFEST)
+    found = read_facts()
+    assert (found.rows, found.noise) == ({}, Noise())
+    assert list(found.missing.values())[-2:] == ["dvc repro catalog", "dvc repro flag"]
+
+
+def test_one_class_is_told_without_a_rarest_one():
+    assert dict(known(replace(FACTS, rows={"acne": 400})))["classes"] == (
+        "1, with 400 training rows (acne); 0 are too small for guarded cleaning to drop a row"
+    )
+    few = PARAMS | {"manifest.max_drop": 0.002}
+    assert replace(FACTS, rows={"acne": 400}, params=few).small == 1, "a share of it that is less than a row"
+    assert not {"prior", "rebalanced"} & named(rows={"acne": 400})
 
 
 def test_each_line_to_copy_stands_whole_with_what_it_costs_and_rests_on(world, capsys):

@@ -144,7 +144,7 @@ def test_the_ledger_relabels_drops_and_confirms():
     rows = manifest.set_index("image_id")
     assert rows.loc["train-eczema-00000", ["label", "origin"]].tolist() == ["psoriasis", "relabeled: seen"]
     assert "train-eczema-00001" not in rows.index
-    assert rows.loc["train-eczema-00002", ["label", "origin"]].tolist() == ["eczema", "kept"]
+    assert rows.loc["train-eczema-00002", ["label", "origin"]].tolist() == ["eczema", "confirmed: seen"]
     assert (numbers["relabeled"], numbers["reviewed_dropped"], numbers["confirmed"]) == (1, 1, 1)
     assert numbers["train_per_class"]["psoriasis"] == {"before": 100, "after": 101}
 

@@ -10,7 +10,7 @@ TRUTH = pd.DataFrame(
 FLAGS = pd.DataFrame(
     {"image_id": IDS, "label_issue": [True] + [False] * 5, "issue": ["mislabeled", "none", "hard", "none", "none", "garbage"]}
 )
-MANIFEST = pd.DataFrame({"image_id": [*IDS, "i9"], "label": "eczema", "split": ["train"] * 6 + ["val"]})
+MANIFEST = pd.DataFrame({"image_id": [*IDS, "i9"], "label": "eczema", "split": ["train"] * 6 + ["val"], "origin": "kept"})
 LEARNT = pd.DataFrame({
     "image_id": IDS,
     "frozen_1": ["acne", "acne", "acne", "eczema", "eczema", "eczema"],
@@ -28,7 +28,7 @@ def test_wrong_labels_are_parted_from_right_ones_by_the_truth_and_garbage_is_lef
     assert (found["known"], found["rows"]) == (True, {"doubted": 2, "others": 3})
     assert shares(found) == [("frozen", 1, 0.0, pytest.approx(2 / 3)), ("finetune", 1, 0.5, 0.5), ("finetune", 2, 1.0, 1.0)]
     assert lead(found, ("finetune", 1)) == (
-        "In its last epoch, 2 of fine-tuning, the network answers 100.0 % of the wrong labels that were drawn as they were given, and "
+        "In its last epoch, 2 of fine-tuning, the network gives back 100.0 % of the wrong labels that were drawn, and "
         "100.0 % of the right ones (2 and 3 are trained on); in 1 of fine-tuning it was 50.0 % and 50.0 %. "
         "In the one that was kept, 1 of fine-tuning, it was 50.0 % and 50.0 %."
     )
@@ -49,6 +49,12 @@ def test_without_a_truth_the_flags_part_them():
 def test_a_label_that_review_set_right_is_no_wrong_one():
     right = MANIFEST.assign(label=["acne", *["eczema"] * 6])
     assert by_epoch(LEARNT, FLAGS, right, TRUTH)["rows"] == {"doubted": 1, "others": 4}
+
+
+@pytest.mark.parametrize("origin", ["confirmed: seen", "relabeled: 2 of 2 readers"])
+def test_a_label_that_review_settled_is_not_doubted_whatever_the_flags_say(origin):
+    settled = MANIFEST.assign(origin=["kept", "kept", origin, *["kept"] * 4])
+    assert by_epoch(LEARNT, FLAGS, settled, TRUTH.head(0))["rows"] == {"doubted": 1, "others": 5}
 
 
 def test_of_one_epoch_or_without_a_doubted_row_nothing_is_said():

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_rows_and_rates_are_counted_from_the_tables(world):
         assert row.training.before == (train["label"] == row.name).sum()
         assert row.training.flag_rate == pytest.approx(flagged["label_issue"].mean())
         assert row.training.before - row.training.dropped == row.training.after
-        assert row.training.kept_flagged + row.training.dropped == flagged["label_issue"].sum()
+        assert row.training.saved + row.training.dropped == flagged["label_issue"].sum()
     assert [row.support for row in found.classes] == sorted((row.support for row in found.classes), reverse=True)
     assert sum(row.rare for row in found.classes) == 2
     assert np.sum(found.confusion[1]) == found.images
@@ -228,17 +229,40 @@ def test_settings_leave_out_the_knobs_of_rules_and_losses_that_were_not_used(wor
     assert {"flag.expected_noise", "flag.precision"}.isdisjoint(settings(plain))
 
 
-def test_rows_that_agreed_would_drop_and_the_guard_kept_are_counted(world):
-    params = read_params(Params).model_copy(update={"variant": "agreed"})
-    inputs = read_inputs(params)
-    label = inputs.flags["given"].mode()[0]
-    hard = inputs.flags.index[(inputs.flags["given"] == label) & (inputs.flags["issue"] == "none")][:3]
+def test_a_row_that_a_reviewer_confirmed_was_not_saved_by_the_guard_and_one_that_he_dropped_went_by_no_flag(world):
+    """The manifest shows the first as one that was kept, and the second as one that is gone."""
+    inputs = read_inputs(read_params(Params).model_copy(update={"variant": "relabeled+cleaned"}))
+    saved, dropped = (inputs.metrics["manifest"][of] for of in ("saved_by_guard", "dropped_per_class"))
     before = contents(inputs)
-    inputs.flags.loc[hard, "issue"] = "hard"
+    label = max(set(saved) & set(dropped), key=saved.get)
+    saved[label], dropped[label] = saved[label] - 1, dropped[label] - 1
     after = contents(inputs)
-    one, other = (next(row.training.kept_flagged for row in found.cleaned if row.name == label) for found in (before, after))
-    assert other == one + 3
-    assert f"The guard saved {sum(row.training.kept_flagged for row in after.classes):,} such rows" in after.cleaning_lead
+    one, other = (next(row.training for row in found.cleaned if row.name == label) for found in (before, after))
+    assert (other.saved, other.dropped, other.dropped_by_review) == (one.saved - 1, one.dropped - 1, one.dropped_by_review + 1)
+    everywhere = [sum(getattr(row.training, what) for row in after.classes) for what in ("saved", "dropped")]
+    assert f"The guard saved {everywhere[0]:,} flagged rows" in after.cleaning_lead
+    assert f"Because of a flag this variant dropped {everywhere[1]:,} of" in after.cleaning_lead
+    assert "Review dropped 1 row of the target classes." in after.cleaning_lead
+    assert "Review dropped" not in before.cleaning_lead
+    agreed = contents(replace(inputs, params=inputs.params.model_copy(update={"variant": "agreed"})))
+    assert f"The guard saved {everywhere[0]:,} such rows" in agreed.cleaning_lead
+
+
+def test_what_plain_confident_learning_flags_is_not_called_likely_to_be_wrong(world):
+    inputs = read_inputs(read_params(Params))
+    inputs.metrics["flag"] = {"noise": None, "expected_precision": None}
+    found = contents(inputs)
+    assert re.search(r"For review \(`dermlab review`\): [\d,]+ flagged as mislabeled\.", found.issues_lead)
+    assert "in the others. A flag is a question" in as_markdown(found)
+
+
+def test_one_row_is_told_as_one(world):
+    inputs = read_inputs(read_params(Params))
+    inputs.flags.loc[inputs.flags.index[0], "leak"] = True
+    inputs.manifest.loc[inputs.manifest["split"].eq("train").idxmax(), "origin"] = "relabeled: seen"
+    said = contents(inputs).cleaning_lead
+    assert "1 row carries the label that review gave it. " in said
+    assert said.endswith("1 training photo that is also in validation or test was left out, as in every variant.")
 
 
 def test_relabelled_rows_are_scored_against_their_true_label(world):

@@ -60,8 +60,8 @@ def test_a_row_held_out_of_training_to_be_predicted_is_neither_dropped_nor_left_
     manifest.loc[0, "split"] = "held_out"
     assert score_flags(flags, truth, manifest)["kinds"] == [{"kind": "clean", "rows": 4, "flagged": 1, "left_out": 1}]
     catalog = pd.DataFrame({"image_id": flags["image_id"], "label": "eczema", "split": "train"})
-    counts = training_counts(catalog, flags, manifest, ("eczema",))["eczema"]
-    assert (counts.before, counts.after, counts.dropped) == (4, 2, 1)
+    counts = training_counts(catalog, flags, manifest, ("eczema",), {"dropped_per_class": {"eczema": 1}})["eczema"]
+    assert (counts.before, counts.after, counts.dropped, counts.dropped_by_review) == (4, 2, 1, 0)
 
 
 def test_a_repeated_photo_is_found_if_either_of_the_two_says_so():

@@ -35,6 +35,10 @@ def answers_of(*said: tuple[str, str, str]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=list(OF_RECORD))
 
 
+def rows_of(sample: pd.DataFrame) -> pd.DataFrame:
+    return sample[["image_id", "label"]].assign(split="train")
+
+
 def ledger_of(*lines: tuple[str, str]) -> pd.DataFrame:
     return pd.DataFrame([(image, "acne", to, "why", "Ada", "2026-03-01") for image, to in lines], columns=list(OF_LEDGER))
 
@@ -71,9 +75,13 @@ def test_a_sample_is_kept_enlarged_by_the_same_flags_and_by_no_others(tmp_path):
         lambda text: text.replace("stratum", "s"),
         lambda text: "",
         lambda text: text.partition("\n")[0] + "\n",
+        lambda text: text + text.splitlines()[-1] + "\n",
+        lambda text: text.replace(",sure,", ",Sure,"),
+        lambda text: text.replace(",400,", ",40,", 1),
+        lambda text: text.replace(",20,", ",1,"),
     ],
 )
-def test_a_sample_that_lost_a_line_is_no_sample(tmp_path, change):
+def test_a_sample_that_lost_a_line_or_was_edited_is_no_sample(tmp_path, change):
     path = tmp_path / "sample.csv"
     sample_of(flags_of(), 40, path)
     path.write_text(change(path.read_text()))
@@ -101,22 +109,47 @@ def test_the_estimate_weighs_strata_and_leaves_out_what_nobody_could_tell():
         *[(f"m{n}", "tinea", "Anna") for n in range(3)], ("m3", "acne", "Anna"), *[(f"s{n}", "acne", "Anna") for n in range(3)],
         ("s3", "drop", "Anna"), ("s4", "cannot tell", "Anna"),
     )  # fmt: skip
-    found = sampled(sample, answers, ledger_of())
+    rows = rows_of(sample).query("image_id != 's5'")
+    found = sampled(sample, rows, answers, ledger_of())
     assert [(of.told, of.wrong) for of in found.strata] == [(4, 3), (4, 1)]
-    assert (found.waiting, found.untold, found.of_no_use) == (1, 1, 1)
+    assert (found.gone, found.waiting, found.untold, found.of_no_use) == (1, 0, 1, 1)
     assert found.share[0] == pytest.approx(0.1 * 3 / 4 + 0.9 * 1 / 4)
     said = "\n".join(lines_of(found))
-    assert "of 10 rows drawn 8 are told (1 cannot be told or are disputed, 1 wait)" in said
+    assert "of 10 rows drawn 8 are told (1 cannot be told or are disputed, 1 are no training rows any more)" in said
     assert "as these readers see it 30.0% of the training labels are wrong (95 % interval" in said
     assert "flag.expected_noise=0.3," in said
-    one = sampled(sample, answers_of(("m0", "tinea", "Anna"), ("s0", "cannot tell", "Anna")), ledger_of())
+    now = sampled(sample, rows.assign(label=rows["label"].where(rows["image_id"] != "m0", "tinea")), answers, ledger_of())
+    assert [of.wrong for of in now.strata] == [2, 1], "a label that the source put right since"
+    one = sampled(sample, rows, answers_of(("m0", "tinea", "Anna"), ("s0", "cannot tell", "Anna")), ledger_of())
     assert lines_of(one)[-1] == "      no estimate yet: what is right is told of no row that is sure"
+
+
+def test_while_a_row_waits_what_was_answered_before_for_being_doubtful_is_no_estimate():
+    """Ten of 100 labels are wrong, all of them first in the queue. Whoever read that before the draw has answered just these rows."""
+    sample = pd.DataFrame([(f"s{n}", "acne", "doubtful", 100, 40, "f") for n in range(40)], columns=list(HEADER))
+    before = [(f"s{n}", "tinea", "Anna") for n in range(4)]
+    early = sampled(sample, rows_of(sample), answers_of(*before), ledger_of())
+    assert (early.share[0], early.estimate, early.waiting) == (1.0, None, 36)
+    assert "so far 100.0% are wrong" in lines_of(early)[-1]
+    assert "it counts once no row waits" in lines_of(early)[-1]
+    assert "flag.expected_noise" not in " ".join(lines_of(early))
+    late = sampled(sample, rows_of(sample), answers_of(*before, *[(f"s{n}", "acne", "Anna") for n in range(4, 40)]), ledger_of())
+    assert late.estimate == late.share
+    assert late.share[0] == pytest.approx(0.1)
+
+
+def test_a_sample_of_another_source_is_no_sample_of_this_one(tmp_path):
+    path = tmp_path / "sample.csv"
+    sample_of(flags_of(), 40, path)
+    with pytest.raises(ContractError, match="drawn of another source: none of its 40 rows"):
+        sample_of(flags_of().assign(image_id=lambda rows: "x" + rows["image_id"]), 40, path)
 
 
 @pytest.mark.parametrize("said", ["acne", "tinea"])
 def test_a_share_that_is_no_rate_for_the_flags_is_told_without_a_command(said):
     sample = pd.DataFrame([(f"s{n}", "acne", "sure", 180, 6, "f") for n in range(6)], columns=list(HEADER))
-    lines = lines_of(sampled(sample, answers_of(*[(f"s{n}", said, "Anna") for n in range(6)]), ledger_of()))
+    answers = answers_of(*[(f"s{n}", said, "Anna") for n in range(6)])
+    lines = lines_of(sampled(sample, rows_of(sample), answers, ledger_of()))
     assert f"{'0.0' if said == 'acne' else '100.0'}% of the training labels are wrong" in lines[-2]
     assert lines[-1].endswith("leave it at auto")
 
@@ -146,8 +179,11 @@ def test_from_the_draw_over_a_blind_page_to_the_param(make, capsys):
     assert "of 40 rows drawn 40 are told" in out
     assert "of 6 mislabeled (of 6 rows); 0 of" in out
     assert "-S flag.expected_noise=0." in out
+    assert out.endswith("Next: commit data/sample.csv, data/reviews.csv, data/readers.csv and data/relabels.csv")  # nothing was concluded
     app(["review", "--sample", "40", "--reader", "Anna"], standalone_mode=False)
-    assert "nothing to ask reader 1: all that is drawn was answered" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "nothing to ask reader 1: all that is drawn was answered" in out
+    assert "Next: send each page" not in out
     Path("params.yaml").write_text("review:\n  readers: 1\n")
     app(["review", "--conclude"], standalone_mode=False)
     assert len(paths.RELABELS.read_text().splitlines()) == 41

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dermlab.advise.facts import Facts
-from dermlab.advise.rules import LEAVE, TRY, Rule
+from dermlab.advise.facts import AUTO, EXPECTED, Facts
+from dermlab.advise.rules import LEAVE, MEASURED_WITH, TRY, Rule
 from dermlab.run.progress import some
 
 SEEDS = "17-21"  # as most tables of docs/results.md
@@ -41,16 +41,27 @@ def study_of(first: Sequence[Rule], facts: Facts) -> str:
     return f"dermlab new-recipe advised baseline {' '.join(words)} --seeds {SEEDS}" if named else ""
 
 
+def caution(facts: Facts) -> str:
+    """What no rule was measured with, though params.yaml has it; empty without any."""
+    others = [f"{key} {facts.params[key]}" for key, value in MEASURED_WITH.items() if facts.params[key] != value]
+    usual = ", ".join(f"{key} {value}" for key, value in MEASURED_WITH.items())
+    return f"Each was measured with {usual}, but for what it sets, and not with {' or '.join(others)}." if others else ""
+
+
 def known(facts: Facts) -> list[tuple[str, str]]:
     """(what, what is known of it), and what is missing with the command that makes it."""
     lines = [("wrong labels", _noise(facts))]
+    if on_purpose := facts.params["catalog.noise_rate"]:
+        lines.append(("of these", f"{on_purpose:.1%} of the training labels are made wrong on purpose, as catalog.noise_rate says"))
     if facts.rows:
         *_, (rarest, least) = facts.rows.items()
         commonest, most = next(iter(facts.rows.items()))
-        counted = f"{len(facts.rows)} of {sum(facts.rows.values()):,} training rows, from {most:,} ({commonest}) to {least:,} ({rarest})"
-        small = some(facts.small, "class is", "classes are")
+        rows = f"{len(facts.rows)}, with {some(sum(facts.rows.values()), 'training row', 'training rows')}"
+        counted = f"{rows}, from {most:,} ({commonest}) to {least:,} ({rarest})" if len(facts.rows) > 1 else f"{rows} ({commonest})"
+        small = some(facts.small, "is", "are")
         lines.append(("classes", f"{counted}; {small} too small for guarded cleaning to drop a row"))
-        lines.append(("cases", f"{facts.cases:,}, of them {facts.of_several:,} of several photos"))
+        patients = ", each all photos of a patient" if facts.by_patient else ""
+        lines.append(("cases", f"{facts.cases:,}{patients}; {facts.of_several:,} of several photos that bear one label"))
     if facts.several_labels:
         lines.append(("raters", f"differ{_alpha(facts)}"))
     lines.append(("network", _network(facts)))
@@ -61,11 +72,21 @@ def _noise(facts: Facts) -> str:
     noise = facts.noise
     if noise.interval:
         low, high = noise.interval
-        return f"{noise.share:.1%} of the training labels, 95 % interval {low:.1%} to {high:.1%}, by a review of rows drawn by chance"
+        param = facts.params[EXPECTED]
+        other = f"; {EXPECTED} says {param:.1%}, outside of it" if param != AUTO and not low <= param <= high else ""
+        found = f"{noise.share:.1%} of the training labels, 95 % interval {low:.1%} to {high:.1%}"
+        return f"{found}, as those see it who reviewed rows drawn by chance{other}"
     if noise.share is not None:
-        return f"{noise.share:.1%} of the training labels, as flag.expected_noise says"
+        return f"{noise.share:.1%} of the training labels, as {EXPECTED} says{_waiting(facts)}"
     bound = "" if noise.at_least is None else f"; at least {noise.at_least:.1%}, as the labels show by themselves"
-    return f"nobody knows how many{bound}"
+    return f"nobody knows how many{bound}{_waiting(facts)}"
+
+
+def _waiting(facts: Facts) -> str:
+    if facts.noise.waiting is None:
+        return ""
+    waiting, drawn = facts.noise.waiting
+    return f"; of {drawn} rows drawn by chance {some(waiting, 'waits', 'wait')} for an answer"
 
 
 def _alpha(facts: Facts) -> str:
@@ -78,5 +99,6 @@ def _alpha(facts: Facts) -> str:
 def _network(facts: Facts) -> str:
     blocks, epochs = facts.params["train.trainable_blocks"], facts.params["train.finetune_epochs"]
     what = f"its last {some(blocks, 'block', 'blocks')}" if blocks else "all of it"
-    trained = "a head on frozen features" if facts.frozen else f"{what} fine-tuned, {some(epochs, 'epoch', 'epochs')}"
+    how = " by lora" if facts.params["train.adapt"] == "lora" else ""
+    trained = "a head on frozen features" if facts.frozen else f"{what} fine-tuned{how}, {some(epochs, 'epoch', 'epochs')}"
     return f"{facts.params['backbone']}, {trained}; variant {facts.params['variant']}, loss {facts.params['loss']}"

@@ -19,7 +19,7 @@ def advise() -> None:
     from rich.table import Table
 
     from dermlab.advise.advise import advise as chosen
-    from dermlab.advise.advise import command_of, known, options, study_of
+    from dermlab.advise.advise import caution, command_of, known, options, study_of
     from dermlab.advise.facts import read_facts
 
     facts = read_facts()
@@ -35,9 +35,14 @@ def advise() -> None:
     for rule in advised.later:
         _show(rule, options(rule.settings), "params.yaml has it" if rule.is_set(facts) else rule.costs)
     if advised.silent:
-        say(f"\n{advised.silent} more rules do not hold here, as far as is known.")
+        say(f"\n{advised.silent} more rules do not hold here, as far as is known, or params.yaml has what they say.")
     say("Each was measured on the data that it names, and may be otherwise here. `dermlab study` tells, as far as `dermlab power` says.")
+    if said := caution(facts):
+        say(said)
     if study := study_of(advised.first, facts):
+        if facts.uncommitted:
+            differs = ", ".join(facts.uncommitted)
+            say(f"A study starts from params.yaml as committed, which differs in {differs}: commit it first, or `dermlab reset`.")
         say(f"Next: {study}")
         say("      dermlab study advised")
 

@@ -105,7 +105,8 @@ def _ask(
 
     mode = ADJUDICATION if adjudicate else BLIND if blind or sample else OPEN
     what = "disputed" if adjudicate else "drawn" if sample else "doubtful"
-    for page in write_sheets(readers, mode, limit, overlap, out, pixels, sample):
+    written = write_sheets(readers, mode, limit, overlap, out, pixels, sample)
+    for page in written:
         sheet = page.sheet
         if page.path is None:
             say(f"review: nothing to ask reader {sheet.reader}: all that is {what} was answered")
@@ -118,7 +119,8 @@ def _ask(
         say(f"Page: {page.path.resolve()}")
     if sample:
         say(f"review: {paths.SAMPLE} says which rows were drawn, by which probability; commit it")
-    say(f"Next: send each page to its reader ({paths.READERS} says who that is), then dermlab review --merge FILE for what it exports")
+    if any(page.path for page in written):
+        say(f"Next: send each page to its reader ({paths.READERS} says who that is), then dermlab review --merge FILE for what it exports")
 
 
 def _merge(files: list[Path]) -> None:
@@ -178,11 +180,14 @@ def _conclude(merged: "Merged") -> None:
     write_agreement(paths.AGREEMENT, agreed, found, rule, len(merged.record.set_aside))
     say(f"Page: {paths.AGREEMENT.resolve()}")
     if (sample := read_sample()) is not None:
-        settled = read_ledger(paths.RELABELS, read_rows(), read_classes())
-        for line in lines_of(sampled(sample, merged.record.answers, settled)):
+        rows = read_rows()
+        settled = read_ledger(paths.RELABELS, rows, read_classes())
+        for line in lines_of(sampled(sample, rows, merged.record.answers, settled)):
             say(line)
     third = "dermlab review --adjudicate --reader NAME asks a third; " if found.disputed else ""
-    say(f"Next: {third}commit {paths.REVIEWS}, {paths.READERS} and {paths.RELABELS}, then dvc exp run -S variant=relabeled")
+    files = [*([paths.SAMPLE] if sample is not None else []), paths.REVIEWS, paths.READERS]
+    then = ", then dvc exp run -S variant=relabeled" if relabelled or dropped else ""
+    say(f"Next: {third}commit {', '.join(map(str, files))} and {paths.RELABELS}{then}")
 
 
 @verb()

@@ -20,7 +20,7 @@ from dermlab.manifest.params import ManifestParams
 from dermlab.manifest.weights import row_weights
 from dermlab.run.errors import ContractError
 
-KEPT, RELABELED = "kept", "relabeled"
+KEPT, CONFIRMED, RELABELED = "kept", "confirmed", "relabeled"  # the origin of a row, the latter two with the reason
 LEAST_SHARE = 0.01  # of a second label; less of it teaches nothing
 
 
@@ -48,9 +48,10 @@ def relabeled(rows: pd.DataFrame, ledger: pd.DataFrame, params: ManifestParams) 
     reviewed = verdict.notna()
     dropped = reviewed & (verdict == DROP)
     changed = reviewed & ~dropped & (verdict != rows["label"])
+    word = np.where(changed, RELABELED, CONFIRMED) + (": " + reason.fillna("").astype(str))
     after = rows.assign(
         label=np.where(changed, verdict, rows["label"]),
-        origin=np.where(changed, RELABELED + ": " + reason.fillna("").astype(str), rows["origin"]),
+        origin=word.where(reviewed, rows["origin"]),
         reviewed=rows["reviewed"] | reviewed,
     )[~dropped]
     found = {"relabeled": changed, "reviewed_dropped": dropped, "confirmed": reviewed & ~dropped & ~changed}

@@ -126,8 +126,7 @@ class Report:
     @property
     def cleaned(self) -> list[ClassRow]:
         """The classes from which a row was dropped, or would have been but for the guard."""
-        guarded = {"cleaned", "agreed"} & set(self.params.variants)
-        return [row for row in self.classes if row.training.dropped or (guarded and row.training.kept_flagged)]
+        return [row for row in self.classes if row.training.dropped or row.training.saved or row.training.dropped_by_review]
 
     @property
     def shared(self) -> list[ClassRow]:
@@ -148,7 +147,7 @@ def contents(inputs: Inputs) -> Report:
     predictions hold nothing to score."""
     params, metrics = inputs.params, inputs.metrics
     targets = target_names(inputs.predictions)
-    training = training_counts(inputs.rows, inputs.flags, inputs.manifest, targets, params.variants)
+    training = training_counts(inputs.rows, inputs.flags, inputs.manifest, targets, metrics["manifest"])
     before = {name: counts.before for name, counts in training.items()}
     found = score_predictions(inputs.predictions, before, params.evaluate.bootstrap, params.seed)
     scored, labels, probs, rare, sink, patients = found.rows, found.labels, found.probs, found.rare, found.sink, found.patients

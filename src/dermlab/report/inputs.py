@@ -11,7 +11,7 @@ from dermlab.data.tables import FLAGS, LEARNT, MANIFEST, PREDICTIONS, QUARANTINE
 from dermlab.report.params import Params
 from dermlab.run import paths
 
-METRICS = ("flag", "train", "evaluate", "headline")
+METRICS = ("flag", "manifest", "train", "evaluate", "headline")
 
 
 @dataclass(frozen=True)

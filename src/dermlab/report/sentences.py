@@ -227,10 +227,10 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
     def total(what: str, names: Iterable[str] = training) -> int:
         return sum(getattr(training[name], what) for name in names)
 
-    dropped, said = total("dropped"), []
-    if {"cleaned", "agreed"} & set(params.variants) or dropped:
+    dropped, by_review, said = total("dropped"), total("dropped_by_review"), []
+    if {"cleaned", "agreed"} & set(params.variants):
         said.append(
-            f"This variant dropped {dropped:,} of {total('before'):,} training rows of the target classes "
+            f"Because of a flag this variant dropped {dropped:,} of {total('before'):,} training rows of the target classes "
             f"({share(dropped, total('before'))}); of the rare classes {total('dropped', rare):,} of {total('before', rare):,} "
             f"({share(total('dropped', rare), total('before', rare))})."
         )
@@ -243,15 +243,20 @@ def cleaning(params: Params, training: Mapping[str, TrainingCounts], rare: list[
         floor = f", down to {params.manifest.min_count:,} rows of a class" if params.manifest.guard else ""
         said.append(f"These are mislabeled and hard rows, whose label the classifier of the flags contradicts{floor}.")
     if agreed or "cleaned" in params.variants:
-        kept, of_rare = total("kept_flagged"), total("kept_flagged", rare)
-        saved = f"The guard saved {kept:,} {'such' if agreed else 'flagged'} rows, {of_rare:,} of them of rare classes."
+        of_rare = total("saved", rare)
+        what = "such" if agreed else "flagged"
+        saved = f"The guard saved {some(total('saved'), f'{what} row', f'{what} rows')}, {of_rare:,} of them of rare classes."
         said.append(saved if params.manifest.guard else "The guard was off.")
+    if by_review:
+        said.append(f"Review dropped {some(by_review, 'row', 'rows')} of the target classes.")
     if relabeled := int(manifest["origin"].str.startswith("relabeled").sum()):
-        said.append(f"{relabeled:,} rows carry the label that review gave them{at_which_agreement(manifest)}.")
+        carry = some(relabeled, "row carries", "rows carry")
+        said.append(f"{carry} the label that review gave {'it' if relabeled == 1 else 'them'}{at_which_agreement(manifest)}.")
     if {"softened", "distributed"} & set(params.variants):
         said.append(several_labels(params, manifest))
     if leaks := int(flags["leak"].sum()):
-        said.append(f"{leaks:,} training photos that are also in validation or test were left out, as in every variant.")
+        which = some(leaks, "training photo that is", "training photos that are")
+        said.append(f"{which} also in validation or test {'was' if leaks == 1 else 'were'} left out, as in every variant.")
     return " ".join(said)
 
 
@@ -302,7 +307,7 @@ def several_labels(params: Params, manifest: pd.DataFrame) -> str:
 ISSUE_WORDS = {
     "conflict": "one photo with two labels",
     "garbage": "probably garbage: unlike what the source shows",
-    "mislabeled": "more likely mislabeled than not",
+    "mislabeled": "flagged as mislabeled",
     "hard": "hard, without evidence enough against the label",
 }
 

@@ -1,6 +1,6 @@
 """What became of the training rows of each class, counted from catalog, flags and manifest."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,9 @@ class TrainingCounts:
     before: int  # in the catalog
     after: int  # trained on, with the label they carry then
     flagged: int  # of `before`
-    dropped: int  # of `before`, in no manifest and no leak
-    kept_flagged: int  # rows that the variant would drop, and that are trained on with their label as it was
+    dropped: int  # of `before`, by the variant for what the flags say
+    saved: int  # rows that the variant would have dropped but for the guard
+    dropped_by_review: int  # of `before`, by the ledger
     shared: int  # of `after`, trained towards other labels too, to which they give `given_away` rows in all
     given_away: float
     received: float  # what rows of other classes give to this one
@@ -30,16 +31,15 @@ class TrainingCounts:
 
 
 def training_counts(
-    catalog: pd.DataFrame, flags: pd.DataFrame, manifest: pd.DataFrame, targets: tuple[str, ...], variants: Sequence[str] = ()
+    catalog: pd.DataFrame, flags: pd.DataFrame, manifest: pd.DataFrame, targets: tuple[str, ...], numbers: Mapping[str, Any]
 ) -> dict[str, TrainingCounts]:
-    """By target class. What a variant would drop are the flagged rows, for `agreed` the hard ones too."""
+    """By target class. numbers: metrics/manifest.json, which tells what went because of a flag from what a reviewer dropped, and what the
+    guard saved from what a reviewer confirmed: the tables do not show it."""
     rows = catalog.loc[catalog["split"] == "train", ["image_id", "label"]]
     trained = manifest[manifest["split"] == "train"]
     by_id = flags.set_index("image_id")
     flagged = rows["image_id"].map(by_id["label_issue"]).fillna(False).astype(bool)
-    doubted = flagged | (rows["image_id"].map(by_id["issue"]) == "hard") if "agreed" in variants else flagged
     leak = rows["image_id"].map(by_id["leak"]).fillna(False).astype(bool)
-    kept = rows["image_id"].isin(trained.loc[~trained["origin"].str.startswith("relabeled"), "image_id"])
     gone = ~rows["image_id"].isin(manifest["image_id"]) & ~leak
     before, after = rows["label"].value_counts(), trained["label"].value_counts()
     shared = trained[trained["labels"].notna()]
@@ -47,14 +47,16 @@ def training_counts(
     moved = pd.DataFrame(parts, columns=["label", "towards", "share"]).query("label != towards")
     given_away, received = (moved.groupby(column)["share"].sum() for column in ("label", "towards"))
     rows_shared = shared["label"].value_counts()
-    counted = {name: rows.loc[which, "label"].value_counts() for name, which in (("f", flagged), ("d", gone), ("k", doubted & kept))}
+    flags_of, gone_of = (rows.loc[which, "label"].value_counts() for which in (flagged, gone))
+    dropped, saved = numbers.get("dropped_per_class", {}), numbers.get("saved_by_guard", {})
     return {
         name: TrainingCounts(
             before=int(before.get(name, 0)),
             after=int(after.get(name, 0)),
-            flagged=int(counted["f"].get(name, 0)),
-            dropped=int(counted["d"].get(name, 0)),
-            kept_flagged=int(counted["k"].get(name, 0)),
+            flagged=int(flags_of.get(name, 0)),
+            dropped=int(dropped.get(name, 0)),
+            saved=int(saved.get(name, 0)),
+            dropped_by_review=int(gone_of.get(name, 0)) - int(dropped.get(name, 0)),
             shared=int(rows_shared.get(name, 0)),
             given_away=float(given_away.get(name, 0.0)),
             received=float(received.get(name, 0.0)),

@@ -63,8 +63,7 @@ def read_sample(path: Path = paths.SAMPLE) -> pd.DataFrame | None:
         return None
     try:
         sample = pd.read_csv(path, dtype=str, keep_default_na=False).astype({"rows": int, "drawn": int})
-        drawn = sample.groupby("stratum")["image_id"].transform("nunique")
-        whole = len(sample) and tuple(sample) == HEADER and (sample["drawn"] == drawn).all()
+        whole = len(sample) and tuple(sample) == HEADER and _is_whole(sample)
     except (ValueError, KeyError):  # pandas' own errors are of these
         whole = False
     if not whole:
@@ -72,10 +71,28 @@ def read_sample(path: Path = paths.SAMPLE) -> pd.DataFrame | None:
     return sample
 
 
+def _is_whole(sample: pd.DataFrame) -> bool:
+    """One line an image, of each stratum as many as it says were drawn, of as many rows in every line."""
+    of_stratum = sample.groupby("stratum")
+    return (
+        sample["image_id"].is_unique
+        and sample["stratum"].isin(STRATA).all()
+        and (sample["drawn"] == of_stratum["image_id"].transform("size")).all()
+        and (sample["rows"] == of_stratum["rows"].transform("first")).all()
+        and (sample["rows"] >= sample["drawn"]).all()
+        and sample["flags"].nunique() == 1
+    )
+
+
 def sample_of(flags: pd.DataFrame, size: int, path: Path = paths.SAMPLE) -> pd.DataFrame:
     """The sample of this repository, drawn where there is none and enlarged where it has less than `size` rows. Raises ContractError where
-    the flags have changed since, so that their strata are others."""
+    the flags have changed since, so that their strata are others, or where it was drawn of another source."""
     there, new = read_sample(path), draw_sample(flags, size)
+    if there is not None and not there["image_id"].isin(flags["image_id"]).any():
+        raise ContractError(
+            f"{path} was drawn of another source: none of its {len(there)} rows is a training row here. Without that file a "
+            "new sample is drawn."
+        )
     if there is not None and len(there) >= len(new):
         return there
     if there is not None and there["flags"].iloc[0] != new["flags"].iloc[0]:
