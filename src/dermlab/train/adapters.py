@@ -39,8 +39,8 @@ def add_adapters(backbone: Backbone, blocks: int, rank: int, alpha: float, image
     widest = max(min(backbone.trunk.get_submodule(name).weight.shape) for name in targets)
     if rank > widest:
         raise ParamsError(
-            f"train.lora_rank: {rank} is more than the {widest} of the widest layer in these blocks of {backbone.name}: the matrices beside "
-            "it are to be thin. Lower it, or take train.adapt: full."
+            f"train.lora_rank: {rank} is more than the {widest} of the widest layer in these blocks of {backbone.name}: the matrices "
+            "beside it are to be thin. Lower it, or take train.adapt: full."
         )
     declare_missing_operators()
     from peft import LoraConfig, LoraModel
