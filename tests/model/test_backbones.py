@@ -155,6 +155,13 @@ def test_blocks_are_found_whatever_the_library_calls_them(name, blocks, tmp_path
     assert backbone(torch.zeros(2, 3, 64, 64, dtype=torch.uint8)).shape == (2, backbone.features)
 
 
+@pytest.mark.parametrize("name", ["timm:mobilenetv3_small_050", "timm:test_mambaout"])
+def test_the_width_is_that_of_what_comes_out_where_a_network_widens_it_behind_its_pooling(name):
+    backbone = create_backbone(name, 64, pretrained=False).eval()
+    assert backbone.features > backbone.trunk.num_features
+    assert backbone(torch.zeros(2, 3, 64, 64, dtype=torch.uint8)).shape == (2, backbone.features)
+
+
 TINY_SIGLIP = {
     "model_type": "siglip_vision_model",
     "hidden_size": 32,

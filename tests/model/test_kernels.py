@@ -66,6 +66,36 @@ def test_what_is_frozen_runs_in_the_format_of_inference_and_what_learns_in_that_
     torch.testing.assert_close(backbone(images), plain)  # afterwards all is as before
 
 
+CLIP = {"image_size": 64, "layers": 3, "width": 64, "head_width": 32, "patch_size": 16}
+SIGLIP = {
+    "model_type": "siglip_vision_model", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "image_size": 64, "patch_size": 16,
+}  # fmt: skip
+SAID = {"mean": [0.5] * 3, "std": [0.5] * 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("open_clip:hf-hub:a/b", {"embed_dim": 48, "vision": CLIP, "quick_gelu": False, **SAID}),  # its blocks are handed a mask too
+        ("medsiglip", {"vision": SIGLIP, **SAID}),
+        ("timm:tiny_vit_5m_224", {}),  # has layers between its stages, which no block holds
+    ],
+)
+def test_what_is_frozen_runs_in_the_format_of_inference_whatever_library_calls_it(name, config):
+    torch.manual_seed(0)
+    backbone = create_backbone(name, 64, pretrained=False, config=config).eval()
+    backbone.train_last(2)
+    images = torch.randint(0, 255, (2, 3, 64, 64), dtype=torch.uint8)
+    plain = backbone(images)
+    with frozen_as_inferred(backbone, Runtime(CPU, torch.float32, torch.bfloat16, "")):
+        mixed = backbone(images)
+    mixed.sum().backward()
+    assert (mixed - plain).abs().max() > 0
+    assert torch.nn.functional.cosine_similarity(mixed, plain).min() > 0.999
+    assert all(parameter.grad is not None for parameter in backbone.trunk.get_submodule(backbone.blocks()[-1]).parameters())
+
+
 @pytest.mark.parametrize("formats", [(torch.float32, torch.float32), (torch.bfloat16, torch.bfloat16)])
 def test_where_both_formats_are_one_nothing_is_wrapped(formats):
     backbone = create_backbone("lite0", 64, pretrained=False)

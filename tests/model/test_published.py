@@ -12,11 +12,11 @@ from safetensors.torch import load_file, save_file
 from dermlab.data.classes import Classes
 from dermlab.model.backbones import create_backbone
 from dermlab.model.classifier import FusedClassifier
-from dermlab.model.names import repository_of
+from dermlab.model.names import folder_of, repository_of
 from dermlab.model.network import Network, load_network, save_network
 from dermlab.model.text import text_features
 from dermlab.model.torchvision_shim import declare_missing_operators
-from dermlab.run.errors import ContractError, SourceError
+from dermlab.run.errors import ContractError, ParamsError, SourceError
 
 declare_missing_operators()
 OLD, NEW = "0" * 40, "1" * 40  # revisions
@@ -143,6 +143,33 @@ def test_a_folder_stands_for_a_repository(tmp_path):
     assert torch.equal(backbone.trunk.patch_embed.proj.weight, network.patch_embed.proj.weight)
 
 
+@pytest.mark.parametrize("family", ["timm:hf-hub", "open_clip:hf-hub", "hf"])
+def test_a_folder_whose_path_holds_an_at_sign_has_no_revision_in_its_name(tmp_path, family):
+    folder = tmp_path / "anna@clinic" / "derm@2"
+    folder.mkdir(parents=True)
+    assert repository_of(f"{family}:{folder}") == (str(folder), None)
+    assert folder_of(f"{family}:{folder}") == folder
+    if family == "timm:hf-hub":
+        network = publish_timm(folder)
+        assert torch.equal(create_backbone(f"{family}:{folder}", 160).trunk.patch_embed.proj.weight, network.patch_embed.proj.weight)
+
+
+@pytest.mark.parametrize("family", ["timm:hf-hub", "open_clip:hf-hub", "hf"])
+def test_a_revision_of_a_folder_is_refused_and_so_is_a_folder_that_is_not_there(tmp_path, family):
+    with pytest.raises(ParamsError, match=f"{tmp_path} is a folder here, and a folder has no revisions. Leave @v1 out"):
+        create_backbone(f"{family}:{tmp_path}@v1", 64)
+    for missing in (f"{tmp_path}/none", "./none/here", "~/none"):
+        with pytest.raises(SourceError, match=f"names the folder {missing}, which is not there. A repository is <org>/<name>"):
+            create_backbone(f"{family}:{missing}", 64)
+
+
+@pytest.mark.parametrize("family", ["timm:hf-hub", "open_clip:hf-hub", "hf"])
+def test_a_folder_that_cannot_be_read_is_told_of_without_a_hub(tmp_path, family):
+    with pytest.raises(SourceError, match=f"could not be read from {tmp_path} .*A folder holds what a repository") as told:
+        create_backbone(f"{family}:{tmp_path}", 64)
+    assert "offline" not in str(told.value)
+
+
 def test_weights_that_a_repository_lacks_are_an_error_and_never_drawn_at_random(hub, tmp_path):
     publish_timm(tmp_path)
     whole = load_file(tmp_path / "model.safetensors")
@@ -172,7 +199,7 @@ def test_what_was_downloaded_is_never_unpickled(tmp_path, family):
         (tmp_path / "open_clip_model.safetensors").unlink()
     for name in ("pytorch_model.bin", "open_clip_pytorch_model.bin"):
         (tmp_path / name).write_bytes(pickle.dumps({"weight": Deed(tmp_path / "done")}))
-    with pytest.raises(SourceError, match="could not be fetched"):
+    with pytest.raises(SourceError, match="could not be read from"):
         create_backbone(f"{family}:hf-hub:{tmp_path}", 64)
     assert not (tmp_path / "done").exists()
 

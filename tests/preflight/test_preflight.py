@@ -186,3 +186,13 @@ def test_a_fold_is_predicted_and_not_trained_on(reachable):
     found = checks_of("oof-finetuned")
     assert "95,028 rows at batch 64" in found["steps"].said
     assert found["evidence"].result == GO
+
+
+@pytest.mark.parametrize(("family", "file"), [("hf", "config.json"), ("open_clip:hf-hub", "open_clip_config.json")])
+def test_a_folder_of_weights_is_no_go_before_it_holds_their_description(tmp_path, family, file):
+    found = machine_checks.weights(f"{family}:{tmp_path}")
+    assert (found.result, found.said) == (NO, f"{tmp_path} is a folder here, and has no {file}")
+    (tmp_path / file).write_text("{}")
+    assert machine_checks.weights(f"{family}:{tmp_path}").result == GO
+    assert "a folder has no revisions" in machine_checks.weights(f"{family}:{tmp_path}@v1").said
+    assert "which is not there" in machine_checks.weights(f"{family}:{tmp_path}/none").said

@@ -8,7 +8,8 @@ from dermlab.flag.params import joined
 from dermlab.manifest.params import Params as ManifestPart
 from dermlab.pull.params import Params as PullPart
 from dermlab.run.errors import ParamsError
-from dermlab.run.params import changed_params, check_params, flat, read_params
+from dermlab.run.params import changed_params, check_params, flat, read_params, validated
+from dermlab.train.params import Params as TrainPart
 
 TEXT = DEFAULTS.read_text()
 
@@ -83,6 +84,15 @@ def test_a_training_without_an_epoch_is_refused(tmp_path):
     path = edited(tmp_path, written, "  frozen_epochs: 0\n  frozen_solver: adamw\n  finetune_epochs: 0\n")
     with pytest.raises(ParamsError, match="train: frozen_epochs and finetune_epochs are both 0: there is nothing to train"):
         check_params(path)
+
+
+def test_lora_without_an_epoch_of_fine_tuning_is_refused(tmp_path):
+    raw = check_params(edited(tmp_path, "  finetune_epochs: 2", "  finetune_epochs: 0")) | {"backbone": "timm:test_vit"}
+    raw["train"] = raw["train"] | {"adapt": "lora"}
+    with pytest.raises(ParamsError, match="train: adapt: lora is a way to fine-tune, and finetune_epochs is 0. Valid with it: full"):
+        validated(TrainPart, raw, tmp_path)
+    raw["train"] = raw["train"] | {"finetune_epochs": 1}
+    assert validated(TrainPart, raw, tmp_path).train.adapt == "lora"
 
 
 def test_the_guard_is_switched_by_the_words_on_and_off(tmp_path):

@@ -29,6 +29,14 @@ def test_every_recipe_holds_valid_params_and_starts_with_a_baseline_or_is_of_fol
         check_params(tmp_path / "params.yaml")
 
 
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_is_valid_where_what_is_committed_fine_tunes_by_lora(recipe, tmp_path):
+    committed = DEFAULTS.read_text().replace("backbone: lite0", "backbone: timm:test_vit").replace("  adapt: full", "  adapt: lora")
+    for experiment in read_recipe(recipe):
+        (tmp_path / "params.yaml").write_text(params_of(experiment, committed))
+        check_params(tmp_path / "params.yaml")
+
+
 def test_a_recipe_with_seeds_runs_every_experiment_once_a_seed_the_first_seed_under_the_plain_name(tmp_path):
     recipe = tmp_path / "policies.yaml"
     recipe.write_text(

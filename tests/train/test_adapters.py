@@ -72,6 +72,14 @@ def test_a_network_of_convolutions_is_refused():
         add_adapters(made("lite0"), 0, 4, 8.0, 64)
 
 
+def test_a_rank_that_no_layer_has_is_refused_before_memory_is_taken():
+    add_adapters(made("timm:test_vit"), 2, 64, 8.0, 64)
+    with pytest.raises(ParamsError, match=r"train.lora_rank: 65 is more than the 64 of the widest layer .* take train.adapt: full"):
+        add_adapters(made("timm:test_vit"), 2, 65, 8.0, 64)
+    with pytest.raises(ParamsError, match="train.lora_rank: 10000000000"):
+        add_adapters(made("open_clip"), 0, 10**10, 8.0, 64)
+
+
 @pytest.mark.parametrize("adapt", ["lora", "full"])
 def test_more_blocks_than_there_are_is_an_error_before_the_head_learns(clinic_of_vit, tmp_path, monkeypatch, adapt):
     monkeypatch.setattr("dermlab.train.run.head_phase", None)

@@ -144,7 +144,7 @@ def test_features_that_are_no_numbers_are_told(clinic):
 
 @pytest.mark.parametrize("frozen_epochs", [0, 1])
 def test_a_run_that_solves_its_head_and_is_killed_behind_it_ends_with_the_bytes_of_one_left_alone(
-    clinic, tmp_path, monkeypatch, frozen_epochs
+    clinic, tmp_path, monkeypatch, capsys, frozen_epochs
 ):
     params = clinic.params(frozen_solver="lbfgs", frozen_epochs=frozen_epochs, finetune_epochs=1)
     metrics = clinic.train(tmp_path / "whole", params)
@@ -160,7 +160,9 @@ def test_a_run_that_solves_its_head_and_is_killed_behind_it_ends_with_the_bytes_
         clinic.train(tmp_path / "killed", params)
     monkeypatch.setattr(state, "write_checkpoint", write_checkpoint)
     monkeypatch.setattr(convex, "fit", None)  # it is not needed again
+    capsys.readouterr()
     assert clinic.train(tmp_path / "killed", params) == metrics
+    assert f"train: goes on after epoch 1 of phase {'frozen' if frozen_epochs else 'finetune'}" in capsys.readouterr().out
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
     if frozen_epochs:
         assert load_network(tmp_path / "whole" / "model").module.head.linear.weight.abs().max() > 0.01

@@ -1,7 +1,7 @@
 import torch
 
-from dermlab.model.backbones import Backbone
-from dermlab.train.memory import activation_bytes, fit_to_memory, images_at_once
+from dermlab.model.backbones import Backbone, create_backbone
+from dermlab.train.memory import activation_bytes, computes_twice, fit_to_memory, images_at_once
 
 CPU = torch.device("cpu")
 
@@ -36,3 +36,12 @@ def test_a_cpu_never_computes_twice_and_takes_a_batch_whole():
 def test_passes_are_even_and_as_large_as_fit():
     assert [images_at_once(64, 1.0, free) for free in (100, 64, 63.9, 31, 5, 0.5)] == [64, 64, 32, 16, 4, 1]
     assert images_at_once(48, 1.0, 20) == 16
+
+
+def test_a_network_that_its_library_cannot_compute_twice_is_taken_in_passes():
+    convnext = {"model_type": "convnext", "hidden_sizes": [8, 8], "depths": [1, 1], "num_stages": 2}
+    of_transformers = {"vision": convnext, "mean": [0.5] * 3, "std": [0.5] * 3}
+    assert not computes_twice(create_backbone("hf:a/b", 32, pretrained=False, config=of_transformers))
+    assert not computes_twice(create_backbone("timm:convit_tiny", 224, pretrained=False))
+    assert not computes_twice(Backbone("none", torch.nn.Flatten(), 3, 1))
+    assert computes_twice(create_backbone("timm:test_vit", 64, pretrained=False))

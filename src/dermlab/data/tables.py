@@ -135,7 +135,8 @@ MANIFEST = Schema(
     nullable=frozenset({"labels"}),
     checks=(_one_of("split", (*SPLITS, HELD_OUT_FOLD)), _shares_sum_to_one("labels", "train")),
 )
-# `frozen_2`, `finetune_1`: the class predicted in that epoch of that phase, before the row's step; null where the row was not drawn.
+# `frozen_2`, `finetune_1`: the class predicted in that epoch of that phase, before the row's step; null where the row was not drawn. Where
+# the head is fitted at once (`train.frozen_solver`), `frozen_1` is of every row, as the head that was kept of the fit predicts it.
 LEARNT = Schema(_fields(), open_prefix=("frozen_", "finetune_"))
 # Predictions of elsewhere, and of before there were cases, have no CASE.
 PREDICTIONS = Schema(

@@ -16,7 +16,7 @@ from torch import nn
 from dermlab.model.hub import fetched, published_model
 from dermlab.model.lite0 import Lite0
 from dermlab.model.names import repository_of
-from dermlab.model.published import check_stored, open_clip_vision, timm_trunk
+from dermlab.model.published import check_stored, open_clip_vision, timm_trunk, width_of_timm
 from dermlab.model.torchvision_shim import declare_missing_operators
 from dermlab.run.errors import ParamsError
 
@@ -141,7 +141,7 @@ def _timm(name: str, model: str, image_size: int, pretrained: bool, config: dict
     if repository_of(name):
         trunk, stored = timm_trunk(name, image_size, pretrained, config)
         return Backbone(
-            name, trunk, trunk.num_features, stored["image_size"], tuple(stored["mean"]), tuple(stored["std"]), stored,
+            name, trunk, width_of_timm(trunk), stored["image_size"], tuple(stored["mean"]), tuple(stored["std"]), stored,
             getattr(trunk, "set_grad_checkpointing", None),
         )  # fmt: skip
     if not timm.is_model(model):
@@ -152,7 +152,7 @@ def _timm(name: str, model: str, image_size: int, pretrained: bool, config: dict
         trunk = timm.create_model(model, pretrained=pretrained, num_classes=0, **sized)
     data = timm.data.resolve_model_data_config(trunk)
     return Backbone(
-        name, trunk, trunk.num_features, data["input_size"][-1], data["mean"], data["std"],
+        name, trunk, width_of_timm(trunk), data["input_size"][-1], data["mean"], data["std"],
         checkpointing=getattr(trunk, "set_grad_checkpointing", None),
     )  # fmt: skip
 

@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 import torch
 from torch import nn
 
+from dermlab.model.names import folder_of
 from dermlab.run.errors import DermlabError, SourceError
 
 
 @contextmanager
 def fetched(backbone: str, wanted: bool) -> Iterator[None]:
-    """Around the call that fetches. Raises SourceError, whatever the hub's client raised. Does nothing unless `wanted`."""
+    """Around the call that fetches, or reads the folder that stands for a repository. Raises SourceError, whatever the hub's client raised;
+    ParamsError for a name that cannot be meant. Does nothing unless `wanted`."""
     if not wanted:
         # open_clip warns on the root logger that it built a network without weights, which is what was asked for.
         logging.disable(logging.WARNING)
@@ -25,16 +27,23 @@ def fetched(backbone: str, wanted: bool) -> Iterator[None]:
         finally:
             logging.disable(logging.NOTSET)
         return
+    folder = folder_of(backbone)
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    _give_up_at_once_where_unreachable(endpoint)
+    if folder is None:
+        _give_up_at_once_where_unreachable(endpoint)
     try:
         yield
     except DermlabError:
         raise
     except Exception as error:  # each client has dozens of its own
-        reason = " ".join(str(error).split())[:300]
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        if folder is not None:
+            raise SourceError(
+                f"The weights of backbone {backbone} could not be read from {folder} ({reason}). A folder holds what a repository of this "
+                "layout does: a configuration, and weights beside it."
+            ) from error
         raise SourceError(
-            f"The weights of backbone {backbone} could not be fetched from {endpoint} ({type(error).__name__}: {reason}). "
+            f"The weights of backbone {backbone} could not be fetched from {endpoint} ({reason}). "
             "If the machine is offline, copy a filled hub cache and point HF_HOME at it. If the model is gated (medsiglip "
             "is), accept its terms on its page and run `hf auth login`. Or use a backbone that needs no hub: "
             "`-S backbone=lite0`."
@@ -47,10 +56,16 @@ def published_model(repository: str, config: Any, part: str, revision: str | Non
     Raises SourceError where the repository lacks weights of this `part`: transformers would draw them at random.
     """
     from transformers import AutoModel
+    from transformers.utils import logging as said
 
-    model, report = AutoModel.from_pretrained(
-        repository, revision=revision, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-    )
+    before = said.get_verbosity()
+    said.set_verbosity_error()  # of a vision tower alone it lists every weight of the text tower as a surprise
+    try:
+        model, report = AutoModel.from_pretrained(
+            repository, revision=revision, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+        )
+    finally:
+        said.set_verbosity(before)
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
         raise SourceError(f"{repository} lacks {len(missing)} weights of its {part}, such as {missing[0]}.")

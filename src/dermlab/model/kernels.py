@@ -1,10 +1,12 @@
 """How a network is run: which attention kernel, what is compiled, which number format, how much arithmetic that is. None of it changes
 what is computed beyond rounding."""
 
+import itertools
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -84,25 +86,45 @@ def uncompiled() -> Iterator[None]:
 def frozen_as_inferred(backbone: Backbone, runtime: Runtime) -> Iterator[None]:
     """The blocks before the first that learns run as they do in `embed` and `evaluate`: in the format of inference, without gradients. On a
     CPU that multiplies bfloat16 they take half the time; where both formats are one, nothing changes."""
-    frozen = []
+    frozen: dict[str, nn.Module] = {}
     for name in backbone.blocks():
         block = backbone.trunk.get_submodule(name)
         if any(parameter.requires_grad for parameter in block.parameters()):
             break
-        frozen.append(block)
+        frozen[name] = block
     if runtime.infer_dtype == runtime.train_dtype or not frozen:
         yield
         return
     autocast = torch.autocast(runtime.device.type, runtime.infer_dtype)
+    handed_on = _handed_on(backbone, list(frozen))
     try:
-        for block in frozen:
+        for name, block in frozen.items():
             block.forward = torch.no_grad()(autocast(block.forward))
-        last = frozen[-1].forward
-        frozen[-1].forward = lambda values: last(values).to(runtime.train_dtype)
+            if name not in handed_on:
+                block.forward = _giving(runtime.train_dtype, block.forward)
         yield
     finally:
-        for block in frozen:
+        for block in frozen.values():
             vars(block).pop("forward", None)
+
+
+def _handed_on(backbone: Backbone, frozen: list[str]) -> set[str]:
+    """Of these blocks, whose names follow each other, those whose features the next of them takes as they are: no layer, such as the
+    downsampling between two stages, stands behind them."""
+    owners = [next((block for block in frozen if name.startswith(f"{block}.")), None) for name, _ in backbone.trunk.named_parameters()]
+    behind = {(before, after) for before, after in itertools.pairwise(owners)}
+    return {before for before, after in itertools.pairwise(frozen) if (before, after) in behind}
+
+
+def _giving(dtype: torch.dtype, forward: Callable[..., Any]) -> Callable[..., Any]:
+    """`forward`, whose tensor, or that of a tuple, comes in this format. Libraries hand a block more than one thing: masks, sizes."""
+
+    def given(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(given, value))
+        return value.to(dtype) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
+
+    return lambda *positional, **named: given(forward(*positional, **named))
 
 
 def training_flops(backbone: Backbone, image_size: int, device: torch.device) -> float:

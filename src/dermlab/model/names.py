@@ -1,9 +1,12 @@
 """What a backbone may be called: `lite0`, `medsiglip`, `open_clip:<model>/<pretrained>`, `timm:<name>`, and what people publish on a hub
 in the layout of a library: `open_clip:hf-hub:<org>/<name>`, `timm:hf-hub:<org>/<name>`, `hf:<org>/<name>`; `@<revision>` may follow."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator
+
+from dermlab.run.errors import ParamsError, SourceError
 
 BACKBONES = (
     "lite0", "medsiglip", "open_clip:<model>/<pretrained>", "open_clip:hf-hub:<org>/<name>[@<revision>]", "timm:<name>",
@@ -42,4 +45,19 @@ def repository_of(backbone: str) -> tuple[str, str | None] | None:
         return None
     repository = name.removeprefix(HUB)
     before, at, revision = repository.rpartition("@")
-    return (before, revision) if at and before else (repository, None)
+    return (before, revision) if at and before and not Path(repository).is_dir() else (repository, None)
+
+
+def folder_of(backbone: str) -> Path | None:
+    """The folder that a name holds in place of a repository; None where it holds none. Raises ParamsError where a revision is asked of a
+    folder, which has none; SourceError where the folder is not there."""
+    repository, revision = repository_of(backbone) or ("", None)
+    if not repository:
+        return None
+    if Path(repository).is_dir():
+        if revision:
+            raise ParamsError(f"backbone: {repository} is a folder here, and a folder has no revisions. Leave @{revision} out.")
+        return Path(repository)
+    if repository[0] in "/.~" or repository.count("/") > 1:  # no repository is called so
+        raise SourceError(f"backbone: {backbone} names the folder {repository}, which is not there. A repository is <org>/<name>.")
+    return None

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from dermlab.model.hub import fetched
-from dermlab.model.names import repository_of
+from dermlab.model.names import folder_of, repository_of
 from dermlab.run.errors import ParamsError, SourceError
 
 OF_TIMM = ("model.safetensors", "pytorch_model.bin")
@@ -47,6 +47,12 @@ def timm_trunk(name: str, image_size: int, pretrained: bool, config: dict[str, A
         "mean": list(data["mean"]),
         "std": list(data["std"]),
     }
+
+
+def width_of_timm(trunk: nn.Module) -> int:
+    """D of the features that come out. `num_features` are those of its last map; some networks, such as MobileNetV3, widen them behind
+    their pooling."""
+    return getattr(trunk, "head_hidden_size", trunk.num_features)
 
 
 def open_clip_vision(name: str, image_size: int, pretrained: bool, config: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
@@ -92,9 +98,9 @@ def _folder(name: str, weights: Sequence[str]) -> Path:
     from huggingface_hub import hf_hub_download, snapshot_download
     from huggingface_hub.errors import EntryNotFoundError
 
+    if (given := folder_of(name)) is not None:
+        return given
     repository, revision = repository_of(name)
-    if Path(repository).is_dir():
-        return Path(repository)
     folder = Path(snapshot_download(repository, revision=revision, allow_patterns=SMALL_FILES))
     for file in weights:
         try:

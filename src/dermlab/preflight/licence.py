@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from dermlab.model.names import repository_of
+from dermlab.model.names import folder_of, repository_of
 from dermlab.preflight.estimate import GO, LOOK, Check
 from dermlab.run.errors import ParamsError, SourceError
 from dermlab.run.params import parsed, read_text
@@ -65,8 +65,8 @@ def _card(backbone: str, repository: str, revision: str | None) -> str:
 
     from dermlab.model.hub import fetched
 
-    if Path(repository).is_dir():
-        file = Path(repository) / "README.md"
+    if (folder := folder_of(backbone)) is not None:
+        file = folder / "README.md"
         return read_text(file) if file.is_file() else ""
     with fetched(backbone, True):
         try:

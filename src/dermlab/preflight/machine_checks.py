@@ -90,18 +90,22 @@ def remote() -> Check:
 def weights(backbone: str) -> Check:
     """For a model on the hub, which may be gated: whether this token may fetch it."""
     from dermlab.model.hub import fetched
-    from dermlab.model.names import repository_of
+    from dermlab.model.names import folder_of, repository_of
 
     if (named := repository_of(backbone)) is None:
         return Check("weights", GO, f"{backbone} needs no gated model")
     from huggingface_hub import hf_hub_download
 
     repository, revision = named
-    if Path(repository).is_dir():
-        return Check("weights", GO, f"{repository} is a folder here")
+    described = "open_clip_config.json" if backbone.startswith("open_clip:") else "config.json"
+    try:
+        if (folder := folder_of(backbone)) is not None:
+            whole = (folder / described).is_file()
+            return Check("weights", GO if whole else NO, f"{folder} is a folder here{'' if whole else f', and has no {described}'}")
+    except DermlabError as error:
+        return Check("weights", NO, str(error))
     try:
         with fetched(backbone, True):
-            described = "open_clip_config.json" if backbone.startswith("open_clip:") else "config.json"
             hf_hub_download(repository, described, revision=revision)
     except SourceError:
         page = f"https://huggingface.co/{repository}"

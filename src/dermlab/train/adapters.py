@@ -29,13 +29,19 @@ def add_adapters(backbone: Backbone, blocks: int, rank: int, alpha: float, image
     """In the last `blocks` blocks, 0: all. Everything else of the backbone is frozen. Returns what merges the adapters and takes them away.
 
     Raises ParamsError where these blocks call no linear layer: LoRA is made for the projections of attention and MLPs, and what it is worth
-    beside the small convolutions of a network such as lite0 nobody has shown.
+    beside the small convolutions of a network such as lite0 nobody has shown; and where none of these layers is as wide as `rank`.
     """
     names = backbone.last_blocks(blocks)
     opened = _open_attention(backbone.trunk, names)
     targets = _called_layers(backbone, names, image_size)
     if not targets:
         raise ParamsError(f"train.adapt: lora needs linear layers, and the blocks of {backbone.name} have none. Take `full`, or a ViT.")
+    widest = max(min(backbone.trunk.get_submodule(name).weight.shape) for name in targets)
+    if rank > widest:
+        raise ParamsError(
+            f"train.lora_rank: {rank} is more than the {widest} of the widest layer in these blocks of {backbone.name}: the matrices "
+            "beside it are to be thin. Lower it, or take train.adapt: full."
+        )
     declare_missing_operators()
     from peft import LoraConfig, LoraModel
 

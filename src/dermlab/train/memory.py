@@ -24,12 +24,21 @@ def fit_to_memory(backbone: Backbone, image_size: int, batch_size: int, device: 
     if at_once == batch_size:
         return batch_size
     short = f"{batch_size} images leave {batch_size * each / 1e9:.0f} GB for the backward pass, {free / 1e9:.0f} GB are free"
-    if at_once >= FEWEST or backbone.checkpointing is None:
+    if at_once >= FEWEST or not computes_twice(backbone):
         say(f"{short}: a batch is taken in passes of {at_once}")
         return at_once
-    backbone.checkpointing()
     say(f"{short}: activations are computed twice")
     return batch_size
+
+
+def computes_twice(backbone: Backbone) -> bool:
+    """Switches gradient checkpointing on, where its library has it for this network."""
+    try:
+        if backbone.checkpointing is not None:
+            backbone.checkpointing()
+    except (AssertionError, ValueError):  # so timm and transformers tell that a network has none
+        return False
+    return backbone.checkpointing is not None
 
 
 def images_at_once(batch_size: int, each: float, free: float) -> int:

@@ -36,13 +36,13 @@ class TrainParams(Block):
     """So many last blocks of the backbone are fine-tuned; 0: all."""
     adapt: Literal["full", "lora"]
     """What of these blocks is fine-tuned: their weights, or `lora`, thin matrices beside their linear layers (Hu et al. 2022), which are
-    merged into them at the end. None of it: `finetune_epochs=0`."""
+    merged into them at the end. With `finetune_epochs=0` nothing is, and `lora` is refused."""
     lora_rank: Positive
     """Of `lora`: the width of these matrices."""
     lora_alpha: Annotated[float, Field(gt=0)]
     """Of `lora`: what they add is scaled by so much over the rank."""
     ema: Share
-    """Decay a step of the average of the weights that is validated and kept instead of the last ones; 0: none."""
+    """Of fine-tuning: decay a step of the average of the weights that is validated and kept instead of the last ones; 0: none."""
     dropout: Share
     """Of the head's inputs."""
     questions: Annotated[str, Field(min_length=1)]
@@ -85,6 +85,8 @@ class Params(StageParams):
             raise ValueError("frozen_epochs and finetune_epochs are both 0: there is nothing to train. Valid: 1 or more of either")
         if value.adapt == "lora" and earlier.data.get("backbone") == "lite0":  # other networks show it once they are built
             raise ValueError("adapt: lora needs linear layers, and the blocks of lite0 have none. Valid with it: full; or choose a ViT")
+        if value.adapt == "lora" and not value.finetune_epochs:
+            raise ValueError("adapt: lora is a way to fine-tune, and finetune_epochs is 0. Valid with it: full; or 1 or more epochs")
         loss = earlier.data.get("loss", CONVEX[0])  # one that is unknown is told of by itself
         if value.frozen_solver == "lbfgs" and loss not in CONVEX:
             raise ValueError(

@@ -67,7 +67,7 @@ def run(
     mirror = Mirror(checkpoint_mirror if first else "none", folder)
     mirror.fetch()
     state = _shared(resumed(folder) if first else None, accelerator)
-    if state.weights and first:
+    if (state.epoch or state.step) and first:
         within = f", step {state.step} of the next" if state.step else ""
         say(f"train: goes on after epoch {state.epoch} of phase {state.phase}{within}")
 
