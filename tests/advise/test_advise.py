@@ -164,6 +164,8 @@ def test_where_the_source_is_not_there_its_sample_tells_nothing_and_this_is_said
     assert not (paths.SOURCE / "classes.json").exists()
     found = read_facts()
     assert (found.noise, found.missing["the source"]) == (Noise(None, None, 0.02), "dermlab lock SOURCE")
+    Path("data/source.dvc").touch()
+    assert read_facts().missing["the source"] == "dvc pull data/source.dvc", "somebody pinned and committed one"
 
 
 def test_labels_that_are_made_wrong_on_purpose_are_told():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -70,7 +71,8 @@ def read_facts() -> Facts:
     params = flat(raw)
     missing = {}
     if not (paths.SOURCE / "source.json").exists():
-        missing["the source"] = "dermlab lock SOURCE"
+        pinned = Path(f"{paths.SOURCE}.dvc")  # by whoever committed it
+        missing["the source"] = f"dvc pull {pinned}" if pinned.exists() else "dermlab lock SOURCE"
     catalog = read_table(paths.CATALOG, CATALOG) if paths.CATALOG.exists() else None
     if catalog is not None and not _is_of_the_source(catalog):
         catalog = None
