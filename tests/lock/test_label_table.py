@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dermlab.lock.label_table import read_label_table
@@ -181,6 +181,7 @@ def test_two_columns_of_a_name_and_bytes_that_are_no_text_are_named_in_parquet_t
 CELL = st.text(st.characters(exclude_characters="\0='", exclude_categories=("Cs",)), max_size=12)  # = and ' guard, see above
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=8),
     st.sampled_from(",;\t|"),
@@ -195,6 +196,7 @@ def test_whatever_the_cells_hold_each_row_is_read_back(rows, delimiter, encoding
     assert read_label_table(data, "labels.csv").frame.values.tolist() == clean
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 @example(b"\xff\xfe")
 @example(b"\xff\xfeabc")
