@@ -111,7 +111,8 @@ def tables(setting: Setting, found: Verdict) -> Iterator[str]:
             mean = f"{recipe.mean[name]:.3f}" + (f" ± {recipe.spread[name]:.3f}" if name in recipe.spread else "")
             cells += [mean, _change(recipe.differences[name], 1 if name == "nll" else 100) if recipe.differences else ""]
         told = [d.verdict for d in recipe.class_differences.values()]
-        yield f"| {recipe.name} | {len(recipe.seeds)} | " + " | ".join(cells) + f" | {told.count(BETTER)}, {told.count(WORSE)} |"
+        policy = recipe.changed.get("policy", (None, recipe.name))[1]
+        yield f"| {policy} | {len(recipe.seeds)} | " + " | ".join(cells) + f" | {told.count(BETTER)}, {told.count(WORSE)} |"
 
 
 def _change(d: Difference, unit: int) -> str:

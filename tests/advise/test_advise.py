@@ -36,6 +36,7 @@ def named(noise: float | None = None, rows=FACTS.rows, several_labels: bool = Fa
 
 
 FROZEN = {"train__finetune_epochs": 0}
+WHOLE = {"train__trainable_blocks": 0, "noise": 0.2}
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,10 @@ FROZEN = {"train__finetune_epochs": 0}
         ("cleaned", {"noise": 0.05}, {"noise": 0.06}),
         ("cleaned", {"noise": 0.05}, {**FROZEN, "noise": 0.05}),
         ("agreed", {"noise": 0.19}, {"noise": 0.2}),
+        ("gce", WHOLE, {"noise": 0.2}),
+        ("gce", WHOLE, {**WHOLE, "noise": 0.19}),
+        ("gce", WHOLE, {**WHOLE, "train__adapt": "lora"}),
+        ("softened-whole", WHOLE, {**WHOLE, **FROZEN}),
         ("distributed", {"several_labels": True}, {}),
         ("balanced-softmax", FROZEN, {}),
     ],
