@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from clones import Clone, copy_of
 from playwright.sync_api import Browser, Page
+from reading import settle
 
 GARBAGE = ("document", "no_skin", "wrong_part")
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -42,16 +43,11 @@ def read(page: Page, person: Person, truth: pd.DataFrame) -> int:
     classes, cards = page.evaluate("content.classes"), page.evaluate("content.cards.map((card) => card.images)")
     for images in cards:
         said, useless = person.answers(images, truth, classes)
-        look(page)
+        settle(page)
         (answer_by_touch if person.by_touch else answer_by_keyboard)(page, said, useless if said not in ("drop", "cannot tell") else [])
     assert page.is_visible("#done")
-    look(page)
+    settle(page)
     return len(cards)
-
-
-def look(page: Page) -> None:
-    """As if the card had been there for a while: a tap or a key at once is none, for nobody has seen it."""
-    page.evaluate("cardAt = listAt = -Infinity")
 
 
 def answer_by_keyboard(page: Page, said: str, useless: list[int]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from reading import content_of, drawn_as, export, page_of, press, wait_until_settled
+from reading import content_of, drawn_as, export, page_of, press, settle
 
 from dermlab.data.reviews import HEADER
 
@@ -90,7 +90,7 @@ def test_what_was_begun_at_a_card_outlives_a_reload_and_putting_it_off(cases, ta
     press(tab, *"00")
     tab.reload()
     press(tab, *"00")
-    wait_until_settled(tab)
+    settle(tab)
     tab.click("#again")
     assert begun(tab) == as_left
     press(tab, "2", "ArrowLeft")  # taken back, it stands as it stood

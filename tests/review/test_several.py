@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from reading import content_of, export, page_of, press, wait_until_settled
+from reading import content_of, export, page_of, press, settle
 
 from dermlab.cli import app
 from dermlab.run import paths
@@ -45,7 +45,7 @@ def test_a_disputed_case_goes_to_a_third_who_sees_both_answers_and_no_name(cases
         "A reader said, sureacne",
         "A reader said, suretinea",
     }
-    wait_until_settled(tab)
+    settle(tab)
     tab.click("#hints button:has-text('tinea')")
     press(tab, "1")
     export(tab, "answers-reader-3.csv")
