@@ -188,6 +188,14 @@ def test_a_fold_is_predicted_and_not_trained_on(reachable):
     assert found["evidence"].result == GO
 
 
+def test_a_name_that_a_library_does_not_list_is_no_go():
+    listed = ("timm:resnet10t", "timm:resnet18.a1_in1k", "open_clip:ViT-B-32/openai")
+    misspelt = ("timm:resnet10", "timm:resnet18.a1_in2k", "open_clip:ViT-B-31/openai", "open_clip:ViT-B-32/opnai")
+    assert [machine_checks.weights(name).result for name in listed] == [GO] * 3
+    assert [machine_checks.weights(name).result for name in misspelt] == [NO] * 4
+    assert "It has openai" in machine_checks.weights(misspelt[-1]).said
+
+
 @pytest.mark.parametrize(("family", "file"), [("hf", "config.json"), ("open_clip:hf-hub", "open_clip_config.json")])
 def test_a_folder_of_weights_is_no_go_before_it_holds_their_description(tmp_path, family, file):
     found = machine_checks.weights(f"{family}:{tmp_path}")

@@ -100,6 +100,13 @@ def test_numbers_in_json_are_rounded_and_finite(tmp_path):
         write_json(tmp_path / "m.json", {"a": float("nan")})
 
 
+@pytest.mark.parametrize(("written", "said"), [(b"[1]", "holds a list and no dict"), (b"\xff{}", "byte 0 is not UTF-8"), (b"{", "line 1")])
+def test_json_that_no_stage_wrote_is_refused(tmp_path, written, said):
+    (tmp_path / "m.json").write_bytes(written)
+    with pytest.raises(ContractError, match=f"m.json is not .*{said}"):
+        read_json(tmp_path / "m.json")
+
+
 @pytest.mark.parametrize("total_mb", [100, 130, 410])
 def test_shards_are_between_32_and_48_mb(total_mb):
     sizes = np.random.default_rng(0).integers(5_000, 15_000, size=total_mb * 100)

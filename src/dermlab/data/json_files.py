@@ -14,14 +14,22 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(_rounded(value, str(path)), indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path | str) -> Any:
+def read_json(path: Path | str, kind: type[dict] | type[list] = dict) -> Any:
+    """What `write_json` wrote, of this kind. Raises ContractError where the file is missing, or holds anything else."""
     path = Path(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ContractError(f"{path} does not exist. Run the stage that writes it: `dvc repro`.") from error
+    except UnicodeDecodeError as error:
+        raise ContractError(f"{path} is not valid JSON (byte {error.start} is not UTF-8).") from error
     except json.JSONDecodeError as error:
         raise ContractError(f"{path} is not valid JSON (line {error.lineno}: {error.msg}).") from error
+    if not isinstance(value, kind):
+        raise ContractError(
+            f"{path} is not as it was written: it holds a {type(value).__name__} and no {kind.__name__}. Run what writes it anew."
+        )
+    return value
 
 
 def _rounded(value: Any, where: str) -> Any:

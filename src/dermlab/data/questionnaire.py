@@ -81,7 +81,7 @@ def questionnaire_from(value: list[dict]) -> Questionnaire:
 
 
 def read_questionnaire(path: Path = paths.SOURCE / "questionnaire.json") -> Questionnaire:
-    return questionnaire_from(read_json(path))
+    return questionnaire_from(read_json(path, list))
 
 
 def as_json(questions: Questionnaire) -> list[dict]:

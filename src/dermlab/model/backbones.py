@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -93,6 +94,30 @@ def create_backbone(name: str, image_size: int, pretrained: bool = True, config:
     return FAMILIES[family](name, rest, image_size, pretrained, config or {})
 
 
+def check_is_listed(name: str, pretrained: bool = True) -> None:
+    """Raises ParamsError where `name` is of a library's own list, and that library has no such model, or no such weights where these are
+    wanted."""
+    family, _, rest = name.partition(":")
+    if repository_of(name) or family not in ("timm", "open_clip"):
+        return
+    declare_missing_operators()
+    if family == "timm":
+        import timm
+
+        architecture, _, tag = rest.partition(".")
+        if not timm.is_model(rest) or (tag and rest not in timm.list_pretrained(f"{architecture}.*")):
+            raise ParamsError(f"backbone: timm {timm.__version__} has no {rest!r}. `timm.list_models('*part*')` lists its names.")
+        return
+    import open_clip
+
+    model, _, tag = rest.partition("/")
+    if model not in open_clip.list_models():
+        raise ParamsError(f"backbone: open_clip has no model {model!r}. `open_clip.list_pretrained()` lists models and weights.")
+    if pretrained and not open_clip.is_pretrained_cfg(model, tag) and not Path(tag).exists():
+        tags = open_clip.list_pretrained_tags_by_model(model)
+        raise ParamsError(f"backbone: open_clip has no weights {tag!r} of {model}. It has {', '.join(tags) or 'none'}.")
+
+
 def _lite0(name: str, _: str, image_size: int, pretrained: bool, config: dict) -> Backbone:
     trunk = Lite0()
     if pretrained:
@@ -144,8 +169,7 @@ def _timm(name: str, model: str, image_size: int, pretrained: bool, config: dict
             name, trunk, width_of_timm(trunk), stored["image_size"], tuple(stored["mean"]), tuple(stored["std"]), stored,
             getattr(trunk, "set_grad_checkpointing", None),
         )  # fmt: skip
-    if not timm.is_model(model):
-        raise ParamsError(f"backbone: timm {timm.__version__} has no {model!r}. `timm.list_models('*part*')` lists its names.")
+    check_is_listed(name)
     settings = timm.get_pretrained_cfg(model)
     sized = {"img_size": image_size} if settings is not None and settings.fixed_input_size else {}
     with fetched(name, pretrained):
@@ -166,9 +190,8 @@ def _open_clip(name: str, rest: str, image_size: int, pretrained: bool, config: 
             name, visual, stored["embed_dim"], stored["vision"]["image_size"], tuple(stored["mean"]), tuple(stored["std"]), stored,
             visual.set_grad_checkpointing,
         )  # fmt: skip
+    check_is_listed(name, pretrained)
     model, _, tag = rest.partition("/")
-    if model not in open_clip.list_models():
-        raise ParamsError(f"backbone: open_clip has no model {model!r}. `open_clip.list_pretrained()` lists models and weights.")
     with fetched(name, pretrained):
         clip = open_clip.create_model(
             model,

@@ -88,11 +88,16 @@ def remote() -> Check:
 
 
 def weights(backbone: str) -> Check:
-    """For a model on the hub, which may be gated: whether this token may fetch it."""
+    """For a model on the hub, which may be gated: whether this token may fetch it; of a library's own list: whether it is there."""
+    from dermlab.model.backbones import check_is_listed
     from dermlab.model.hub import fetched
     from dermlab.model.names import folder_of, repository_of
 
     if (named := repository_of(backbone)) is None:
+        try:
+            check_is_listed(backbone)
+        except DermlabError as error:
+            return Check("weights", NO, str(error))
         return Check("weights", GO, f"{backbone} needs no gated model")
     from huggingface_hub import hf_hub_download
 

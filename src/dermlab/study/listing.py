@@ -1,6 +1,5 @@
 """`dermlab runs`: every experiment of this repository, whatever commit it started from, and which of them may be compared."""
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from rich import box
 from rich.table import Table
 from ruamel.yaml import YAML
 
+from dermlab.data.json_files import read_json
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
 from dermlab.run.git import git
@@ -66,10 +66,10 @@ def _top1(name: str, headline: Path, digest: str) -> float | None:
         return None
     try:
         check_is_whole(headline, digest, f"{name}: {paths.HEADLINE}")
+        return read_json(headline).get("top1")
     except ContractError as error:  # one of many, of which the others are whole
         print(error, file=sys.stderr)
         return None
-    return json.loads(headline.read_text(encoding="utf-8")).get("top1")
 
 
 def as_table(runs: list[Listed]) -> Table:
