@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from dermlab.data.classes import OTHER, read_classes
+from dermlab.data.current import is_of_the_source
 from dermlab.data.json_files import read_json
 from dermlab.data.ledger import read_ledger
 from dermlab.data.reviews import read_record
-from dermlab.data.tables import CASE, CATALOG, SOURCE_MANIFEST, read_table
+from dermlab.data.tables import CASE, CATALOG, read_table
 from dermlab.review.sample import read_sample
 from dermlab.review.sampled import sampled
 from dermlab.run import paths
@@ -74,7 +75,7 @@ def read_facts() -> Facts:
         pinned = Path(f"{paths.SOURCE}.dvc")  # by whoever committed it
         missing["the source"] = f"dvc pull {pinned}" if pinned.exists() else "dermlab lock SOURCE"
     catalog = read_table(paths.CATALOG, CATALOG) if paths.CATALOG.exists() else None
-    if catalog is not None and not _is_of_the_source(catalog):
+    if catalog is not None and not is_of_the_source(catalog):
         catalog = None
     if catalog is None:
         missing["classes, cases and raters"] = "dvc repro catalog"
@@ -100,12 +101,6 @@ def read_facts() -> Facts:
         missing=missing,
         uncommitted=uncommitted,
     )
-
-
-def _is_of_the_source(catalog: pd.DataFrame) -> bool:
-    """And not of one that was locked before. Where the pin is not there, nobody knows otherwise."""
-    path, columns = paths.SOURCE / "manifest.parquet", ["image_id", "diagnosis", CASE]
-    return not path.exists() or read_table(path, SOURCE_MANIFEST)[columns].equals(catalog[columns])
 
 
 def _uncommitted(params: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from dermlab.data.current import read_current_rows
 from dermlab.data.embeddings import read_embeddings
 from dermlab.data.lines import check_new, with_lines
 from dermlab.data.not_copies import HEADER, read_not_copies
@@ -48,7 +49,7 @@ def read_pairs() -> list[Pair]:
     """Near pairs of the rows in use that nobody has told apart yet, the most harmful kind first and in it the least alike. The same bytes
     under two names are no question. Raises ContractError where the photos have no embeddings yet."""
     params = read_params(Params)
-    rows = read_rows()
+    rows = read_current_rows()
     features = read_embeddings().of(rows["image_id"])
     _, found = find_copies(rows, features, read_not_copies(), params.flag.phash_bits)
     photos = [

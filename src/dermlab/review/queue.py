@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from dermlab.data.classes import Classes, read_classes
+from dermlab.data.current import read_current_rows
 from dermlab.data.ledger import read_ledger
 from dermlab.data.questionnaire import Question, Questionnaire, read_questionnaire
-from dermlab.data.rows import read_rows
 from dermlab.data.tables import FLAGS, read_table
 from dermlab.run import paths
 from dermlab.run.errors import ContractError
@@ -66,7 +66,7 @@ FIRST, AT_LEAST, AT_MOST = 0.02, 50, 300
 def read_queue(limit: int | None = None) -> Queue:
     """The queue of the files in this repository; None: the first 2 % of the training rows, AT_LEAST to AT_MOST. Raises ContractError, also
     where the flags have not been raised yet."""
-    flags, rows, classes = read_flags(), read_rows(), read_classes()
+    flags, rows, classes = read_flags(), read_current_rows(), read_classes()
     limit = limit or size_of_a_page(len(flags))
     return build_queue(flags, rows, read_ledger(paths.RELABELS, rows, classes), classes, read_questionnaire(), limit)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from dermlab.data.classes import Classes, read_classes
+from dermlab.data.current import read_current_rows
 from dermlab.data.ledger import read_ledger
 from dermlab.data.lines import READERS
 from dermlab.data.questionnaire import read_questionnaire
 from dermlab.data.readers import number_of, read_readers
 from dermlab.data.reviews import ADJUDICATION, Record, read_record
-from dermlab.data.rows import read_rows
 from dermlab.data.shards import Shards
 from dermlab.review.ask import SETTLED, certainty, next_to_ask
 from dermlab.review.draw import Cases, Sheet, answered_by, draw, queue_of, said_of, sure_of
@@ -40,7 +40,7 @@ def write_sheets(
     """One page a reader, `out` with the reader's number in its name. limit: cards a page; None: as many as a page of one reviewer has.
     sample: ask of so many rows that are drawn by chance (`sample_of`), all of them, and of no others. Raises ContractError, also where
     no flags were raised yet."""
-    flags, rows, classes, questions = read_flags(), read_rows(), read_classes(), read_questionnaire()
+    flags, rows, classes, questions = read_flags(), read_current_rows(), read_classes(), read_questionnaire()
     check_fresh(flags, rows)
     record, ledger = read_record(rows, classes), read_ledger(paths.RELABELS, rows, classes)
     numbers = number_of(readers)
