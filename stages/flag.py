@@ -34,7 +34,10 @@ def main() -> None:
         f"probabilities), {numbers['duplicates']} duplicates, {numbers['leaks']} leaks into val or test"
     )
     if (noise := numbers["noise"]) and noise["at_least"] is not None:
-        say(f"      at least {noise['at_least']:.1%} of all labels are wrong; `dermlab review --sample 100` would tell how many")
+        say(
+            f"      at least {noise['at_least']:.1%} of all labels are wrong, flagged or not; "
+            "`dermlab review --sample 100` would tell how many"
+        )
     if in_both := numbers["copies_between"]["val-test"]:
         say(f"      {in_both} photo(s) are in val and in test; both stay, since nothing is trained on either")
     for name, patients in numbers["small_classes"].items():

@@ -36,7 +36,6 @@ def named(noise: float | None = None, rows=FACTS.rows, several_labels: bool = Fa
 
 
 FROZEN = {"train__finetune_epochs": 0}
-WHOLE = {"train__trainable_blocks": 0, "noise": 0.2}
 
 
 @pytest.mark.parametrize(
@@ -59,10 +58,10 @@ WHOLE = {"train__trainable_blocks": 0, "noise": 0.2}
         ("cleaned", {"noise": 0.05}, {"noise": 0.06}),
         ("cleaned", {"noise": 0.05}, {**FROZEN, "noise": 0.05}),
         ("agreed", {"noise": 0.19}, {"noise": 0.2}),
-        ("gce", WHOLE, {"noise": 0.2}),
-        ("gce", WHOLE, {**WHOLE, "noise": 0.19}),
-        ("gce", WHOLE, {**WHOLE, "train__adapt": "lora"}),
-        ("softened-whole", WHOLE, {**WHOLE, **FROZEN}),
+        ("briefly", {"noise": 0.2}, {**FROZEN, "noise": 0.2}),
+        ("gce", {"noise": 0.2}, {"noise": 0.19}),
+        ("agreed-tuned", {"noise": 0.2, "variant": "agreed"}, {**FROZEN, "noise": 0.2}),
+        ("softened-tuned", {"noise": 0.2, "train__adapt": "lora"}, {**FROZEN, "noise": 0.2}),
         ("distributed", {"several_labels": True}, {}),
         ("balanced-softmax", FROZEN, {}),
     ],
@@ -110,6 +109,8 @@ def test_a_variant_joins_those_that_are_there_and_recipes_become_one_study():
     facts = replace(FACTS, params=PARAMS | {"variant": "softened"})
     assert command_of(RULES["rebalanced"], facts) == "dvc exp run -S variant=softened+rebalanced"
     assert command_of(RULES["how-many-wrong"], facts) == "dermlab review --sample 100 --reader NAME"
+    drawn = replace(facts, noise=Noise(waiting=(30, 30)))
+    assert command_of(RULES["how-many-wrong"], drawn) == "dermlab review --merge FILE", "a page waits for answers already"
     words = "advised baseline prior:calibrate.adjust=validation rebalanced:variant=softened+rebalanced --seeds 17-21"
     assert study_of(advise(facts).first, facts) == f"dermlab new-recipe {words}"
     assert study_of([RULES["by-case"]], facts) == ""
@@ -168,9 +169,10 @@ def test_where_the_source_is_not_there_its_sample_tells_nothing_and_this_is_said
     sample_of(world.flags, 60)
     assert not (paths.SOURCE / "classes.json").exists()
     found = read_facts()
-    assert (found.noise, found.missing["the source"]) == (Noise(None, None, 0.02), "dermlab lock SOURCE")
+    assert (found.noise, found.missing["the source"]) == (Noise(None, None, 0.02), "`dermlab lock SOURCE`")
     Path("data/source.dvc").touch()
-    assert read_facts().missing["the source"] == "dvc pull data/source.dvc", "somebody pinned and committed one"
+    said = dict(known(read_facts()))["the source"]
+    assert said == "not known yet: `dvc pull data/source.dvc` where you may read its remote, else `dermlab lock SOURCE`"
 
 
 def test_labels_that_are_made_wrong_on_purpose_are_told():
@@ -231,7 +233,7 @@ def test_a_catalog_of_another_source_tells_nothing_of_this_one(world):
     write_table(paths.SOURCE / "manifest.parquet", manifest.assign(diagnosis="acne"), SOURCE_MANIFEST)
     found = read_facts()
     assert (found.rows, found.noise) == ({}, Noise())
-    assert list(found.missing.values())[-2:] == ["dvc repro catalog", "dvc repro flag"]
+    assert list(found.missing.values())[-2:] == ["`dvc repro catalog`", "`dvc repro flag`"]
 
 
 def test_one_class_is_told_without_a_rarest_one():

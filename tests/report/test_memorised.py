@@ -28,7 +28,7 @@ def test_wrong_labels_are_parted_from_right_ones_by_the_truth_and_garbage_is_lef
     assert (found["known"], found["rows"]) == (True, {"doubted": 2, "others": 3})
     assert shares(found) == [("frozen", 1, 0.0, pytest.approx(2 / 3)), ("finetune", 1, 0.5, 0.5), ("finetune", 2, 1.0, 1.0)]
     assert lead(found, ("finetune", 1)) == (
-        "In its last epoch, 2 of fine-tuning, the network gives back 100.0 % of the wrong labels that were drawn, and "
+        "In its last epoch, 2 of fine-tuning, the network gives back 100.0 % of the wrong labels that it was shown, and "
         "100.0 % of the right ones (2 and 3 are trained on); in 1 of fine-tuning it was 50.0 % and 50.0 %. "
         "In the one that was kept, 1 of fine-tuning, it was 50.0 % and 50.0 %."
     )

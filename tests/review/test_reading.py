@@ -197,7 +197,7 @@ def test_a_small_screen_has_large_buttons_and_no_sideways_scrolling(cases, chrom
     tab.tap("nav [data-act=cannot]")
     settle(tab)
     tab.tap("nav [data-act=drop]")
-    assert tab.text_content("#summary") == "5 answered (of 1 you could not tell), 0 put off."
+    assert tab.text_content("#summary") == "5 answered (1 of them: cannot tell), 0 put off."
     context.close()
 
 

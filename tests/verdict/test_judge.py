@@ -220,6 +220,22 @@ def test_by_case_the_same_runs_are_judged_on_one_answer_a_case_and_that_advises_
     assert by_photo.judged[0].advice == replace(found.judged[0].advice, reasons=found.judged[0].advice.reasons[:-1])
 
 
+def test_runs_whose_frozen_head_was_kept_are_told():
+    def of(name: str, seed: int, phase: str, epochs: int = 2) -> Run:
+        made = run(name, 1.5, seed, seed=seed, train={"lr": 0.1 if name == "base" else 0.2, "finetune_epochs": epochs})
+        return replace(made, best_phase=phase)
+
+    def said(*runs: Run) -> list[str]:
+        return [reason for reason in judged(*runs).judged[0].advice.reasons if reason.startswith("Fine-tuning did not win")]
+
+    lora = [of("lora", 1, "frozen"), of("lora", 2, "finetune")]
+    begins = "Fine-tuning did not win on validation, and the frozen head was kept: in 1 of 2 runs of lora"
+    assert said(of("base", 1, "finetune"), *lora) == [f"{begins}."]
+    assert said(of("base", 1, "frozen"), *lora) == [f"{begins} and in 1 of 1 runs of the baseline."]
+    assert said(of("base", 1, ""), lora[1]) == []
+    assert said(of("base", 1, "frozen", epochs=0), of("lora", 1, "frozen", epochs=0)) == []  # nobody asked for more
+
+
 def test_where_one_run_knows_no_cases_nothing_is_said_of_them():
     base, new = with_cases(BASE, lambda i: i // 2), with_cases(run("focal", 1.9, 5, loss="focal"), lambda i: i // 2)
     assert judged(base, replace(new, pooling=None)).by_case is None

@@ -88,6 +88,14 @@ def test_the_workspace_is_the_files_as_they_are_now(repo):
     assert workspace.predictions.equals(load_run("focal", repo).predictions)
 
 
+def test_what_validation_chose_of_training_is_read_where_it_lies(repo):
+    assert load_run("plain", repo).best_phase == ""
+    (repo / "metrics").mkdir(exist_ok=True)
+    (repo / "metrics" / "train.json").write_text('{"best_phase": "frozen"}\n')
+    assert load_run("workspace", repo).best_phase == "frozen"
+    (repo / "metrics" / "train.json").unlink()
+
+
 def test_an_unknown_experiment_is_an_error_that_lists_those_that_exist(repo):
     with pytest.raises(DermlabError, match=r"no experiment or revision 'fokal'.*Experiments: focal, focal-s18, plain, plain-s18\."):
         load_run("fokal", repo)

@@ -49,7 +49,7 @@ def caution(facts: Facts) -> str:
 
 
 def known(facts: Facts) -> list[tuple[str, str]]:
-    """(what, what is known of it), and what is missing with the command that makes it."""
+    """(what, what is known of it), and what is missing with how to make it."""
     lines = [("wrong labels", _noise(facts))]
     if on_purpose := facts.params["catalog.noise_rate"]:
         lines.append(("of these", f"{on_purpose:.1%} of the training labels are made wrong on purpose, as catalog.noise_rate says"))
@@ -65,7 +65,7 @@ def known(facts: Facts) -> list[tuple[str, str]]:
     if facts.several_labels:
         lines.append(("raters", f"differ{_alpha(facts)}"))
     lines.append(("network", _network(facts)))
-    return [*lines, *((what, f"not known yet: `{command}`") for what, command in facts.missing.items())]
+    return [*lines, *((what, f"not known yet: {how}") for what, how in facts.missing.items())]
 
 
 def _noise(facts: Facts) -> str:

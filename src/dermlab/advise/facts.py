@@ -43,7 +43,7 @@ class Facts:
     by_patient: bool  # no patient has two cases: mostly, nobody knows cases
     several_labels: bool  # photos that raters labelled differently
     alpha: tuple[float, tuple[float, float] | None] | None  # Krippendorff's, of the test cases' raters, with its 95 % interval
-    missing: Mapping[str, str]  # what is not known -> the command that makes the file it stands in
+    missing: Mapping[str, str]  # what is not known -> how to make the file it stands in
     uncommitted: tuple[str, ...] = ()  # params that are not as committed, from where a study starts
 
     @property
@@ -73,20 +73,21 @@ def read_facts() -> Facts:
     missing = {}
     if not (paths.SOURCE / "source.json").exists():
         pinned = Path(f"{paths.SOURCE}.dvc")  # by whoever committed it
-        missing["the source"] = f"dvc pull {pinned}" if pinned.exists() else "dermlab lock SOURCE"
+        pull = f"`dvc pull {pinned}` where you may read its remote, else " if pinned.exists() else ""
+        missing["the source"] = f"{pull}`dermlab lock SOURCE`"
     catalog = read_table(paths.CATALOG, CATALOG) if paths.CATALOG.exists() else None
     if catalog is not None and not is_of_the_source(catalog):
         catalog = None
     if catalog is None:
-        missing["classes, cases and raters"] = "dvc repro catalog"
+        missing["classes, cases and raters"] = "`dvc repro catalog`"
     if catalog is None or not paths.metrics_of("flag").exists():  # flags of another source say nothing of this one either
-        missing["what the labels show by themselves"] = "dvc repro flag"
+        missing["what the labels show by themselves"] = "`dvc repro flag`"
     noise, uncommitted = _noise(params[EXPECTED], catalog), _uncommitted(raw)
     if catalog is None:
         return Facts(params, noise, {}, 0, 0, False, False, None, missing, uncommitted)
     several_labels = "labels" in catalog and bool(catalog["labels"].notna().any())
     if several_labels and not paths.metrics_of("evaluate").exists():
-        missing["how far raters agree"] = "dvc exp run"
+        missing["how far raters agree"] = "`dvc exp run`"
     labels = catalog.loc[(catalog["split"] == "train") & (catalog["label"] != OTHER), "label"]
     photos = catalog.groupby(CASE)["label"].agg(["size", "nunique"])
     return Facts(

@@ -14,8 +14,8 @@ PHASES = {"frozen": "the frozen head", "finetune": "fine-tuning"}
 def by_epoch(learnt: pd.DataFrame, flags: pd.DataFrame, manifest: pd.DataFrame, truth: pd.DataFrame) -> dict[str, Any]:
     """`epochs`: phase, epoch and the shares of two parts of the training rows that were answered with the label they are trained towards,
     `doubted` and `others`; `rows`: of each part. By the truth, garbage left out, `doubted` are the wrong labels (`known`); else those that
-    are `mislabeled` or `hard` by `flags` and that review has not settled. Empty where there is one epoch, or no row of a part was drawn in
-    some epoch.
+    are `mislabeled` or `hard` by `flags` and that review has not settled. Empty where there is one epoch, or no row of a part was shown
+    in some epoch.
     """
     epochs = [name for name in learnt.columns if name != "image_id"]
     rows = manifest[manifest["split"] == "train"].merge(learnt, on="image_id")
@@ -27,8 +27,8 @@ def by_epoch(learnt: pd.DataFrame, flags: pd.DataFrame, manifest: pd.DataFrame, 
     else:
         doubted = rows["image_id"].isin(flags.loc[flags["label_issue"] | (flags["issue"] == "hard"), "image_id"])
         doubted &= ~rows["origin"].str.startswith(("confirmed", "relabeled"))
-    drawn, answered = rows[epochs].notna(), rows[epochs].eq(rows["label"], axis=0)
-    shares = {name: answered[of].sum() / drawn[of].sum() for name, of in (("doubted", doubted), ("others", ~doubted))}
+    shown, answered = rows[epochs].notna(), rows[epochs].eq(rows["label"], axis=0)
+    shares = {name: answered[of].sum() / shown[of].sum() for name, of in (("doubted", doubted), ("others", ~doubted))}
     if len(epochs) < 2 or any(of.isna().any() for of in shares.values()):
         return {}
     return {
@@ -51,7 +51,7 @@ def lead(found: Mapping[str, Any], best: tuple[str, int] | None) -> str:
     doubted, others = ("wrong", "right ones") if found["known"] else ("doubted", "others")
     of_kept = f" In the one that was kept, {_named(kept)}, it was {_shares(kept)}." if kept is not last else ""
     return (
-        f"In its last epoch, {_named(last)}, the network gives back {percent(last['doubted'])} of the {doubted} labels that were drawn, "
+        f"In its last epoch, {_named(last)}, the network gives back {percent(last['doubted'])} of the {doubted} labels that it was shown, "
         f"and {percent(last['others'])} of the {others} ({found['rows']['doubted']:,} and {found['rows']['others']:,} are trained on); in "
         f"{_named(first)} it was {_shares(first)}.{of_kept}"
     )

@@ -85,8 +85,7 @@ def lines_of(found: Sampled) -> list[str]:
     if not found.estimate:
         return [
             *lines,
-            f"      so far {share:.1%} are wrong (95 % interval {low:.1%} to {high:.1%}), which is too much where rows were answered "
-            "before because they are doubtful: it counts once no row waits",
+            "      no estimate while a row waits: what was answered before the draw was asked for being doubtful, and is wrong more often",
         ]
     of_no_use = f", {found.of_no_use} photos of no use among those found" if found.of_no_use else ""
     lines.append(
@@ -94,5 +93,8 @@ def lines_of(found: Sampled) -> list[str]:
     )
     believed = round(share, 3)
     if 0 < believed < 0.5:
-        return [*lines, f"Next: dvc exp run -S flag.expected_noise={believed}, by which `flag` reckons from then on (method `posterior`)"]
+        return [
+            *lines,
+            f"      dvc exp run -S flag.expected_noise={believed} tells it to `flag`, whose method `posterior` reckons by it",
+        ]
     return [*lines, "      flag.expected_noise takes what lies between 0 and 0.5: leave it at auto"]

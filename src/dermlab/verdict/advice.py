@@ -1,6 +1,6 @@
 """Advice, by the rules in RULES and by nothing else: from the two scores that were asked for, decided before the result was known."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -26,7 +26,7 @@ def rules(question: Question) -> tuple[str, ...]:
         "Better: the interval of the difference lies above zero. Worse: below, and it holds for the two scores together (Holm). Where "
         "nothing differs, one recipe in forty is advised for, and one in forty against.",
         "Everything else is described: an arrow where it holds among all of what is described (other scores and single classes, Holm). "
-        "Without an arrow: not told apart.",
+        "Without an arrow: not told apart, also where its interval leaves out zero: of so many, some do by chance.",
         "Interval: over patients and over trainings together. The thick part of its line is patients alone.",
     )
 
@@ -129,6 +129,13 @@ def told_gaps(differences: Mapping[str, Difference]) -> list[str]:
             f"{told([widest])}."
         )
     return said
+
+
+def told_kept_heads(name: str, kept: Sequence[bool], of_baseline: Sequence[bool]) -> list[str]:
+    """Of which runs the frozen head was tested, though they were fine-tuned: what is set of fine-tuning then made no difference. `kept`: of
+    each run of the recipe."""
+    said = [f"in {sum(of)} of {len(of)} runs of {whose}" for whose, of in ((name, kept), ("the baseline", of_baseline)) if any(of)]
+    return [f"Fine-tuning did not win on validation, and the frozen head was kept: {' and '.join(said)}."] if said else []
 
 
 def told_by_case(differences: Mapping[str, Difference], cases: int) -> str:

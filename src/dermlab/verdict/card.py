@@ -17,7 +17,9 @@ from dermlab.verdict.question import Question
 
 ARROWS = {BETTER: "▲", WORSE: "▼", NOT_APART: "", TOO_FEW: "?"}
 STYLES = {BETTER: "green", WORSE: "red", NOT_APART: "dim", TOO_FEW: "dim"}
-LEGEND = f"▲ better, ▼ worse; no arrow: not told apart; ?: fewer than {MIN_PATIENTS} patients. ━ patients alone, ─ with trainings"
+LEGEND = (
+    f"▲ better, ▼ worse; no arrow: not told apart among so many; ?: fewer than {MIN_PATIENTS} patients. ━ patients alone, ─ with trainings"
+)
 BESIDE = ("macro_f1", "top3")  # stand beside what was asked
 WIDTH = 17  # characters of a line in the terminal
 SEVERAL = "†"

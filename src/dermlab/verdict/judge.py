@@ -15,7 +15,7 @@ from dermlab.run.params import changed_params
 from dermlab.scores.differences import ALPHA, Difference
 from dermlab.scores.influence import Measured
 from dermlab.scores.predictions import UNKNOWN_PATIENTS, knows_patients
-from dermlab.verdict.advice import Advice, Facts, advise, told_by_case, told_gaps
+from dermlab.verdict.advice import Advice, Facts, advise, told_by_case, told_gaps, told_kept_heads
 from dermlab.verdict.apart import HEAD_PLACES, gaps_apart, groups_apart, told_apart
 from dermlab.verdict.looks import chance_of_both, level_at, looks_of
 from dermlab.verdict.power import Plan
@@ -98,7 +98,8 @@ def judge(runs: Sequence[Run], question: Question, others: Sequence[Run] = ()) -
     judged = [_against(*each, measured[0], noises[0], test, question, len(groups)) for each in parts]
     cases = [run.of_cases() for run in runs] if all(run.knows_cases for run in runs) else []
     by_case = judge(cases, question, [run.of_cases() for run in others if run.knows_cases]) if cases else None
-    judged = [_with_gaps(recipe) for recipe in judged]
+    heads = [[run.kept_its_head for run in group.values()] for group in groups]
+    judged = [_with_kept_heads(_with_gaps(recipe), kept, heads[0]) for recipe, kept in zip(judged, heads[1:], strict=True)]
     if by_case:
         judged = [_with_cases(recipe, its, by_case.images) for recipe, its in zip(judged, by_case.judged, strict=True)]
     return Verdict(
@@ -171,6 +172,11 @@ def _against(
 def _with_gaps(recipe: Recipe) -> Recipe:
     """What the gaps show is described, and advises nothing."""
     return replace(recipe, advice=replace(recipe.advice, reasons=(*recipe.advice.reasons, *told_gaps(recipe.gap_differences))))
+
+
+def _with_kept_heads(recipe: Recipe, kept: Sequence[bool], of_baseline: Sequence[bool]) -> Recipe:
+    said = told_kept_heads(recipe.name, kept, of_baseline)
+    return replace(recipe, advice=replace(recipe.advice, reasons=(*recipe.advice.reasons, *said)))
 
 
 def _with_cases(recipe: Recipe, by_case: Recipe, cases: int) -> Recipe:

@@ -39,6 +39,7 @@ from dermlab.verdict.tested import Run, recipe_of
 WORKSPACE = "workspace"
 FILES = (paths.PARAMS, LOCK, paths.PREDICTIONS, paths.CATALOG, paths.IMAGES, paths.MANIFEST, paths.FLAGS)
 EVALUATED = paths.metrics_of("evaluate")  # which says how photos of a case are put together; read where it lies
+TRAINED = paths.metrics_of("train")  # which says what validation chose of training; likewise
 CALIBRATED = paths.MODEL / CALIBRATION  # which says from where on a photo is called of a group of classes; likewise
 UNFINISHED = "-unfinished"  # the end of the name of an experiment that a study has not yet proved
 TESTED = (paths.CATALOG, paths.IMAGES)  # which say what was tested
@@ -111,7 +112,7 @@ def load_run(rev: str, repo: Path | str = ".", name: str = "", remote: bool = Tr
     if rev.endswith(".parquet"):
         return load_predictions(Path(rev), Path(repo))
     with tempfile.TemporaryDirectory() as folder:
-        fetch(rev, Path(repo), Path(folder), (*FILES, EVALUATED, CALIBRATED), remote)
+        fetch(rev, Path(repo), Path(folder), (*FILES, TRAINED, EVALUATED, CALIBRATED), remote)
         return _read(name or rev, Path(folder))
 
 
@@ -239,8 +240,14 @@ def _read(name: str, folder: Path) -> Run:
     known, used = ({label: int(count) for label, count in of.items() if label != OTHER} for of in (counts, trained))
     doubted = {label: float(share) for label, share in flagged.items() if label != OTHER}
     return Run(
-        name, predictions, params, known, used, doubted, code_of(lock), _pooling(folder / EVALUATED), _groups(folder / CALIBRATED), answers
-    )
+        name, predictions, params, known, used, doubted, code_of(lock), _pooling(folder / EVALUATED), _groups(folder / CALIBRATED), answers,
+        _best_phase(folder / TRAINED),
+    )  # fmt: skip
+
+
+def _best_phase(path: Path) -> str:
+    """Of metrics/train.json. Empty where it is not to be had."""
+    return read_json(path).get("best_phase", "") if path.exists() else ""
 
 
 def _pooling(path: Path) -> Pooling | None:
@@ -322,7 +329,7 @@ def fetch(rev: str, repo: Path, folder: Path, files: Sequence[Path], remote: boo
         elif path in outs and (source := Path(cached(outs[path]))).exists():
             check_is_whole(source, outs[path], f"{rev}: {path}")
             target.symlink_to(source.resolve())
-        elif path not in (LOCK, EVALUATED, CALIBRATED):
+        elif path not in (LOCK, TRAINED, EVALUATED, CALIBRATED):
             try:
                 if not remote:
                     raise FileNotFoundError(path)

@@ -42,6 +42,12 @@ class Run:
     pooling: Pooling | None = None  # how photos of one case are put together; None where each case is one, or nobody knows
     groups: tuple[Group, ...] = ()  # of classes, with the points that its validation chose
     answers: pd.DataFrame | None = None  # what patients answered and the source notes of the test images, by image_id
+    best_phase: str = ""  # of training, `frozen` or `finetune`: what validation chose of it; empty where nobody knows
+
+    @property
+    def kept_its_head(self) -> bool:
+        """It was fine-tuned, and what was tested is the frozen head from before."""
+        return self.best_phase == "frozen" and self.params.get("train", {}).get("finetune_epochs", 0) > 0
 
     @property
     def recipe(self) -> str:

@@ -241,7 +241,7 @@ function goOn(text) {
 function renderDone(later) {
   const told = answered();
   const cannot = told.filter((entry) => entry.answer === CANNOT_TELL).length;
-  $("summary").textContent = `${told.length} answered (of ${cannot} you could not tell), ${later} put off.`;
+  $("summary").textContent = `${told.length} answered (${cannot} of them: cannot tell), ${later} put off.`;
   $("again").hidden = !later;
   $("again").textContent = `Ask the ${later} put off again`;
 }
