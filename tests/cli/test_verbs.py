@@ -7,9 +7,11 @@ import sys
 
 import pytest
 import typer
+from defaults import DEFAULTS
 from typer.testing import CliRunner
 
 from dermlab.cli import app
+from dermlab.run.errors import ContractError
 
 VERBS = typer.main.get_command(app).commands
 GROUPS = ("Source", "Experiments", "Results", "Labels", "Model")
@@ -86,6 +88,33 @@ def test_a_mistyped_line_ends_in_one_line_with_the_nearest_that_is_valid(typed, 
     (line,) = run.stderr.splitlines()
     assert line.startswith("Error: ")
     assert said in line
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["study", "--max-usd", "50"], "leave --max-usd out"),
+        (["study", "--max-hours", "2", "--max-usd", "50"], "leave --max-hours and --max-usd out"),
+        (["study", "--until-decided", "--max-usd", "50"], "$50 are no limit while machine.usd_per_hour is 0"),
+    ],
+)
+def test_a_limit_that_would_limit_nothing_is_refused(typed, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(DEFAULTS.read_text())
+    run = CliRunner().invoke(app, typed, prog_name="dermlab")
+    assert (run.exit_code, said in " ".join(run.stderr.split())) == (2, True)
+
+
+def test_a_value_that_a_shell_or_dvc_would_take_apart_is_no_line_to_copy(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(DEFAULTS.read_text())
+    path = tmp_path / "looks.yaml"
+    path.write_text('experiments: {base: {loss: focal}, looks: {loss: ce}}\nset: {report.looks: "2,3,5"}\n')
+    found = CliRunner().invoke(app, ["recipe", str(path)], prog_name="dermlab")
+    assert isinstance(found.exception, ContractError)
+    assert "would take report.looks apart" in str(found.exception)
+    path.write_text("experiments: {base: {loss: focal}, looks: {loss: ce}}\n")
+    assert CliRunner().invoke(app, ["recipe", str(path)], prog_name="dermlab").stdout.startswith("-S loss=focal")
 
 
 def test_without_a_verb_there_is_the_help():

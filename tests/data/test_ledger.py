@@ -6,7 +6,7 @@ import pytest
 
 from dermlab.data.classes import Classes
 from dermlab.data.ledger import HEADER, read_ledger
-from dermlab.data.lines import lines_only_in_commit
+from dermlab.data.lines import lost_lines
 from dermlab.run.errors import ContractError
 
 CLASSES = Classes(("eczema", "psoriasis"))
@@ -73,11 +73,18 @@ def test_lines_of_the_last_commit_that_the_file_lost_are_counted(tmp_path, monke
     ledger = Path("relabels.csv")
     assert subprocess.run(["git", "init", "-q"], check=False).returncode == 0
     ledger.write_text("header\none\ntwo\nthis,was,concluded,2 of 2,readers,2026-03-01\n")
-    assert lines_only_in_commit(ledger) == 0
+    assert lost_lines(ledger) == ""
     subprocess.run(["git", "add", "relabels.csv"], check=True)
     subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t", "commit", "-qm", "two"], check=True)
+    ledger.write_text("header\none\n")
+    assert lost_lines(ledger) == "relabels.csv lacks 1 line of the last commit; `git checkout relabels.csv` brings them back"
+    ledger.write_text("\ufeffheader\r\none\r\ntwo\r\nthree\r\n", newline="")
+    assert lost_lines(ledger) == "", "what an editor does to a file loses no decision"
     ledger.write_text("header\none\nthree\nfour\n")
-    assert lines_only_in_commit(ledger) == 1
+    assert lost_lines(ledger) == (
+        "relabels.csv lacks 1 line of the last commit, or has them in other words, and holds 2 that no commit does: "
+        "`git diff relabels.csv` shows them"
+    ), "a checkout would take away what was merged since"
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,8 @@ def test_more_than_was_allowed_is_no_go(reachable):
     assert "more than machine.max_hours = 8" in checks_of("medsiglip-h100", max_hours=8)["hours"].said
     assert checks_of("medsiglip-h100", max_usd=20)["dollars"].result == NO
     assert checks_of("medsiglip-h100", max_usd=100, max_hours=24)["dollars"].result == GO
+    unpriced = checks_of("medsiglip-h100", usd=0, max_usd=100)["dollars"]
+    assert (unpriced.result, "nobody said what an hour costs" in unpriced.said) == (NO, True), "a limit that limits nothing"
 
 
 def test_a_disk_that_is_too_small_is_no_go_with_the_size_that_fits():
@@ -63,6 +65,9 @@ def test_a_disk_that_is_too_small_is_no_go_with_the_size_that_fits():
     found = disk(work, 448, free=2 * 100_000 * stored_bytes(224))
     assert found.result == NO
     assert found.said.endswith("it fits with pull.image_size=224")
+    small = Work(100_000, 80_000, 10_000, 100_000 * stored_bytes(448) // 2)  # originals of half the size that they are stored in
+    said = disk(small, 448, free=int(100_000 * stored_bytes(448) / 2)).said
+    assert disk(small, int(said.rpartition("=")[2]), free=int(100_000 * stored_bytes(448) / 2)).result == GO
 
 
 def test_a_backbone_that_nobody_timed_gets_no_invented_hours(reachable):

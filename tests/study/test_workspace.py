@@ -290,6 +290,30 @@ def test_one_study_at_a_time(repository):
         pass
 
 
+def test_what_was_set_aside_before_is_never_written_over(repository):
+    note = Path("data/source/notes.txt")
+    for text in ("first", "second", "third"):
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(text)
+        remember()
+        note.write_text("made anew")
+        mend()
+    assert sorted(path.read_text() for path in Path(".dvc/tmp/kept/data/source").iterdir()) == ["first", "second", "third"]
+
+
+def test_a_simulated_review_that_the_branch_holds_is_the_users(repository):
+    own, of_a_study = Path("data/simulated/review-0.1.csv"), Path("data/simulated/review-0.2.csv")
+    own.parent.mkdir(parents=True)
+    own.write_text("own\n")
+    git("add", "-A")
+    git("commit", "-qm", "a new starting point")
+    remember()
+    of_a_study.write_text("of a study\n")
+    git("add", str(of_a_study))
+    mend()
+    assert (own.read_text(), of_a_study.exists(), git("status", "--porcelain", "data")) == ("own\n", False, "")
+
+
 def test_what_a_stage_writes_in_a_folder_is_nobodys_own(repository):
     """A name that this does not know would be taken away from DVC in every study."""
     write_embeddings(Embeddings(np.array(["a"]), np.zeros((1, 2), np.float16), EmbeddingInfo("lite0", 2, 64, "w")))

@@ -220,6 +220,15 @@ def test_by_case_the_same_runs_are_judged_on_one_answer_a_case_and_that_advises_
     assert by_photo.judged[0].advice == replace(found.judged[0].advice, reasons=found.judged[0].advice.reasons[:-1])
 
 
+def test_a_score_of_classes_without_a_test_photo_is_said_to_be_that():
+    def without(of: Run) -> Run:
+        rare = of.predictions["label"].isin(("wart", "post-inflammatory hyperpigmentation"))
+        return replace(of, predictions=of.predictions[~rare].reset_index(drop=True))
+
+    (found,) = judged(without(run("base", 1.5, 1)), without(run("other", 1.5, 2, loss="focal"))).judged
+    assert "No test photo is of the classes that rare recall is of: more test patients, or another score." in found.advice.reasons
+
+
 def test_runs_whose_frozen_head_was_kept_are_told():
     def of(name: str, seed: int, phase: str, epochs: int = 2) -> Run:
         made = run(name, 1.5, seed, seed=seed, train={"lr": 0.1 if name == "base" else 0.2, "finetune_epochs": epochs})

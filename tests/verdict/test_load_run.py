@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from dermlab.data.tables import FLAGS, read_table
 from dermlab.run.errors import ContractError, DermlabError
-from dermlab.verdict.runs import commit_of, load_run, load_runs
+from dermlab.verdict.runs import code_of, commit_of, load_run, load_runs
 
 MAKE = """
 from pathlib import Path
@@ -88,6 +88,15 @@ def test_the_workspace_is_the_files_as_they_are_now(repo):
     assert workspace.predictions.equals(load_run("focal", repo).predictions)
 
 
+def test_what_a_person_said_of_copies_makes_another_recipe():
+    def of(digest: str) -> dict[str, str]:
+        deps = [{"path": "data/not-copies.csv", "md5": digest}, {"path": "data/embeddings", "md5": digest}]
+        return code_of({"stages": {"flag": {"deps": deps, "outs": []}}})
+
+    assert of("a") != of("b")
+    assert of("a") == {"data/not-copies.csv": "a"}  # what a stage made is told by what made it
+
+
 def test_what_validation_chose_of_training_is_read_where_it_lies(repo):
     assert load_run("plain", repo).best_phase == ""
     (repo / "metrics").mkdir(exist_ok=True)
@@ -107,9 +116,10 @@ def test_a_revision_without_results_is_an_error_that_says_how_to_get_them(repo):
 
 
 @pytest.mark.parametrize("content", [b"PAR1 and no more", b"", "a byte of many"])
-def test_a_file_that_is_damaged_in_the_cache_is_named_with_its_experiment_and_what_brings_it_back(repo, content):
+def test_a_file_that_is_damaged_in_the_cache_is_named_with_its_experiment_and_what_brings_it_back(repo, content, monkeypatch):
     from dvc.repo import Repo
 
+    monkeypatch.chdir(repo)
     text = subprocess.run(["git", "show", f"{commit_of('plain', repo)}:dvc.lock"], cwd=repo, capture_output=True, check=True).stdout
     outs = {out["path"]: out["md5"] for out in YAML(typ="safe").load(text)["stages"]["evaluate"]["outs"]}
     with Repo(str(repo)) as opened:
@@ -119,7 +129,8 @@ def test_a_file_that_is_damaged_in_the_cache_is_named_with_its_experiment_and_wh
     try:
         cached.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:] if content == "a byte of many" else content)
         with pytest.raises(
-            ContractError, match=r"plain: data/predictions.parquet is damaged in the DVC cache.*rm -f .*dvc exp pull origin plain"
+            ContractError,
+            match=r"plain: data/predictions.parquet is damaged in the DVC cache.*rm -f .dvc/cache/.*dvc exp pull origin plain",
         ):
             load_run("plain", repo)
         assert load_run("focal", repo).name == "focal"

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from dermlab.cli.app import verbs_of
-from dermlab.cli.options import Recipe, Seeds, above_zero, from_zero
+from dermlab.cli.options import Recipe, Seeds, above_zero, from_zero, leave_out, said
 from dermlab.run import paths
+from dermlab.run.errors import ContractError
 from dermlab.run.progress import console, say
 
 RECIPES = Path("recipes")
@@ -40,6 +41,9 @@ def check(
         raise DermlabError(found.mistake)
 
 
+UNSAID = " \t\n,|&;<>()[]{}$`\\\"'*?!#~"  # characters of a value that do not come through `dvc exp run $(...)` as they are
+
+
 @verb()
 def recipe(name: Recipe) -> None:
     """Print a recipe's first experiment as `-S` options.
@@ -51,6 +55,8 @@ def recipe(name: Recipe) -> None:
     planned = read_recipe(_recipe_file(name))
     checked_params(planned, read_text(paths.PARAMS))
     first, *_ = planned
+    if odd := [key for key, value in first.overrides.items() if set(str(value)) & set(UNSAID)]:
+        raise ContractError(f"{name}: a shell or DVC would take {' and '.join(odd)} apart. `dermlab study {name}` runs it as it stands.")
     print(" ".join(f"-S {key}={value}" for key, value in first.overrides.items()))
 
 
@@ -132,7 +138,9 @@ def study(
         float | None,
         typer.Option(help="with --until-decided: no block of seeds beyond these; else machine.max_hours", callback=from_zero),
     ] = None,
-    max_usd: Annotated[float | None, typer.Option(help="until decided: dollars at most; else machine.max_usd", callback=from_zero)] = None,
+    max_usd: Annotated[
+        float | None, typer.Option(help="with --until-decided: dollars at most; else machine.max_usd", callback=from_zero)
+    ] = None,
 ) -> None:
     """Run every experiment of a recipe, then compare them.
 
@@ -150,9 +158,12 @@ def study(
         machine = read_machine()
         hours = max_hours if max_hours is not None else machine.max_hours or None
         usd = max_usd if max_usd is not None else machine.max_usd or None
+        if usd is not None and not machine.usd_per_hour:
+            raise typer.BadParameter(f"${usd:g} are no limit while machine.usd_per_hour is 0: say in params.yaml what an hour costs")
         budget = Budget(hours, usd, machine.usd_per_hour)
         planned = go_on(_recipe_file(recipe), lambda block: run_study(list(block), replace, share, at_once), judged, budget)
     else:
+        leave_out(said() & {"--max-hours", "--max-usd"}, "a study of so many seeds runs them all; --until-decided has a limit")
         planned = read_recipe(_recipe_file(recipe), read_seeds(seeds) if seeds else ())
         if planned[0].holds_out:
             say(f"study: {len(planned)} trainings, each without a fold; `dermlab preflight {recipe}` reckons the hours and dollars")

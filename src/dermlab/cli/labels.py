@@ -47,18 +47,18 @@ def review(
     With --reader a page for each of several readers, who answer cases without knowing of one another. Or merge what was exported: one
     person's decisions into data/relabels.csv; readers' answers into data/reviews.csv, from which data/relabels.csv is concluded."""
     from dermlab.data.classes import read_classes
-    from dermlab.data.lines import lines_only_in_commit
+    from dermlab.data.lines import lost_lines
     from dermlab.data.rows import read_rows
     from dermlab.data.shards import Shards
     from dermlab.review.originals import originals
     from dermlab.review.page import write_page
     from dermlab.review.queue import read_queue
-    from dermlab.review.record import conclude_anew
+    from dermlab.review.record import conclude_anew, is_of_readers
 
     _check_together("--merge" if merge else "--conclude" if conclude else "", reader or [])
-    grown = paths.REVIEWS if reader or merge or conclude else paths.RELABELS
-    if missing := lines_only_in_commit(grown):
-        say(f"review: {grown} lacks {missing} lines of the last commit; `git checkout {grown}` brings them back")
+    of_readers = reader or conclude or (merge and all(map(is_of_readers, merge)))
+    if lost := lost_lines(paths.REVIEWS if of_readers else paths.RELABELS):
+        say(f"review: {lost}")
     if merge:
         _merge(merge)
         return

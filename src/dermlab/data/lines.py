@@ -1,5 +1,6 @@
 """Small CSV files that people write and read in diffs: every line checked, every error names its line."""
 
+import codecs
 import csv
 import io
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from dermlab.run.errors import ContractError
+from dermlab.run.progress import some
 
 LAST = ("reviewer", "date")  # columns that every such file ends in: who decided, and when
 READERS = "readers"  # who signs a line of the ledger that was concluded from data/reviews.csv; every other one is a person's decision
@@ -148,13 +150,24 @@ def with_lines(path: Path, rows: pd.DataFrame, header: Sequence[str]) -> str:
     return before + ("" if before.endswith("\n") or rows.empty else "\n") + lines.getvalue()
 
 
-def lines_only_in_commit(path: Path) -> int:
-    """Decisions that HEAD's file holds and this one does not: `dvc exp apply` of an older experiment takes them away without a word. What
-    was concluded from them is none, and is made anew. 0 where git has no such file."""
+def lost_lines(path: Path) -> str:
+    """What to do where HEAD's file holds decisions that this one does not: `dvc exp apply` of an older experiment takes them away without a
+    word. Empty where none is lost, or git has no such file. What was concluded from decisions is none, and is made anew."""
     committed = subprocess.run(("git", "show", f"HEAD:./{path.as_posix()}"), capture_output=True, check=False).stdout
-    here = path.read_bytes() if path.exists() else b""
-    lost = set(committed.splitlines()) - set(here.splitlines())
-    return sum(f",{READERS},".encode() not in line for line in lost)
+    before, now = (_decisions(text) for text in (committed, path.read_bytes() if path.exists() else b""))
+    if not (lost := before - now):
+        return ""
+    if added := now - before:
+        return (
+            f"{path} lacks {some(len(lost), 'line', 'lines')} of the last commit, or has them in other words, and holds {len(added)} that "
+            f"no commit does: `git diff {path}` shows them"
+        )
+    return f"{path} lacks {some(len(lost), 'line', 'lines')} of the last commit; `git checkout {path}` brings them back"
+
+
+def _decisions(text: bytes) -> set[bytes]:
+    """Lines behind the header, without the marks that an editor puts in and takes out."""
+    return {line for line in text.removeprefix(codecs.BOM_UTF8).splitlines()[1:] if line and f",{READERS},".encode() not in line}
 
 
 def _is_date(text: str) -> bool:

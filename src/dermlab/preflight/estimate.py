@@ -70,7 +70,10 @@ def time_and_money(experiments: Sequence[Mapping[str, Any]], work: Work, usd: fl
     )
     over = max_hours and high > max_hours
     checks.append(Check("hours", NO if over else GO, said + (f"; more than machine.max_hours = {max_hours:g}" if over else "")))
-    if usd:
+    if max_usd and not usd:
+        said = f"machine.max_usd = {max_usd:g}, and nobody said what an hour costs: machine.usd_per_hour, or --usd-per-hour"
+        checks.append(Check("dollars", NO, said))
+    elif usd:
         over = max_usd and high * usd > max_usd
         money = f"${low * usd:,.0f} to ${high * usd:,.0f} at ${usd:g} an hour"
         checks.append(Check("dollars", NO if over else GO, money + (f"; more than machine.max_usd = {max_usd:g}" if over else "")))
@@ -88,7 +91,8 @@ def disk(work: Work, image_size: int, free: float) -> Check:
     )
     if need <= free:
         return Check("disk", GO, said)
-    return Check("disk", NO, f"{said}; it fits with pull.image_size={int(image_size * (free / need) ** 0.5)}")
+    smaller = int(image_size * (free / (2 * work.images * each)) ** 0.5)  # of shards alone: originals as small as that are not known
+    return Check("disk", NO, f"{said}; it fits with pull.image_size={smaller}")
 
 
 def _size(of: float, digits: int = 0) -> str:

@@ -73,7 +73,7 @@ def captured(command: Sequence[str]) -> subprocess.CompletedProcess:
     process = None
     try:
         with uninterrupted():
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="surrogateescape")
         said, errors = process.communicate()
     except BaseException:
         if process:

@@ -110,7 +110,7 @@ class Slots:
                 self._running.append(process)
             say(f"{experiment.name}: runs{f' on GPU {gpu}' if gpu else ''}, log in {log}")
             returned = process.wait()
-        ends = "\n".join(log.read_text(encoding="utf-8").splitlines()[-LAST_LINES:])
+        ends = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:])
         return f"{log} ends in:\n{ends}" if returned else ""
 
 

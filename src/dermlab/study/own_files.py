@@ -1,6 +1,7 @@
 """Files of the user's in a folder that DVC takes for an out: it would remove them wherever it puts the folder back. They are set aside, and
 put back in their place."""
 
+import itertools
 import shutil
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -12,6 +13,7 @@ from dermlab.run import paths
 from dermlab.run.progress import say
 
 ASIDE = Path(".dvc/tmp/own")
+KEPT = Path(".dvc/tmp/kept")  # what found its place taken
 # What a stage writes there, by name; anything else is the user's.
 WRITTEN = {
     paths.SOURCE: (*PINNED_FILES, "source.json"),
@@ -33,7 +35,7 @@ def put_back() -> None:
             continue
         target = path.relative_to(ASIDE)
         if target.exists() or target.is_symlink():
-            say(f"{target} was made anew meanwhile; what stood there before is {path}")
+            say(f"{target} was made anew meanwhile; what stood there before is {_move(path, KEPT / target)}")
         else:
             _move(path, target)
     for folder in sorted((path for path in ASIDE.rglob("*") if path.is_dir()), reverse=True):
@@ -49,6 +51,10 @@ def _own_files() -> Iterator[Path]:
                 yield path
 
 
-def _move(path: Path, target: Path) -> None:
+def _move(path: Path, target: Path) -> Path:
+    """Where it is then: under another name where something of this name stands there."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(path, target)
+    names = (target.with_name(f"{target.name}.{number}" if number else target.name) for number in itertools.count())
+    free = next(name for name in names if not (name.exists() or name.is_symlink()))
+    shutil.move(path, free)
+    return free

@@ -206,9 +206,11 @@ def _is_as_in(commit: str, path: str) -> bool:
 
 
 def _remove_simulated() -> None:
-    """A simulated review belongs to its experiment, whose commit holds it."""
-    git("rm", "-rfq", "--cached", "--ignore-unmatch", str(SIMULATED))
+    """A simulated review belongs to its experiment, whose commit holds it; one that the branch holds too is the user's."""
+    committed = git("ls-tree", "-r", "--name-only", "HEAD", str(SIMULATED)).splitlines()
     for file in SIMULATED.glob("review-*.csv"):
-        file.unlink()
+        if str(file) not in committed:
+            git("rm", "-fq", "--cached", "--ignore-unmatch", str(file))
+            file.unlink()
     if SIMULATED.exists() and not any(SIMULATED.iterdir()):
         SIMULATED.rmdir()

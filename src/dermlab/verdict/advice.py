@@ -8,6 +8,7 @@ from typing import Any
 from dermlab.report.render import SCORE_LABELS, in_points, percent, points, points_bounds
 from dermlab.scores.bootstrap import MIN_PATIENTS
 from dermlab.scores.differences import BETTER, NOT_APART, TOO_FEW, WORSE, Difference
+from dermlab.scores.headline import HEADLINE
 from dermlab.verdict.power import Plan
 from dermlab.verdict.question import Question
 
@@ -162,6 +163,8 @@ def _what_is_missing(primary: Difference, guarded: Difference, question: Questio
     """Of the score that stands in the way."""
     labels = {score: SCORE_LABELS[score] for score in (question.primary, question.guarded)}
     for score, d in ((question.primary, primary), (question.guarded, guarded)):
+        if d.verdict == TOO_FEW and not isfinite(d.delta) and score in HEADLINE:
+            return f"No test photo is of the classes that {labels[score]} is of: more test patients, or another score."
         if d.verdict == TOO_FEW and not isfinite(d.delta):
             return (
                 f"Of {score}, validation has too few patients to choose from which probability on a photo is called so, or the recipes "

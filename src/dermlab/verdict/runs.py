@@ -44,6 +44,7 @@ CALIBRATED = paths.MODEL / CALIBRATION  # which says from where on a photo is ca
 UNFINISHED = "-unfinished"  # the end of the name of an experiment that a study has not yet proved
 TESTED = (paths.CATALOG, paths.IMAGES)  # which say what was tested
 MADE = ("data/", "models/", "metrics/")  # what a stage made, or what is told by what it made
+SAID = (str(paths.NOT_COPIES),)  # by a person, and it decides what is trained on; the ledger is told by `_settings`
 MOST_OTHERS = 40  # runs that are read to learn how far runs lie apart
 SCORED = ("image_id", "patient_id", "diagnosis", "label")  # of the predictions, beside the probabilities
 
@@ -154,12 +155,13 @@ def _yaml(text: str, path: Path) -> dict[str, Any]:
 
 
 def code_of(lock: Mapping) -> dict[str, str]:
-    """What results depend on beside params, file -> digest: the code of the stages, the versions of libraries, the source and which images
-    are tested. Empty without a lock."""
+    """What results depend on beside params, file -> digest: the code of the stages, the versions of libraries, the source, which images
+    are tested and which are told to be no copies. Empty without a lock."""
     stages = {stage: (lock.get("stages") or {}).get(stage) or {} for stage in SCORED_STAGES}
     found = {}
     for stage in stages.values():
-        found |= {dep["path"]: dep.get("md5", "") for dep in stage.get("deps", []) if not dep["path"].startswith(MADE)}
+        deps = [dep for dep in stage.get("deps", []) if dep["path"] in SAID or not dep["path"].startswith(MADE)]
+        found |= {dep["path"]: dep.get("md5", "") for dep in deps}
         found |= {f"version of {name}": str(version) for name, version in stage.get("params", {}).get("versions.yaml", {}).items()}
     outs = {out["path"]: out.get("md5", "") for stage in stages.values() for out in stage.get("outs", [])}
     return found | {str(path): outs[str(path)] for path in TESTED if str(path) in outs}
@@ -348,8 +350,13 @@ def check_is_whole(source: Path, digest: str, what: str) -> None:
     if _md5(source, state.st_size, state.st_mtime_ns) != digest:
         raise ContractError(
             f"{what} is damaged in the DVC cache, which holds other bytes than were put there. Remove them and fetch it again: "
-            f"`rm -f {source}`, then `dvc exp pull origin {what.partition(':')[0]}`; or run it again: `dvc exp run`."
+            f"`rm -f {_from_here(source)}`, then `dvc exp pull origin {what.partition(':')[0]}`; or run it again: `dvc exp run`."
         )
+
+
+def _from_here(path: Path) -> Path:
+    """Where it lies in the repository, since what is said may stand in a pull request; elsewhere in full, for whoever has to remove it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 @cache  # most experiments share most of what is read of them
