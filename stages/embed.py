@@ -11,6 +11,7 @@ from dermlab.data.shards import Shards
 from dermlab.data.tables import IMAGES, read_table
 from dermlab.embed.features import embed
 from dermlab.embed.params import Params
+from dermlab.embed.parts import Parts
 from dermlab.model.backbones import create_backbone
 from dermlab.model.runtime import processes
 from dermlab.run import paths
@@ -32,6 +33,7 @@ def main() -> None:
     if not state.is_main_process:
         return
     write_embeddings(embeddings)
+    Parts(embeddings.info).remove()
     info = embeddings.info
     counts = {"images": len(images), "features": info.features, "image_size": info.image_size}
     write_json(paths.metrics_of("embed"), counts)

@@ -19,8 +19,10 @@ from dermlab.data.shards import Shards, shard_name, write_shard
 from dermlab.data.tables import IMAGES, write_table
 from dermlab.embed import features
 from dermlab.embed.features import embed
+from dermlab.embed.parts import Parts
 from dermlab.model.backbones import Backbone, weights_digest
 from dermlab.run import paths
+from dermlab.run.errors import ContractError
 from dermlab.run.last_run import LastRun
 
 
@@ -112,6 +114,8 @@ def test_a_killed_embed_goes_on_from_the_parts_it_had(tmp_path, monkeypatch):
     monkeypatch.setattr(features, "PART_ROWS", 3)
     images = images_of(tmp_path, {name: (20 * number, 90, 10) for number, name in enumerate("abcdefgh")})
     undisturbed, _ = embed(Backbone("counted", Counted(), 3, 16), images, Shards(tmp_path), 16, 2)
+    assert len(list((tmp_path / ".checkpoints").rglob("*.npy"))) == 3, "kept until what is returned is written"
+    Parts(undisturbed.info).remove()
     assert list((tmp_path / ".checkpoints").iterdir()) == []
     trunk = Dying(after=5)
     with pytest.raises(KeyboardInterrupt):
@@ -134,6 +138,18 @@ def test_a_part_that_cannot_be_read_is_made_again(tmp_path, monkeypatch, damage)
     trunk.after, trunk.shown = 9, 0
     embed(Backbone("counted", trunk, 3, 16), images, Shards(tmp_path), 16, 2)
     assert trunk.shown == 4
+
+
+@pytest.mark.parametrize("odd", [float("nan"), 1e5])
+def test_features_that_are_no_numbers_are_refused_by_the_photo(tmp_path, odd):
+    class Odd(MeanColour):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            found = super().forward(images)
+            return torch.where(found[:, :1] < 0.3, odd, found)
+
+    images = images_of(tmp_path, {"bright": (200, 200, 200), "dark": (10, 10, 10)})
+    with pytest.raises(ContractError, match=r"features of 1 photo that are no numbers, or beyond 65,504 \(first: dark\)"):
+        embed(Backbone("odd", Odd(), 3, 16), images, Shards(tmp_path), 16, 2)
 
 
 class Dying(Counted):

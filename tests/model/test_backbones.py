@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -253,6 +254,25 @@ def test_an_unreachable_hub_is_told_at_once_with_what_to_do(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with pytest.raises(SourceError, match=r"backbone medsiglip could not be fetched from https://hub.invalid.*lite0"):
         create_backbone("medsiglip", 32)
+
+
+def test_weights_that_were_trained_with_quickgelu_are_computed_with_it():
+    create = partial(create_backbone, image_size=224, pretrained=False)
+    kinds = {name: create(f"open_clip:{name}") for name in ("ViT-B-32/openai", "ViT-B-32/laion2b_s34b_b79k")}
+    acts = {name: type(kind.trunk.transformer.resblocks[0].mlp.gelu).__name__ for name, kind in kinds.items()}
+    assert acts == {"ViT-B-32/openai": "QuickGELU", "ViT-B-32/laion2b_s34b_b79k": "GELU"}
+    assert [kind.config["quick_gelu"] for kind in kinds.values()] == [True, False]
+    before = create("open_clip:ViT-B-32/openai", config={"mean": [0.5] * 3, "std": [0.5] * 3})
+    assert type(before.trunk.transformer.resblocks[0].mlp.gelu).__name__ == "GELU", "as a stored model of before was trained"
+
+
+def test_the_projection_of_an_open_clip_vit_is_behind_its_blocks(tmp_path):
+    add_tiny_clip(tmp_path)
+    backbone = create_backbone("open_clip:ViT-tiny/nowhere", 32, pretrained=False)
+    backbone.train_last(1)
+    learning = {name for name, parameter in backbone.trunk.named_parameters() if parameter.requires_grad}
+    assert "proj" in learning
+    assert not {"class_embedding", "positional_embedding", "conv1.weight"} & learning
 
 
 def test_a_name_that_no_library_knows_is_an_error_that_says_where_names_are_listed():

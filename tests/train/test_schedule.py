@@ -65,6 +65,13 @@ def test_an_epoch_has_its_own_order_which_repeats_for_the_same_seed():
         assert not np.array_equal(epoch_order(weights, 5, (17, 1, 3)), epoch_order(weights, 5, other))
 
 
+def test_the_projection_behind_the_blocks_learns_as_the_last_of_them_though_it_is_listed_first():
+    params = SimpleNamespace(lr=1e-3, head_lr=7.0, layer_decay=0.5)
+    names = ["backbone.trunk.proj", "backbone.trunk.conv1.weight", "backbone.trunk.blocks.0.w", "backbone.trunk.blocks.1.w"]
+    rates = peak_rates(names, params, ["backbone.trunk.blocks.0", "backbone.trunk.blocks.1"])
+    assert [rates[name] for name in names] == [1e-3, 0.25e-3, 0.5e-3, 1e-3]
+
+
 def test_each_block_learns_slower_than_the_one_after_it():
     names = ["stem.weight", "blocks.0.weight", "blocks.1.weight", "blocks.1.bias", "blocks.10.weight", "norm.weight", "head.linear.weight"]
     rates = peak_rates(names, SimpleNamespace(lr=1.0, head_lr=7.0, layer_decay=0.5), ["blocks.0", "blocks.1", "blocks.10"])

@@ -15,8 +15,9 @@ from dermlab.model.forward import over_images
 from dermlab.model.images import ImageReader
 from dermlab.model.runtime import processes
 from dermlab.run import paths
+from dermlab.run.errors import ContractError
 from dermlab.run.last_run import LastRun
-from dermlab.run.progress import progress
+from dermlab.run.progress import progress, some
 
 PART_ROWS = 16_384  # of each process: a minute of MedSigLIP on an H100, 38 MB of its features
 
@@ -34,8 +35,8 @@ def embed(
     """(float16 [N, D], in the order of image_id, in the test view; how many of them come from the last run).
 
     images: as `tables.IMAGES`. A photo whose JPEG is byte for byte one of the last run's, by the same weights, is not looked at again.
-    Killed, it goes on from the parts in `checkpoints`. Under torchrun every process does its share of each part, and the first one,
-    which alone reads and keeps parts, has all features.
+    Killed, it goes on from the parts in `checkpoints`, which stay there: who writes what is returned removes them. Under torchrun every
+    process does its share of each part, and the first one, which alone reads and keeps parts, has all features.
     """
     rows = images.sort_values("image_id", ignore_index=True)
     info = EmbeddingInfo(backbone.name, backbone.features, image_size, weights_digest(backbone))
@@ -62,11 +63,20 @@ def _in_parts(backbone: Backbone, rows: pd.DataFrame, reader: ImageReader, batch
         meter.begin_at(len(rows) - sum(len(digests[cut]) for cut in todo))
         for cut in todo:
             part = rows[cut].reset_index(drop=True)
-            features[cut] = over_images(
-                backbone, lambda images, _: backbone(images), backbone.features, part, reader, batch_size, what="Embedding", meter=meter
-            )
+            with np.errstate(over="ignore"):  # told by the photo below
+                features[cut] = over_images(
+                    backbone, lambda images, _: backbone(images), backbone.features, part, reader, batch_size, what="Embedding", meter=meter
+                )
+            _check_finite(features[cut], part, backbone)
             if state.is_main_process:
                 parts.write(digests[cut], features[cut])
-    if state.is_main_process:
-        parts.remove()
     return features
+
+
+def _check_finite(features: np.ndarray, rows: pd.DataFrame, backbone: Backbone) -> None:
+    """That they are numbers in float16. Raises ContractError: no classifier can be fitted to others."""
+    if (odd := ~np.isfinite(features).all(axis=1)).any():
+        raise ContractError(
+            f"{backbone.name} makes features of {some(int(odd.sum()), 'photo', 'photos')} that are no numbers, or beyond 65,504 "
+            f"(first: {rows['image_id'][odd].iloc[0]}). Use another backbone, or its size: embed.image_size."
+        )

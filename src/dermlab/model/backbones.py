@@ -17,7 +17,7 @@ from torch import nn
 from dermlab.model.hub import fetched, published_model
 from dermlab.model.lite0 import Lite0
 from dermlab.model.names import repository_of
-from dermlab.model.published import check_stored, open_clip_vision, timm_trunk, width_of_timm
+from dermlab.model.published import check_stored, open_clip_vision, quick_gelu_of, timm_trunk, width_of_timm
 from dermlab.model.torchvision_shim import declare_missing_operators
 from dermlab.run.errors import ParamsError
 
@@ -25,6 +25,8 @@ HALF = (0.5, 0.5, 0.5)
 # How the libraries name a block of a network: blocks.2.1 (EfficientNet), blocks.5 (ViT), stages.3.blocks.2 (ConvNeXt),
 # layer4.1 (ResNet), resblocks.11 (open_clip), encoder.layers.26 (SigLIP).
 _BLOCK = re.compile(r"(?:^|\.)(?:blocks|stages|layers?\d*|resblocks)\.\d+(?:\.(?:blocks|layers)\.\d+|\.\d+)*")
+
+PROJECTION = "proj"  # of open_clip's own ViT: it comes last, though its parameter is listed before those of the blocks
 
 
 class Backbone(nn.Module):
@@ -70,7 +72,7 @@ class Backbone(nn.Module):
         started = blocks == 0
         for name, parameter in self.trunk.named_parameters():
             started = started or name.startswith(names[0] + ".")
-            parameter.requires_grad_(started)
+            parameter.requires_grad_(started or name == PROJECTION)
 
 
 def weights_digest(backbone: Backbone) -> str:
@@ -192,10 +194,12 @@ def _open_clip(name: str, rest: str, image_size: int, pretrained: bool, config: 
         )  # fmt: skip
     check_is_listed(name, pretrained)
     model, _, tag = rest.partition("/")
+    quick_gelu = config.get("quick_gelu", False) if config else quick_gelu_of(model, tag)  # a model of before was trained without
     with fetched(name, pretrained):
         clip = open_clip.create_model(
             model,
             pretrained=tag if pretrained else None,
+            force_quick_gelu=quick_gelu,
             force_image_size=image_size,
             require_pretrained=pretrained,
             device=torch.get_default_device(),
@@ -204,7 +208,7 @@ def _open_clip(name: str, rest: str, image_size: int, pretrained: bool, config: 
     mean, std = config.get("mean", visual.image_mean), config.get("std", visual.image_std)
     return Backbone(
         name, visual, settings["embed_dim"], settings["vision_cfg"]["image_size"], tuple(mean), tuple(std),
-        config={"mean": list(mean), "std": list(std)}, checkpointing=visual.set_grad_checkpointing,
+        config={"mean": list(mean), "std": list(std), "quick_gelu": quick_gelu}, checkpointing=visual.set_grad_checkpointing,
     )  # fmt: skip
 
 

@@ -82,6 +82,14 @@ def open_clip_vision(name: str, image_size: int, pretrained: bool, config: dict[
     }
 
 
+def quick_gelu_of(model: str, tag: str) -> bool:
+    """Whether these weights of open_clip's own list were trained with QuickGELU. Of many it is another activation than the model's
+    configuration names, and open_clip computes theirs only where it is told to."""
+    import open_clip
+
+    return bool(open_clip.get_pretrained_cfg(model, tag).get("quick_gelu"))
+
+
 def open_clip_folder(name: str) -> Path:
     """With all that open_clip reads of the repository. Raises SourceError."""
     return _folder(name, OF_OPEN_CLIP)

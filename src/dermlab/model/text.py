@@ -10,7 +10,7 @@ from torch import nn
 
 from dermlab.model.hub import fetched, published_model
 from dermlab.model.names import WITHOUT_TEXT, repository_of
-from dermlab.model.published import open_clip_folder
+from dermlab.model.published import open_clip_folder, quick_gelu_of
 from dermlab.model.runtime import main_device
 from dermlab.model.torchvision_shim import declare_missing_operators
 from dermlab.run.progress import progress
@@ -72,7 +72,8 @@ def _open_clip(backbone: str) -> _Tower:
     with fetched(backbone, True):
         if repository_of(backbone):
             name, tag = f"local-dir:{open_clip_folder(backbone)}", None
-        model = open_clip.create_model(name, pretrained=tag, require_pretrained=True)
+        quick_gelu = tag is not None and quick_gelu_of(name, tag)
+        model = open_clip.create_model(name, pretrained=tag, require_pretrained=True, force_quick_gelu=quick_gelu)
         tokens = open_clip.get_tokenizer(name)
     return _Tower(model, tokens, model.encode_text)
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from dermlab.model.backbones import PROJECTION
 from dermlab.model.optimizers import eager
 from dermlab.train.params import TrainParams
 
@@ -39,7 +40,7 @@ def peak_rates(names: Iterable[str], params: TrainParams, blocks: Sequence[str] 
 
     `blocks`: names of the backbone's blocks within the model, from input to output.
     """
-    depth, seen, rates = len(blocks), 0, {}
+    depth, seen, rates, last = len(blocks), 0, {}, f"backbone.trunk.{PROJECTION}"
     for name in names:
         at = next((i for i, block in enumerate(blocks) if name.startswith(block + ".")), None)
         seen = seen if at is None else at + 1
@@ -48,7 +49,7 @@ def peak_rates(names: Iterable[str], params: TrainParams, blocks: Sequence[str] 
         elif at is not None:
             rates[name] = params.lr * params.layer_decay ** (depth - 1 - at)
         else:
-            rates[name] = params.lr * params.layer_decay ** (0 if seen else depth)
+            rates[name] = params.lr * params.layer_decay ** (0 if seen or name == last else depth)
     return rates
 
 

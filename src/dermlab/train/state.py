@@ -14,6 +14,7 @@ from dermlab.train.objective import Objective
 from dermlab.train.validation import Validation, validate
 
 PHASES = ("frozen", "finetune")
+MOST = float(np.finfo(np.float16).max)  # of a feature, as it is kept
 
 
 @dataclass
@@ -72,7 +73,10 @@ class State:
         row = {"phase": self.phase, "epoch": self.epoch, "train_loss": train_loss, **asdict(judged), **found}
         self.history.append(row)
         if not self.best or judged.score > self.best["score"]:
-            seen = {"logits": torch.from_numpy(logits.astype(np.float32)), "features": torch.from_numpy(features.astype(np.float16))}
+            seen = {
+                "logits": torch.from_numpy(logits.astype(np.float32)),
+                "features": torch.from_numpy(np.clip(features, -MOST, MOST).astype(np.float16)),
+            }
             self.best = {**row, "score": judged.score, "step": len(self.history), "weights": weights, **seen}
         return judged
 
