@@ -1,6 +1,7 @@
 """A copy of the checkpoint in a bucket, for a machine that may be gone with its disk."""
 
 import os
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,10 @@ class Mirror:
             self._sending.join()
         snapshot = self.folder / "sending.pt"  # another name of the same bytes, which the next checkpoint does not replace
         snapshot.unlink(missing_ok=True)
-        os.link(self.folder / STATE, snapshot)
+        try:
+            os.link(self.folder / STATE, snapshot)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(self.folder / STATE, snapshot)
         self._sending = threading.Thread(target=self._send, args=(snapshot,), daemon=True)
         self._sending.start()
         if wait:

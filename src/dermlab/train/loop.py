@@ -66,10 +66,10 @@ def run_phase(phase: Phase, inputs: Inputs, objective: Objective, params: Params
                 hidden = objective.hide(answers[chosen], torch.from_numpy(hiding).to(device))
                 set_rate(phase.optimizer, rate_at(epoch * steps + step, phase.epochs * steps, knobs.warmup))
                 loss, logits = _update(phase, objective, seen, hidden, targets[chosen], chosen)
-                logits, rows = _of_all_processes(phase, logits, chosen)
+                logits, rows, losses = _of_all_processes(phase, logits, chosen, loss[None])
                 objective.remember(logits, rows)
                 average.update(phase.learner)
-                total += loss
+                total += losses.mean()
                 unseen.add(step, positions, loss, rows, logits.argmax(1))
                 meter.advance(knobs.batch_size, f"waiting {feed.share:.0%}")
                 if keeper.watch.due:
@@ -79,10 +79,9 @@ def run_phase(phase: Phase, inputs: Inputs, objective: Objective, params: Params
             unseen.check()
         trained = time.perf_counter() - started
         logits, features = phase.validate(average.of(phase.learner))
-        mean = phase.accelerator.reduce(total, "mean") if phase.accelerator else total
         if process == 0:
             keeper.log.epoch(phase.name, epoch + 1, (steps - before) * knobs.batch_size, trained, feed.waited)
-            judged = mean.item() / steps, logits, features, inputs.val.labels
+            judged = total.item() / steps, logits, features, inputs.val.labels
             state.finish_epoch(phase.learner, phase.optimizer, average, objective, *judged)
             keeper.epoch()
             keeper.write()
