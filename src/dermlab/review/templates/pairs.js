@@ -9,6 +9,11 @@ const WHY = [
   ["Twice in training", "Two training photos that look the same."],
 ];
 
+function load() {
+  const asked = new Set(content.pairs.map(nameOf));
+  loadEntries(STORE, (entry) => asked.has(entry.id) && ["copy", "apart", "skip"].includes(entry.answer));
+}
+
 const current = () => content.pairs.find((pair) => !entries.some((entry) => entry.id === nameOf(pair)));
 
 function said(photo) {
@@ -112,11 +117,15 @@ $("who").addEventListener("submit", () => {
   saveEntries(STORE);
   render();
 });
+addEventListener("storage", (event) => {
+  if (event.key !== STORE) return;
+  load(); // answered in another tab
+  render();
+});
 addEventListener("beforeunload", (event) => {
   if (!stored && unexported) event.preventDefault();
 });
 
-const asked = new Set(content.pairs.map(nameOf));
-loadEntries(STORE, (entry) => asked.has(entry.id) && ["copy", "apart", "skip"].includes(entry.answer));
+load();
 render();
 if (!reviewer && content.pairs.length) askName();
