@@ -82,7 +82,7 @@ function exportCsv() {
   const apart = entries.filter((entry) => entry.answer === "apart");
   if (!apart.length) return say("Nothing to export: no pair was told apart.");
   if (!reviewer && apart.some((entry) => !entry.reviewer)) return askName();
-  download(csvOf(apart.map(({ id, reviewer: by, date }) => [...id.split(","), asText(by || reviewer), date])), "not-copies.csv");
+  download(csvOf(apart.map(({ id, reviewer: by, date }) => [...id.split(","), asMerged(by || reviewer), date])), "not-copies.csv");
   unexported = false;
   say(`${apart.length} pairs in not-copies.csv. Next: dermlab pairs --merge not-copies.csv`);
 }
@@ -113,7 +113,7 @@ document.addEventListener("click", (event) => {
   if (button) ACTS[button.dataset.act]();
 });
 $("who").addEventListener("submit", () => {
-  reviewer = oneLine($("reviewer").value);
+  reviewer = plain($("reviewer").value);
   saveEntries(STORE);
   render();
 });
