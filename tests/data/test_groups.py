@@ -72,6 +72,14 @@ def test_what_a_spreadsheet_makes_of_the_file_is_read_as_it_was_meant(tmp_path):
         assert len(read_groups(CLASSES, groups(tmp_path, *opposites))) == 2  # they say the same of it
 
 
+def test_a_class_whose_letters_are_joined_by_what_nobody_sees_may_be_in_a_group(tmp_path):
+    """As Persian writes it, and as the lock keeps it."""
+    joined = "\u0632\u06af\u06cc\u0644\u200c\u0647\u0627"
+    path = groups(tmp_path, f"urgent,{joined}")
+    assert read_groups(Classes((*CLASSES.targets, joined)), path) == {"urgent": (joined,)}
+    assert group_names(path) == ("urgent",)
+
+
 def test_another_header_is_an_error_and_no_file_or_no_line_means_no_groups(tmp_path):
     with pytest.raises(ContractError, match="its first line must be group,class"):
         read_groups(CLASSES, groups(tmp_path, "melanoma,malignant", header="class,group"))

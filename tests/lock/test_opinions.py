@@ -155,6 +155,14 @@ def test_a_case_of_two_patients_or_of_two_splits_is_refused_and_names_nobody(tmp
         scan(source(tmp_path, table_of("image,label,case_id,split", splits)), no_patients=True)
 
 
+def test_a_photo_without_a_case_is_in_nobody_elses_where_cases_and_patients_are_numbered_alike(tmp_path):
+    """Patient 1 has a photo without a case, and case 1 is patient 2's; patient 3's case 3 takes in the photo without one, as ever."""
+    of_rows = [("1", ""), ("1", ""), ("2", "1"), ("2", "1*"), ("3", "3"), ("3", ""), ("4", ""), ("4", "9")]
+    rows = [(image, label, *ids) for (image, label, _), ids in zip(ROWS, of_rows, strict=True)]
+    manifest = scan(source(tmp_path, table_of("image,label,patient_id,case_id", rows))).manifest.sort_values("key")
+    assert manifest["case_id"].tolist() == ["1**", "1**", "1", "1*", "3", "3", "4", "9"]
+
+
 def test_where_patients_are_not_known_the_photos_of_a_case_are_one_persons(tmp_path, capsys):
     manifest = scan(source(tmp_path, table_of("image,label,case_id", ROWS)), no_patients=True).manifest
     assert (manifest["patient_id"] == manifest["case_id"]).all()

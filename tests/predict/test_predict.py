@@ -27,7 +27,7 @@ from dermlab.model.classifier import FusedClassifier
 from dermlab.model.images import Views
 from dermlab.model.saved import TrainedModel, load_model, save_model
 from dermlab.predict.cases import by_case
-from dermlab.predict.photos import photos_in, read_answers
+from dermlab.predict.photos import answers_by_photo, photos_in, read_answers
 from dermlab.predict.predictor import MAX_PIXELS, Predictor
 from dermlab.predict.table import as_table
 from dermlab.pull.develop import develop
@@ -137,6 +137,37 @@ def test_a_line_of_answers_that_is_cut_off_is_told_by_its_number(folder):
     csv.write_text("")
     with pytest.raises(SourceError, match="needs a column `image`"):
         read_answers(csv, QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("image,age\n0.jpg,30\n 0.jpg,40\n", r"answers.csv, line 3: '0.jpg' has a row above already. Give each photo one row"),
+        ("image,age,age\n0.jpg,30,40\n", r"answers.csv: column 'age' comes twice"),
+        ("image,age,q_age\n0.jpg,30,40\n", r"answers.csv: column 'age' comes twice \(q_age is the same\)"),
+    ],
+)
+def test_answers_that_come_twice_are_refused(folder, text, says):
+    csv = folder / "answers.csv"
+    csv.write_text(text)
+    with pytest.raises(SourceError, match=says):
+        read_answers(csv, QUESTIONS)
+
+
+def test_blanks_around_the_name_of_a_photo_are_no_part_of_it(folder):
+    csv = folder / "answers.csv"
+    csv.write_text("image,age\n 0.jpg ,30\n")
+    assert read_answers(csv, QUESTIONS) == {"0.jpg": {"age": "30"}}
+
+
+def test_a_row_of_answers_is_of_one_photo():
+    photos = [Path("p1/1.jpg"), Path("p2/1.jpg"), Path("p2/2.jpg")]
+    found = answers_by_photo(photos, {"p1/1.jpg": {"age": "30"}, "2.jpg": {"age": "40"}})
+    assert found == {"p1/1.jpg": {"age": "30"}, "p2/1.jpg": {}, "p2/2.jpg": {"age": "40"}}
+    with pytest.raises(SourceError, match=r"for '1.jpg' may be those of p1/1.jpg or of p2/1.jpg. Name the photos by their paths"):
+        answers_by_photo(photos, {"1.jpg": {"age": "30"}})
+    with pytest.raises(SourceError, match=r"p2/2.jpg has two rows of answers, by its path and as '2.jpg'"):
+        answers_by_photo(photos, {"p2/2.jpg": {"age": "30"}, "2.jpg": {"age": "40"}})
 
 
 def predict(folder: Path, *typed: str | Path) -> Result:

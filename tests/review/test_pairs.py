@@ -107,6 +107,37 @@ def test_a_session_by_keyboard_to_the_next_run(alike, tab, capsys):
     assert [pair.why for pair in read_pairs()] == [CONFLICT, COPY]
 
 
+def test_a_second_tab_goes_on_where_the_first_one_is_and_erases_nothing(alike, tab):
+    second = tab.context.new_page()
+    for page in (tab, second):
+        page.goto(run())
+    tab.keyboard.press("n")
+    expect(second.locator("#why-name")).to_have_text("Two labels")
+    second.keyboard.press("n")
+    with second.expect_download() as download:
+        second.keyboard.press("e")
+    download.value.save_as("exported.csv")
+    _, *lines = csv.reader(Path("exported.csv").read_text().splitlines())
+    assert [line[:2] for line in lines] == [["t0000", "x-test-1"], ["t0001", "t0002"]]
+    expect(tab.locator("#why-name")).to_have_text("Twice in training")
+
+
+@pytest.mark.parametrize("of_option", [False, True])
+def test_a_name_that_the_merge_would_refuse_is_made_plain(alike, tab, capsys, of_option):
+    name = "Dr.\u00ad Ada; -x"
+    tab.goto(run(reviewer=name if of_option else ""))
+    if not of_option:
+        tab.fill("#reviewer", name)
+        tab.keyboard.press("Enter")
+    tab.keyboard.press("n")
+    with tab.expect_download() as download:
+        tab.keyboard.press("e")
+    download.value.save_as("exported.csv")
+    assert list(csv.reader(Path("exported.csv").read_text().splitlines()))[1][2] == "Dr. Ada, -x"
+    run(merge=Path("exported.csv"))
+    assert "1 added to data/not-copies.csv" in capsys.readouterr().out
+
+
 def test_an_image_that_is_not_in_use_is_refused_with_nothing_written(alike):
     before = paths.NOT_COPIES.read_bytes()
     Path("exported.csv").write_text(",".join(HEADER) + "\nt0001,t0002,ada,2026-03-01\nt0001,zzz,ada,2026-03-01\n")

@@ -118,6 +118,23 @@ def test_a_second_tab_goes_on_where_the_first_one_is(world, tab):
     expect(second.locator("#image-id")).to_have_text("t0002")
 
 
+@pytest.mark.parametrize("of_option", [False, True])
+def test_words_that_the_merge_would_refuse_are_made_plain(world, tab, capsys, of_option):
+    name = "Dr.\u00ad Ada; -x"
+    tab.goto(world.page(reviewer=name if of_option else ""))
+    if not of_option:
+        tab.fill("#reviewer", name)
+        press(tab, "Enter")
+    for reason in ("scaly; -itchy", "of\u200b no use", "\u200b"):
+        tab.fill("#reason", reason)
+        press(tab, "Enter", "k")
+    lines = export(tab)[1:]
+    assert [line[3] for line in lines] == ["scaly, -itchy", "of no use", "confirmed"]
+    assert {line[4] for line in lines} == {"Dr. Ada, -x"}
+    app(["review", "--merge", "decisions.csv"], standalone_mode=False)
+    assert "3 decisions added" in capsys.readouterr().out
+
+
 def test_copies_and_neighbours_show_what_was_decided_a_moment_ago(world, tab):
     tab.goto(world.page())
     press(tab, "d", "s")

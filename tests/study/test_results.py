@@ -81,6 +81,18 @@ def test_apply_of_what_is_not_there_or_holds_no_results_changes_nothing(asked):
     assert texts() == before
 
 
+def test_params_committed_with_windows_line_ends_are_no_edit(asked, capsys):
+    Path("params.yaml").write_bytes(b"loss: ce\r\n")
+    git("commit", "-qam", "line ends")
+    apply("focal")
+    assert texts()[0] == "loss: focal\n"
+    apply("main")
+    assert Path("params.yaml").read_bytes() == b"loss: ce\r\n"
+    assert git("diff", "--name-only", "HEAD") == ""
+    reset()
+    assert "params.yaml had" not in capsys.readouterr().out
+
+
 def test_reset_says_what_it_undoes_and_keeps_what_nobody_else_has(asked, capsys):
     Path("params.yaml").write_text("loss: mine  # asked for\n")
     reset()

@@ -81,6 +81,22 @@ def test_an_edit_of_params_after_a_kill_is_kept_and_the_rest_put_back(repository
     assert ("the edit is kept" in capsys.readouterr().out) == (expected != before)
 
 
+@pytest.mark.parametrize("edit", [None, ("seed: 17", "seed: 777")])
+def test_params_of_windows_line_ends_keep_them(repository, edit):
+    committed = BLOCKS.replace("\n", "\r\n").encode()
+    Path("params.yaml").write_bytes(committed)
+    git("commit", "-qam", "blocks")
+    workspace = remember()
+    workspace.set_params(BLOCKS.replace("loss: ce", "loss: gce"))
+    workspace.set_params(OF_THE_STUDY)
+    assert Path("params.yaml").read_bytes() == OF_THE_STUDY.replace("\n", "\r\n").encode()
+    if edit:
+        Path("params.yaml").write_bytes(Path("params.yaml").read_bytes().decode().replace(*edit).encode())
+    mend()
+    assert Path("params.yaml").read_bytes() == (committed.decode().replace(*edit).encode() if edit else committed)
+    assert git("status", "--porcelain") == (" M params.yaml" if edit else "")
+
+
 def test_an_edit_while_a_study_runs_outlives_every_run_after_it(repository):
     Path("params.yaml").write_text(BLOCKS)
     git("commit", "-qam", "blocks")

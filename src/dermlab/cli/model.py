@@ -32,7 +32,7 @@ def predict(
     from contextlib import redirect_stdout
     from dataclasses import asdict
 
-    from dermlab.predict.photos import CASE, photos_of, read_answers
+    from dermlab.predict.photos import CASE, answers_by_photo, photos_of, read_answers
 
     photos, path = photos_of(paths_), paths_[0]  # before the imports below, which take two seconds
 
@@ -46,9 +46,9 @@ def predict(
         if as_json:
             say(f"Model: {predictor.described}")
     given = read_answers(answers, predictor.model.questions) if answers else {}
-    by_photo = {str(photo): given.get(str(photo)) or given.get(photo.name) or {} for photo in photos}
     if strangers := set(given) - {str(photo) for photo in photos} - {photo.name for photo in photos}:
         raise SourceError(f"{answers} answers for {sorted(strangers)[0]!r}, which is no photo of {', '.join(map(str, paths_))}.")
+    by_photo = answers_by_photo(photos, given)
     case_of = {name: said.pop(CASE, "") for name, said in by_photo.items()}
     if case and any(case_of.values()) and (without := next((name for name, its in case_of.items() if not its), None)):
         raise SourceError(f"{answers}: {without} has no {CASE}, and other photos have. Give each one.")

@@ -84,7 +84,7 @@ class Folder(FileSource):
         frame = pd.DataFrame({"image": raw[used["image"]]}).join(labels)
         patients, of_patients = _ids(raw, used, "patient", where)
         cases, of_cases = (patients, []) if used.get("case") == used.get("patient") else _ids(raw, used, "case", where)
-        frame["patient_id"], frame["case_id"] = patients, cases.fillna(patients)
+        frame["patient_id"], frame["case_id"] = patients, _cases_of_all(cases, patients)
         frame["split"] = raw[used["split"]] if "split" in used else None
         _check_one_patient_each(frame, used, where)
         if by_case:
@@ -303,6 +303,19 @@ def _check_one_patient_each(frame: pd.DataFrame, used: dict[str, str], where: st
             f"{some(len(shared), 'case does', 'cases do')} in all. Correct the patient; or, where cases are numbered within each patient, "
             "write both into one name."
         )
+
+
+def _cases_of_all(cases: pd.Series, patients: pd.Series) -> pd.Series:
+    """The case of each photo: where none is given, one of the patient's own, by the patient's id. Where both are numbered 1 to n that may
+    be the case of somebody else; then the id gets an asterisk, which is no word, so that no answer seems to hold a part of it."""
+    strangers = set(cases[cases.notna() & (cases != patients)])
+    taken, own = {*cases.dropna(), *patients.dropna()}, {}
+    for patient in sorted(strangers & set(patients[cases.isna()].dropna())):
+        own[patient] = f"{patient}*"
+        while own[patient] in taken:
+            own[patient] += "*"
+        taken.add(own[patient])
+    return cases.fillna(patients.map(lambda patient: own.get(patient, patient), na_action="ignore"))
 
 
 def _ids(raw: pd.DataFrame, used: dict[str, str], role: str, where: str) -> tuple[pd.Series, list[str]]:

@@ -14,7 +14,17 @@ from dermlab.run.params import changed_params
 from dermlab.run.progress import say
 from dermlab.study.dvc import dvc
 from dermlab.study.own_files import put_back, set_aside
-from dermlab.study.workspace import LOCK, RESULTS, SIMULATED, alone, bring_back_what_dvc_stashed, mend, reattach
+from dermlab.study.workspace import (
+    LOCK,
+    RESULTS,
+    SIMULATED,
+    alone,
+    bring_back_what_dvc_stashed,
+    exact_text,
+    mend,
+    plain_ends,
+    reattach,
+)
 from dermlab.verdict.committed import look
 from dermlab.verdict.runs import commit_of, no_such_run
 
@@ -52,7 +62,7 @@ def reset() -> None:
                 bring_back_what_dvc_stashed()
             else:
                 say("HEAD is detached, by a run that was killed: `git switch` to the branch you were on")
-        if (now := _text(str(paths.PARAMS))) and _is_nobodys(str(paths.PARAMS), now):
+        if (now := exact_text(paths.PARAMS)) and _is_nobodys(str(paths.PARAMS), now):
             write_text(UNDONE, now)
             say(f"params.yaml had {_edits(now)}; as it was it lies in {UNDONE}")
         for path in RESULTS:
@@ -89,19 +99,16 @@ def _bring_simulated_review(commit: str) -> None:
 def _refuse_to_lose(name: str) -> None:
     """A file that a commit or an experiment holds comes back from there; one that differs from them all is somebody's work."""
     for path in RESULTS:
-        if (now := _text(path)) and _is_nobodys(path, now):
+        if (now := exact_text(path)) and _is_nobodys(path, now):
             what = f" ({_edits(now)})" if path == str(paths.PARAMS) else ""
             raise DermlabError(f"{path} is not as committed{what}, and no experiment has it so: {name} would overwrite it. {KEEP[path]}.")
 
 
-def _text(path: str) -> str:
-    return Path(path).read_text(encoding="utf-8") if Path(path).exists() else ""
-
-
 def _is_nobodys(path: str, text: str) -> bool:
-    """Neither HEAD nor an experiment has it so: lost here, it would be lost."""
+    """Neither HEAD nor an experiment has it so, whatever its line ends: lost here, it would be lost."""
     revisions = ["HEAD", *git("for-each-ref", "--format=%(objectname)", "refs/exps/").split()]
-    return text not in objects([f"{revision}:{path}" for revision in revisions]).values()
+    there = objects([f"{revision}:{path}" for revision in revisions]).values()
+    return plain_ends(text) not in map(plain_ends, there)
 
 
 def _edits(params: str) -> str:

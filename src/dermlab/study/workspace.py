@@ -39,7 +39,7 @@ RESULTS = (str(paths.PARAMS), str(LOCK))
 class Before:
     branch: str  # such as refs/heads/main, empty where HEAD was detached already
     head: str
-    params: str  # the text of params.yaml, with what the user has changed in it since
+    params: str  # the text of params.yaml, its line ends as they are, with what the user has changed in it since
     index: str = ""  # git's tree of what was staged, empty where git could make none
     ours: tuple[str, ...] = ()  # what the study wrote into params.yaml last and before that: killed in between, either may stand there
     source: str = ""  # the text of data/source.dvc
@@ -56,7 +56,7 @@ class Workspace:
     def set_params(self, text: str) -> None:
         """For the next run. What the user has changed since the last time comes back at the end."""
         self._note(params=_as_the_user_has_it(self.before), ours=(*self.before.ours[-1:], text))
-        write_text(paths.PARAMS, text)
+        write_text(paths.PARAMS, _with_ends_of(self.before.params, text))
 
     def started(self, group: int) -> None:
         self._note(group=group)
@@ -89,7 +89,7 @@ def remember() -> Workspace:
     """Writes down how the workspace is, before anything changes it."""
     branch, head, index = git("symbolic-ref", "-q", "HEAD", check=False), git("rev-parse", "HEAD"), git("write-tree", check=False)
     source = SOURCE.read_text(encoding="utf-8") if SOURCE.exists() else ""
-    workspace = Workspace(Before(branch, head, paths.PARAMS.read_text(encoding="utf-8"), index, source=source))
+    workspace = Workspace(Before(branch, head, exact_text(paths.PARAMS), index, source=source))
     set_aside()
     return workspace
 
@@ -122,17 +122,33 @@ def mend(is_reset: bool = False) -> None:
 
 def _as_the_user_has_it(before: Before, is_quiet: bool = False) -> str:
     """params.yaml as it was, with what was edited since: what is still as the study or DVC has set it is put back, and nothing else."""
-    now = paths.PARAMS.read_text(encoding="utf-8") if paths.PARAMS.exists() else ""
-    known = [*before.ours, before.params, git("show", f"{before.head}:{paths.PARAMS}", check=False) + "\n"]
+    exact = exact_text(paths.PARAMS)
+    now, theirs = plain_ends(exact), plain_ends(before.params)
+    known = [*map(plain_ends, before.ours), theirs, git("show", f"{before.head}:{paths.PARAMS}", check=False) + "\n"]
     if any(text.startswith(now) for text in known):  # or begins so, where a kill has cut it off
         return before.params
     if not is_quiet:
         say(f"{paths.PARAMS} was edited while a study ran, or after it was killed: the edit is kept")
     try:
-        edits = {text: _edited(now, text, before.params) for text in known}
+        edits = {text: _edited(now, text, theirs) for text in known}
     except YAMLError:
-        return now
-    return min(edits.values(), key=lambda edit: edit[0])[1]
+        return exact
+    return _with_ends_of(before.params, min(edits.values(), key=lambda edit: edit[0])[1])
+
+
+def exact_text(path: Path | str) -> str:
+    """Its line ends as they are, which may be those of Windows; empty where there is no such file."""
+    return Path(path).read_bytes().decode() if Path(path).exists() else ""
+
+
+def plain_ends(text: str) -> str:
+    """As texts are compared: what differs in line ends alone is no edit."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _with_ends_of(other: str, text: str) -> str:
+    """With the line ends of Windows where the other text has them."""
+    return plain_ends(text).replace("\n", "\r\n") if "\r\n" in other else text
 
 
 def _edited(now: str, ours: str, theirs: str) -> tuple[int, str]:

@@ -41,7 +41,7 @@ function usualReason(card, to) {
 }
 
 function decide(card, to, reason) {
-  const why = to === null ? "" : oneLine(reason) || usualReason(card, to);
+  const why = to === null ? "" : plain(reason) || usualReason(card, to);
   entries.push({ id: card.image_id, to, reason: why, reviewer, date: today() });
   unexported = true;
   save();
@@ -82,6 +82,6 @@ function rightInARow() {
 function asCsv() {
   const lines = entries
     .filter((entry) => entry.to !== null)
-    .map(({ id, to, reason, reviewer: by, date }) => [id, content.labels[id], to, asText(reason), asText(by || reviewer), date]);
+    .map(({ id, to, reason, reviewer: by, date }) => [id, content.labels[id], to, ...[reason, by || reviewer].map(asMerged), date]);
   return csvOf(lines);
 }

@@ -157,7 +157,7 @@ $("light").addEventListener("input", () => light($("light").value));
 $("search").addEventListener("input", listClasses);
 $("search").addEventListener("keydown", onPickerKey);
 $("who").addEventListener("submit", () => {
-  reviewer = oneLine($("reviewer").value);
+  reviewer = plain($("reviewer").value);
   save();
   render();
 });

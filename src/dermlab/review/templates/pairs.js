@@ -9,6 +9,11 @@ const WHY = [
   ["Twice in training", "Two training photos that look the same."],
 ];
 
+function load() {
+  const asked = new Set(content.pairs.map(nameOf));
+  loadEntries(STORE, (entry) => asked.has(entry.id) && ["copy", "apart", "skip"].includes(entry.answer));
+}
+
 const current = () => content.pairs.find((pair) => !entries.some((entry) => entry.id === nameOf(pair)));
 
 function said(photo) {
@@ -77,7 +82,7 @@ function exportCsv() {
   const apart = entries.filter((entry) => entry.answer === "apart");
   if (!apart.length) return say("Nothing to export: no pair was told apart.");
   if (!reviewer && apart.some((entry) => !entry.reviewer)) return askName();
-  download(csvOf(apart.map(({ id, reviewer: by, date }) => [...id.split(","), asText(by || reviewer), date])), "not-copies.csv");
+  download(csvOf(apart.map(({ id, reviewer: by, date }) => [...id.split(","), asMerged(by || reviewer), date])), "not-copies.csv");
   unexported = false;
   say(`${apart.length} pairs in not-copies.csv. Next: dermlab pairs --merge not-copies.csv`);
 }
@@ -108,15 +113,19 @@ document.addEventListener("click", (event) => {
   if (button) ACTS[button.dataset.act]();
 });
 $("who").addEventListener("submit", () => {
-  reviewer = oneLine($("reviewer").value);
+  reviewer = plain($("reviewer").value);
   saveEntries(STORE);
+  render();
+});
+addEventListener("storage", (event) => {
+  if (event.key !== STORE) return;
+  load(); // answered in another tab
   render();
 });
 addEventListener("beforeunload", (event) => {
   if (!stored && unexported) event.preventDefault();
 });
 
-const asked = new Set(content.pairs.map(nameOf));
-loadEntries(STORE, (entry) => asked.has(entry.id) && ["copy", "apart", "skip"].includes(entry.answer));
+load();
 render();
 if (!reviewer && content.pairs.length) askName();

@@ -26,6 +26,8 @@ function plain(text) {
   const parted = read.replace(PARTED_FORMULA, ",");
   return parted === read ? seen : parted;
 }
+// Of words that may be an option's, or that an older page kept in this browser, and that nobody made plain.
+const asMerged = (text) => asText(plain(text));
 const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 const csvOf = (lines) => [content.header, ...lines].map((line) => line.map(quoted).join(",") + "\n").join("");
 
