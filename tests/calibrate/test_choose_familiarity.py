@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 
 from dermlab.calibrate.familiarity import LEAST, MOST, choose_familiarity
-from dermlab.scores.familiarity import NEAREST, Familiarity
+from dermlab.scores.familiarity import NEAREST, Familiarity, nearest
 
 REFUSED = 0.01
 
@@ -35,6 +35,32 @@ def test_copies_of_one_patient_do_not_make_the_threshold_stricter():
     careless = choose_familiarity(four, np.arange(1_200), REFUSED, seed=1)
     assert careless.threshold > alone.threshold + 0.01
     assert copied.threshold < careless.threshold
+
+
+@pytest.mark.parametrize("of_first", [55, 45, 41])
+def test_a_patient_with_most_photos_does_not_lower_the_threshold(of_first):
+    alike = cloud(60, 0)
+    patients = np.repeat(["first", "second"], [of_first, 60 - of_first])
+    cosine = cosine_similarity(alike)
+    of_others = [np.sort(cosine[i, patients != patients[i]])[-NEAREST:].mean() for i in range(60)]
+    familiarity = choose_familiarity(alike, patients, REFUSED, seed=1)
+    assert familiarity.threshold == pytest.approx(np.quantile(of_others, REFUSED), abs=2e-3)
+    assert familiarity.threshold > 0.5
+
+
+def test_validation_of_one_patient_says_nothing_of_others():
+    familiarity = choose_familiarity(cloud(60, 0), np.repeat("only", 60), REFUSED, seed=1)
+    assert len(familiarity.reference) == 0
+    assert familiarity.knows(-cloud(5, 1)).all()
+
+
+def test_with_enough_photos_of_others_the_threshold_is_that_of_the_nearest_of_all():
+    features, patients = cloud(300, 0), np.arange(300) // 3
+    familiarity = choose_familiarity(features, patients, REFUSED, seed=1)
+    rows = familiarity.reference.astype(np.float32)
+    similarity = rows @ rows.T
+    similarity[patients[:, None] == patients] = -1
+    assert familiarity.threshold == float(np.quantile(nearest(similarity), REFUSED))
 
 
 def test_with_too_few_validation_photos_everything_is_familiar():

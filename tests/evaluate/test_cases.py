@@ -72,6 +72,14 @@ def test_a_case_of_several_labels_is_left_out_and_counted():
     assert numbers(table, CLASSES, CHOSEN, 200)["cases"] == 199
 
 
+@pytest.mark.parametrize("of_one_label", [[], ["other", "other"]])
+def test_without_a_case_of_a_target_class_nothing_is_said_of_cases(of_one_label):
+    table = predictions(2, cases=20).sort_values("case_id", ignore_index=True)
+    table["label"] = of_one_label + ["eczema", "acne"] * ((40 - len(of_one_label)) // 2)
+    assert by_case(table, TRAIN, CLASSES, POOLING, 15) == {}
+    assert numbers(table, CLASSES, CHOSEN, 200) == {}
+
+
 def test_too_few_cases_of_several_photos_are_drawn_no_steps():
     few = predictions(2, cases=10)
     few[["image_id", "case_id"]] = "x" + few[["image_id", "case_id"]]

@@ -51,6 +51,13 @@ def test_a_group_is_scored_by_photo_and_by_case_with_intervals():
     assert "case" not in groups_on_test(predictions(photos=1), [GROUP], Pooling())
 
 
+def test_without_a_case_of_one_label_nothing_is_said_by_case():
+    table = predictions(photos=2)
+    table["label"] = np.where(np.arange(len(table)) % 2, "nevus", "melanoma")
+    found = groups_on_test(table, [GROUP], Pooling())
+    assert list(found) == ["photo"]
+
+
 def test_what_cannot_be_known_is_left_out_and_nothing_is_said_without_groups():
     table = predictions()
     assert groups_on_test(table, [], Pooling()) == {}

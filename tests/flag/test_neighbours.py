@@ -57,12 +57,27 @@ def test_neighbours_vote_and_one_more_vote_is_shared_by_frequency():
 
 
 def test_the_usual_row_scores_a_half_and_one_twice_as_far_off_three_quarters():
-    score = outlier_score(1 - np.array([[0.1, 0.3], [0.2, 0.2], [0.4, 0.4], [0.0, 0.0], [0.2, 0.2]]))
+    distance = np.array([[0.1, 0.3], [0.2, 0.2], [0.4, 0.4], [0.0, 0.0], [0.2, 0.2]])
+    score = outlier_score(np.zeros((5, 2), int), 1 - distance)
     np.testing.assert_allclose(score, [0.5, 0.5, 0.75, 0.0, 0.5], atol=1e-6)
 
 
 def test_copies_of_one_photo_only_do_not_divide_by_zero():
-    assert outlier_score(np.ones((4, 3))).tolist() == [0, 0, 0, 0]
+    assert outlier_score(np.zeros((4, 3), int), np.ones((4, 3))).tolist() == [0, 0, 0, 0]
+
+
+def test_a_neighbour_that_is_missing_is_not_one_far_off():
+    rows = np.array([[1, 2], [0, 2], [0, -1], [-1, -1], [0, 1]])
+    score = outlier_score(rows, np.where(rows < 0, -1, 1 - np.array([[0.2, 0.2], [0.2, 0.2], [0.2, 0.0], [0.0, 0.0], [0.4, 0.4]])))
+    np.testing.assert_allclose(score, [0.5, 0.5, 0.5, 0.5, 0.75], atol=1e-6)
+    assert outlier_score(np.full((3, 2), -1), np.full((3, 2), -1.0)).tolist() == [0.5, 0.5, 0.5]
+
+
+def test_photos_of_the_patient_with_most_of_them_are_no_odder_than_those_of_the_others():
+    rng = np.random.default_rng(0)
+    features, patients = 1 + 0.1 * rng.normal(size=(60, 16)), np.repeat([0, 1], [55, 5])
+    score = outlier_score(*nearest(features, 10, patients))
+    assert abs(np.median(score[:55]) - np.median(score[55:])) < 0.2
 
 
 def test_garbage_that_lies_together_is_unlike_skin_although_it_has_near_neighbours():
@@ -73,4 +88,4 @@ def test_garbage_that_lies_together_is_unlike_skin_although_it_has_near_neighbou
     score = not_skin_score(features)
     assert score[1000:].min() > 0.9
     assert np.quantile(score[:1000], 0.95) < 0.5
-    assert outlier_score(nearest(features, 5)[1])[1000:].max() < 0.5
+    assert outlier_score(*nearest(features, 5))[1000:].max() < 0.5

@@ -49,6 +49,23 @@ def test_a_class_that_cannot_be_predicted_flags_nobody():
     assert (issues.suggested < 4).all()
 
 
+def test_no_row_is_held_to_be_of_a_class_that_cannot_be_judged():
+    given = np.array([0, 0, 0, 1, 1, 2])
+    probs = np.array([[0.7, 0.3, 0], [0.4, 0, 0.6], [0.8, 0.2, 0], [0.2, 0.8, 0], [0, 0.1, 0.9], [0.6, 0.4, 0]])
+    found = confident_learning(given, of(probs))
+    assert found.suggested.tolist() == [1, 1, 1, 0, 0, 0]
+    np.testing.assert_allclose(found.suggested_prob, [0.3, 0, 0.2, 0.2, 0, 0.6], atol=1e-6)
+    alone = confident_learning(np.array([0, 0, 1]), of(np.array([[0.9, 0.1], [0.8, 0.2], [1.0, 0.0]])))
+    assert alone.suggested.tolist() == [1, 1, 0]  # there is no other
+
+
+def test_a_row_wholly_on_a_class_that_cannot_be_judged_is_as_likely_of_each_other():
+    given = np.array([0, 0, 0, 1, 1, 1, 2])
+    found = confident_learning(given, of(np.eye(3, dtype=np.float32)[[0, 0, 2, 1, 1, 0, 0]]))
+    np.testing.assert_allclose(found.quality, [1, 1, 0.5, 1, 1, 0, 1], atol=1e-6)
+    assert found.label_issue.tolist() == [False] * 5 + [True, False]
+
+
 def test_the_posterior_finds_wrong_labels_and_names_the_right_ones():
     given, probs, wrong = task()
     verdict = judge(given, probs)

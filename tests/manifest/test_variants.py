@@ -172,8 +172,9 @@ def test_a_reviewed_row_is_not_dropped_for_its_old_flag():
 
 def test_a_ledger_that_empties_a_class_is_an_error():
     tables = clinic({**SIZES, "scabies": 1})
-    with pytest.raises(ContractError, match=r"data/relabels.csv takes every training row of: scabies"):
-        build("relabeled", decided=ledger(("train-scabies-00000", "scabies", "drop")), tables=tables)
+    simulated = PARAMS.model_copy(update={"ledger": "data/simulated.csv"})
+    with pytest.raises(ContractError, match=r"The ledger data/simulated.csv takes every training row of: scabies"):
+        build("relabeled", simulated, decided=ledger(("train-scabies-00000", "scabies", "drop")), tables=tables)
 
 
 def test_names_joined_in_any_order_give_the_same_manifest():

@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 from readers import answer, write_answers
 
+from dermlab.data.classes import CANNOT_TELL
 from dermlab.data.readers import number_of
-from dermlab.data.reviews import CANNOT_TELL, read_answers
+from dermlab.data.reviews import read_answers
 from dermlab.review.conclude import Conclusion, conclude
 from dermlab.review.opinions import probabilities_of_flags
 from dermlab.review.params import ReviewParams

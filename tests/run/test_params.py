@@ -49,6 +49,7 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
         ("garbage: auto", "garbage: prompts", "flag: garbage: prompts needs .* lite0 does not. Valid with it: auto, distance"),
         ("backbone: lite0", "backbone: medsiglip", "embed.image_size: 128 is not for medsiglip.*dermlab study medsiglip-h100"),
         ("  image_size: 128", "  image_size: 224", "224 is more than the stored photos have .pull.image_size: 160.*pull.image_size=224"),
+        ("  image_size: 128", "  image_size: 2049", "embed.image_size: 2049 is not valid: .* less than or equal to 2048"),
         ("  skin_prompts: >-\n", "  skin_prompts: '|'\n  spare: >-\n", "flag.skin_prompts: '|' holds no text. Valid: one or more"),
         ("    a photo of {} |", "    a photo |", "'a photo' has no place for the prompt. Valid: texts with {}"),
     ],

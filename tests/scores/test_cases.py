@@ -33,6 +33,14 @@ def test_a_case_of_three_photos_is_what_its_formula_says(pooling, expected):
 
 
 @pytest.mark.parametrize("how", POOLS)
+def test_without_rows_there_are_no_cases(how):
+    together, first = pooled(PROBS[:0], CASES[:0], Pooling(how))
+    assert together.shape == (0, 3)
+    assert together.dtype == PROBS.dtype
+    assert first.shape == (0,)
+
+
+@pytest.mark.parametrize("how", POOLS)
 def test_a_case_of_one_photo_has_exactly_its_answer_and_copies_say_what_one_says(how):
     together, first = pooled(PROBS, CASES, Pooling(how, 0.7))
     assert np.array_equal(together[[0, 2]], PROBS[first[[0, 2]]])

@@ -61,9 +61,11 @@ class _Rows:
     patients: np.ndarray  # [N]
 
 
-def _of_cases(photo: _Rows, cases: np.ndarray, pooling: Pooling) -> _Rows:
-    """A row a case, where all its photos bear one label."""
+def _of_cases(photo: _Rows, cases: np.ndarray, pooling: Pooling) -> _Rows | None:
+    """A row a case, where all its photos bear one label; None where there is no such case, and nothing to choose on."""
     kept = of_one_label(photo.labels, cases)
+    if not kept.any():
+        return None
     together, first = pooled(photo.probs[kept], cases[kept], pooling)
     return _Rows(photo.labels[kept][first], together, photo.patients[kept][first])
 

@@ -11,17 +11,32 @@ from dermlab.run import paths
 from dermlab.run.errors import ContractError
 
 OTHER = "other"
+DROP = "drop"  # in the ledger, and of readers: the photo is left out
+CANNOT_TELL = "cannot tell"  # of readers
+NO_CLASS = (DROP, CANNOT_TELL)  # answers that name none
+THEN = " > "  # between the classes of an answer that names several, the likeliest first
+
+
+def why_no_class(name: str) -> str:
+    """Why no class may have this name, or decisions and answers could not be told apart; empty where it may."""
+    if name.casefold() in NO_CLASS:
+        return "which is what a reviewer says in place of a class"
+    return f"as `{THEN}` stands between the classes of a reviewer's answer" if THEN in f" {name} " else ""
 
 
 @dataclass(frozen=True)
 class Classes:
-    """`targets`: the K names, in label order. Every other diagnosis belongs to the pool `other`."""
+    """`targets`: the K names, in label order. Every other diagnosis belongs to the pool `other`. Raises ContractError for fewer than two,
+    for a name that stands twice, and for one that means something else (`other`, and as of `why_no_class`)."""
 
     targets: tuple[str, ...]
 
     def __post_init__(self) -> None:
         if len(self.targets) < 2 or len(set(self.targets)) != len(self.targets) or OTHER in self.targets:
             raise ContractError(f"Classes must be two or more different names, none of them `{OTHER}`: {self.targets}")
+        for name in self.targets:
+            if why := why_no_class(name):
+                raise ContractError(f"A class cannot be named {name!r}, {why}. Rename it in the source, and lock again.")
 
     @property
     def names(self) -> tuple[str, ...]:

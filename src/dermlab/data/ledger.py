@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermlab.data.classes import Classes
+from dermlab.data.classes import DROP, Classes
 from dermlab.data.lines import LAST, READERS, as_table, mended_id, read_lines
 from dermlab.run.errors import ContractError
 
 HEADER = ("image_id", "from_label", "to_label", "reason", *LAST)
-DROP = "drop"
 CONCLUDE = "Conclude it anew: `dermlab review --conclude`."
 
 

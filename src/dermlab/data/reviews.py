@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermlab.data.classes import Classes
-from dermlab.data.ledger import DROP
+from dermlab.data.classes import CANNOT_TELL, DROP, NO_CLASS, THEN, Classes
 from dermlab.data.lines import LAST, as_table, mended_id, read_lines
 from dermlab.data.readers import as_known, read_readers
 from dermlab.run import paths
@@ -21,13 +20,10 @@ from dermlab.run.errors import ContractError
 
 HEADER = ("image_id", "answer", "confidence", "seconds", "mode", "page", "place", "reason", *LAST)
 QUESTION = ["page", "place", "image_id"]  # names one question put to one reader: on a page a photo may be asked about twice
-CANNOT_TELL = "cannot tell"
-THEN = " > "  # between the classes of an answer that names several, the likeliest first
 CONFIDENCE = ("sure", "likely", "unsure")
 # How a photo was shown: without its label; with label and suggestion; with what the readers who differ had said.
 BLIND, OPEN, ADJUDICATION = MODES = ("blind", "open", "adjudication")
 MOST_SECONDS = 86_400
-NO_CLASS = (DROP, CANNOT_TELL)  # answers that name none
 
 
 @dataclass(frozen=True)
@@ -56,13 +52,6 @@ def page_of(names: pd.Series) -> pd.Series:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def why_no_class(name: str) -> str:
-    """Why no class may have this name, or answers could not be told apart; empty where it may."""
-    if name.casefold() in NO_CLASS:
-        return "which is what a reviewer says in place of a class"
-    return f"as `{THEN}` stands between the classes of a reviewer's answer" if THEN in f" {name} " else ""
 
 
 def first_answer(answer: pd.Series) -> pd.Series:
@@ -178,11 +167,7 @@ def read_said(path: Path = paths.REVIEWS) -> pd.DataFrame:
 
 
 def record_of(said: pd.DataFrame, catalog: pd.DataFrame, classes: Classes, path: Path = paths.REVIEWS) -> Record:
-    """What counts of the lines of a record (`read_said`). Raises ContractError where an answer could not name a class, as of a source that
-    was locked before this was asked."""
-    for name in classes.targets:
-        if why := why_no_class(name):
-            raise ContractError(f"{paths.SOURCE}: a class cannot be named {name!r}, {why}. Rename it in the source, and lock again.")
+    """What counts of the lines of a record (`read_said`)."""
     answers = last_answers(said)
     aside = unfit(answers.sort_index(), catalog, classes)
     named = tuple(f"{path}, line {line}, image {answers.at[line, 'image_id']!r}: {why}" for line, why in aside.items())

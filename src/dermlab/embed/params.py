@@ -4,14 +4,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from dermlab.model.names import BackboneName
+from dermlab.model.names import LARGEST_IMAGE, BackboneName
 from dermlab.run.params import Block, StageParams, Whole
 
 MEDSIGLIP, PATCH = "medsiglip", 14
 
 
 class EmbedParams(Block):
-    image_size: Annotated[Whole, Field(ge=32)]
+    image_size: Annotated[Whole, Field(ge=32, le=LARGEST_IMAGE)]
     """Side in pixels of the square that the backbone sees, in training and at test."""
 
 

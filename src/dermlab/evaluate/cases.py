@@ -13,7 +13,7 @@ from dermlab.model.calibration import Calibration
 from dermlab.scores.bootstrap import interval, resample
 from dermlab.scores.cases import Pooling, has_several, of_one_label
 from dermlab.scores.counts import Counts, recall
-from dermlab.scores.predictions import case_predictions
+from dermlab.scores.predictions import case_predictions, scored_rows
 from dermlab.scores.ranking import over_targets
 
 PREFIX = "case_"
@@ -23,24 +23,29 @@ LEAST = 30  # cases that must have so many photos
 
 
 def by_case(predictions: pd.DataFrame, train_labels: pd.Series, classes: Classes, pooling: Pooling, bins: int) -> dict[str, float]:
-    """The headline of metrics/case.json, its names begun with `case_`; empty where no case has several photos, for it would be the photos'.
-    predictions: of the test split, with cases; train_labels: the catalog's, of all training rows."""
+    """The headline of metrics/case.json, its names begun with `case_`; empty where no case has several photos, for it would be the photos',
+    and where no case of a target class has photos of one label. predictions: of the test split, with cases; train_labels: the catalog's, of
+    all training rows."""
     if not has_several(predictions[CASE].to_numpy(str)):
         return {}
     cases = case_predictions(predictions, pooling)
+    if scored_rows(cases).empty:
+        return {}
     found = evaluate(cases["label"], cases[prob_columns(classes)].to_numpy(), train_labels, classes, bins)
     return {PREFIX + name: value for name, value in found.headline.items()}
 
 
 def numbers(predictions: pd.DataFrame, classes: Classes, calibration: Calibration, bootstrap: int) -> dict[str, Any]:
     """What metrics/evaluate.json says of cases: how many there are, how they were put together, `photos`, what each further photo of a
-    case gains, and `tiers`, how far what was promised of answers holds. Empty where no case has several."""
+    case gains, and `tiers`, how far what was promised of answers holds. Empty where no case has several, and where `by_case` is."""
     names = predictions[CASE].to_numpy(str)
     if not has_several(names):
         return {}
     alike = of_one_label(predictions["label"].to_numpy(str), names)
     pooling, counts = calibration.pooling, pd.Series(names[alike]).value_counts()
     cases = case_predictions(predictions, pooling)
+    if scored_rows(cases).empty:
+        return {}
     tiers = calibration.case_tiers or calibration.tiers
     return {
         "cases": len(counts),

@@ -19,15 +19,15 @@ from dermlab.scores.proportions import share_interval
 
 
 def groups_on_test(predictions: pd.DataFrame, groups: Sequence[Group], pooling: Pooling) -> dict[str, list[dict[str, Any]]]:
-    """`photo`, and `case` where a case has several photos: of each group what `_scored` says. Empty without groups. predictions: of the
-    test split, with cases."""
+    """`photo`, and `case` where a case has several photos, and one of a target class photos of one label: of each group what `_scored`
+    says. Empty without groups. predictions: of the test split, with cases."""
     if not groups:
         return {}
     scored = scored_rows(predictions)
     found = {"photo": [_scored(scored, group) for group in groups]}
     if has_several(predictions[CASE].to_numpy(str)):
         cases = scored_rows(case_predictions(predictions, pooling))
-        found["case"] = [_scored(cases, group.of_cases()) for group in groups]
+        found |= {"case": [_scored(cases, group.of_cases()) for group in groups]} if len(cases) else {}
     return found
 
 

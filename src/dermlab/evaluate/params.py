@@ -13,7 +13,8 @@ class EvaluateParams(Block):
     ece_bins: Positive
     """Bins of the calibration plot."""
     bootstrap: Annotated[Whole, Field(ge=100)]
-    """Resamples of patients behind every interval."""
+    """Resamples of patients behind the intervals of the headline, each class, tiers, subgroups, cases, raters and the balance of classes.
+    Those of sets, gaps, groups of classes, what is unfamiliar by group, and the photo alone need none."""
 
 
 class Params(StageParams):

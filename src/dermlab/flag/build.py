@@ -106,7 +106,7 @@ def build_flags(
             "label_issue": verdict.label_issue,
             "neighbours": [tuple(ids[k] for k in of if k >= 0) for of in near[:, :SHOWN]],
             "duplicate_of": copied["duplicate_of"],
-            "outlier_score": outlier_score(similarity),
+            "outlier_score": outlier_score(near, similarity),
             "not_skin_score": not_skin_scores,
             "leak": copied["leak"],
             "protected": np.isin(labels, rarest_third(rows_per_class(labels, classes.other))),

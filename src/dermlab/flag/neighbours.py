@@ -114,14 +114,21 @@ class _Members:
         return torch.from_numpy(row[inside]), torch.from_numpy(column[inside] - columns.start)
 
 
-def outlier_score(similarity: np.ndarray) -> np.ndarray:
-    """float32 [N] in 0..1 from the similarities [N, k] of each row's neighbours; higher is odder.
+def outlier_score(rows: np.ndarray, similarity: np.ndarray) -> np.ndarray:
+    """float32 [N] in 0..1 from each row's neighbours `rows` [N, k] (-1: none) and their similarities [N, k]; higher is odder.
 
     1 - 2^(-d / m), with d the mean cosine distance to the neighbours and m the median d: the usual row has 0.5, one twice as
-    far off 0.75. A monotone map of d, and of cleanlab's 1 - exp(-t d / m) (Kuan & Mueller 2022) with t = ln 2.
+    far off 0.75. A monotone map of d, and of cleanlab's 1 - exp(-t d / m) (Kuan & Mueller 2022) with t = ln 2. A row without any
+    neighbour, of which nothing is known, counts as the usual one.
     """
-    distance = (1 - similarity.astype(np.float64)).mean(axis=1)
-    return (1 - np.exp2(-distance / max(float(np.median(distance)), 1e-9))).astype(np.float32)
+    there = rows >= 0  # a neighbour that is missing is not one far off: the patient with most photos has few of others
+    count, total = there.sum(axis=1), np.where(there, 1 - similarity.astype(np.float64), 0).sum(axis=1)
+    known = count > 0
+    score = np.full(len(rows), 0.5, np.float32)
+    if known.any():
+        distance = total[known] / count[known]
+        score[known] = 1 - np.exp2(-distance / max(float(np.median(distance)), 1e-9))
+    return score
 
 
 def votes(rows: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:

@@ -127,7 +127,8 @@ def confident_learning(labels: np.ndarray, probs: OutOfFoldProbabilities) -> Ver
     A row is an issue where its probability of another class reaches that class's threshold, the mean probability the class has
     on rows that bear its label. Quality is the normalised margin, (p(given) - max p(any other class) + 1) / 2.
     A class no row of which has any probability of it (one patient's alone, out-of-fold) cannot be judged: its threshold would be
-    0 and every row would reach it. Its rows are no issue and of quality 1, and no row is held to be of it.
+    0 and every row would reach it. Its rows are no issue and of quality 1, and no row is held to be of it, where there is another class.
+    A row wholly on such classes says nothing of the others, which count as equally likely.
     """
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
@@ -142,10 +143,12 @@ def confident_learning(labels: np.ndarray, probs: OutOfFoldProbabilities) -> Ver
     if len(judged_classes) > 1:
         given = np.searchsorted(judged_classes, labels[judged])
         among = mean[np.ix_(judged, judged_classes)].astype(np.float64)
+        among[among.sum(axis=1) == 0] = 1  # a file may hold zeros and ones alone
         among /= among.sum(axis=1, keepdims=True)
         label_issue[judged] = find_label_issues(given, among, filter_by="confident_learning", n_jobs=1)
         quality[judged] = np.clip(get_label_quality_scores(given, among, method="normalized_margin"), 0, 1)
-    suggested = likeliest_other(labels, mean)
+    can_be = np.isin(np.arange(mean.shape[1]), judged_classes)
+    suggested = likeliest_other(labels, np.where(can_be, mean, -0.5))  # before the given class, whose -1 is the last resort
     return Verdict(label_issue, quality, suggested, mean[rows, suggested].astype(np.float32))
 
 

@@ -7,8 +7,8 @@ from itertools import chain
 
 import pandas as pd
 
+from dermlab.data.classes import why_no_class
 from dermlab.data.questionnaire import PREFIX
-from dermlab.data.reviews import why_no_class
 from dermlab.lock.answers import answers_of
 from dermlab.lock.columns import check_apart, class_columns, column_of, label_of_ticks, no_people, usual_patients, what_to_write
 from dermlab.lock.contents import judged, said_of

@@ -58,7 +58,7 @@ def build_manifest(
                 draft, counts_of_rule = variant.rule(draft, ledger, params)
                 counts |= counts_of_rule
     after = draft["label"].value_counts()
-    _check_no_class_emptied(before, after, classes)
+    _check_no_class_emptied(before, after, classes, params.ledger)
 
     val = keep_pool(parts["val"], params.other_ratio, order["val"])
     kept = {**parts, "train": draft, "val": val}
@@ -96,11 +96,11 @@ def _with_flags(train: pd.DataFrame, flags: pd.DataFrame) -> pd.DataFrame:
     return joined.astype({"label_issue": bool, "leak": bool})
 
 
-def _check_no_class_emptied(before: pd.Series, after: pd.Series, classes: Classes) -> None:
+def _check_no_class_emptied(before: pd.Series, after: pd.Series, classes: Classes, ledger: str) -> None:
     emptied = [name for name in classes.targets if before.get(name, 0) and not after.get(name, 0)]
     if emptied:
         raise ContractError(
-            f"The ledger data/relabels.csv takes every training row of: {', '.join(emptied)}. A model cannot learn a class "
+            f"The ledger {ledger} takes every training row of: {', '.join(emptied)}. A model cannot learn a class "
             "without rows: leave some of its lines out, or lock a source with more images of it."
         )
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dermlab.data.ledger import DROP
+from dermlab.data.classes import DROP
 from dermlab.data.lines import READERS
 from dermlab.data.shares import mixed, whole
 from dermlab.manifest.params import ManifestParams

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from dermlab.data.classes import Classes
 from dermlab.data.questionnaire import Questionnaire
-from dermlab.model.names import BackboneName
+from dermlab.model.names import LARGEST_IMAGE, BackboneName
 from dermlab.run.errors import ContractError
 
 FORMAT = 5
@@ -77,7 +77,7 @@ class Description(Said):
 
     format: Literal[5, 4]
     backbone: SaidBackbone
-    image_size: Annotated[int, Field(ge=16, le=2048)]
+    image_size: Annotated[int, Field(ge=16, le=LARGEST_IMAGE)]
     classes: tuple[Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+$")], ...]
     questionnaire: Questionnaire
     prior: tuple[Annotated[float, Field(ge=0, le=1)], ...]

@@ -13,6 +13,7 @@ BACKBONES = (
     "timm:hf-hub:<org>/<name>[@<revision>]", "hf:<name>[@<revision>]",
 )  # fmt: skip
 HUB = "hf-hub:"
+LARGEST_IMAGE = 2048  # side in pixels of what a backbone sees; a model that says more is not read
 MEDSIGLIP_REPOSITORY = "google/medsiglip-448"
 WITHOUT_TEXT = ("lite0", "timm")  # families of backbones that have no text tower beside the image tower
 

@@ -12,9 +12,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from dermlab.data.classes import Classes
-from dermlab.data.ledger import DROP
-from dermlab.data.reviews import ADJUDICATION, BLIND, CANNOT_TELL, first_answer, last_answers, page_of
+from dermlab.data.classes import CANNOT_TELL, DROP, Classes
+from dermlab.data.reviews import ADJUDICATION, BLIND, first_answer, last_answers, page_of
 from dermlab.review.opinions import encoded, is_flagged, opinions_of, probabilities_of_flags
 from dermlab.run.progress import progress
 from dermlab.scores.agreement import alpha, alpha_sums

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dermlab.data.classes import Classes
-from dermlab.data.ledger import DROP, HEADER
+from dermlab.data.classes import CANNOT_TELL, DROP, Classes
+from dermlab.data.ledger import HEADER
 from dermlab.data.lines import READERS, read_lines
-from dermlab.data.reviews import CANNOT_TELL
 from dermlab.review.opinions import adjudicated, encoded, is_flagged, opinions_of, probabilities_of_flags, said_drop
 from dermlab.review.params import ReviewParams
 from dermlab.review.posterior import posterior

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermlab.data.classes import Classes
-from dermlab.data.ledger import DROP, HEADER, read_ledger
+from dermlab.data.classes import DROP, Classes
+from dermlab.data.ledger import HEADER, read_ledger
 from dermlab.data.lines import READERS, check_new, with_lines
 from dermlab.review.conclude import check_classes_remain
 from dermlab.run import paths

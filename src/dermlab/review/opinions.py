@@ -3,9 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from dermlab.data.classes import Classes
-from dermlab.data.ledger import DROP
-from dermlab.data.reviews import ADJUDICATION, CANNOT_TELL, first_answer, last_answers
+from dermlab.data.classes import CANNOT_TELL, DROP, Classes
+from dermlab.data.reviews import ADJUDICATION, first_answer, last_answers
 
 
 def opinions_of(answers: pd.DataFrame) -> pd.DataFrame:

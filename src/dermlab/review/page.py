@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from dermlab.data.ledger import DROP, HEADER
+from dermlab.data.classes import DROP
+from dermlab.data.ledger import HEADER
 from dermlab.data.shards import Shards
 from dermlab.review.html import LARGE, in_page, render
 from dermlab.review.queue import Queue

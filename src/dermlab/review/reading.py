@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermlab.data.classes import Classes
-from dermlab.data.ledger import DROP
+from dermlab.data.classes import CANNOT_TELL, DROP, THEN, Classes
 from dermlab.data.questionnaire import Questionnaire
-from dermlab.data.reviews import ADJUDICATION, CANNOT_TELL, CONFIDENCE, HEADER, OPEN, THEN, page_name, question_name
+from dermlab.data.reviews import ADJUDICATION, CONFIDENCE, HEADER, OPEN, page_name, question_name
 from dermlab.data.shards import Shards
 from dermlab.review.draw import Cases, Sheet
 from dermlab.review.html import in_page, render

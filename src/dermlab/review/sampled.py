@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from dermlab.data.ledger import DROP
-from dermlab.data.reviews import CANNOT_TELL
+from dermlab.data.classes import CANNOT_TELL, DROP
 from dermlab.review.opinions import opinions_of
 from dermlab.review.sample import STRATA
 from dermlab.scores.strata import stratified_share

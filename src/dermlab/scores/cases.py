@@ -22,14 +22,14 @@ def has_several(cases: np.ndarray) -> bool:
 
 def pooled(probs: np.ndarray, cases: np.ndarray, pooling: Pooling) -> tuple[np.ndarray, np.ndarray]:
     """Each case's probabilities [M, C], of the kind of `probs`, rows sum to 1; and int [M], its first row. probs: float [N, C];
-    cases: names [N]. Cases are sorted by name; one of a single photo has exactly the photo's answer.
+    cases: names [N]. Cases are sorted by name; one of a single photo has exactly the photo's answer. Without rows there are no cases.
 
     `logmean`: the mean of the n photos' log-probabilities, times n^independence, so that independent photos multiply (a product of
     experts, Hinton 2002) and copies of one photo say what one says. `mean`, `max`: of the probabilities.
     """
     _, first, case, count = np.unique(cases, return_index=True, return_inverse=True, return_counts=True)
     order = np.argsort(case, kind="stable")
-    rows, begins = probs[order].astype(np.float64), np.concatenate([[0], np.cumsum(count)[:-1]])
+    rows, begins = probs[order].astype(np.float64), np.cumsum(count) - count
     if pooling.how == LOGMEAN:
         total = np.add.reduceat(np.log(np.maximum(rows, TINY)), begins)
         logits = total / count[:, None] * count[:, None] ** pooling.independence

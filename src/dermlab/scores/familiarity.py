@@ -31,9 +31,9 @@ class Familiarity:
         return self.similarity(features) >= self.threshold
 
 
-def nearest(similarity: np.ndarray) -> np.ndarray:
-    """Mean of the NEAREST largest of each row."""
-    count = min(NEAREST, similarity.shape[1])
+def nearest(similarity: np.ndarray, most: int = NEAREST) -> np.ndarray:
+    """float [N]: the mean of the `most` largest of each row, of all where it has fewer. similarity: float [N, M]."""
+    count = min(most, similarity.shape[1])
     return np.partition(similarity, -count, axis=1)[:, -count:].mean(axis=1)
 
 

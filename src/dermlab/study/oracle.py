@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermlab.data.ledger import DROP, HEADER
+from dermlab.data.classes import DROP
+from dermlab.data.ledger import HEADER
 from dermlab.data.tables import FLAGS, TRUTH, read_table
 from dermlab.report.truth import GARBAGE
 from dermlab.run import paths

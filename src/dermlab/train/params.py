@@ -74,8 +74,9 @@ class Params(StageParams):
     `timm:<name>`, `hf:<name>`, `open_clip:hf-hub:<org>/<name>`, `timm:hf-hub:<org>/<name>`; the last three with or without
     `@<revision>`."""
     seed: Count
-    """Of training, of the draw of `other`, of the held-out fold and of the photos that say what is familiar; data and the flags' folds
-    have seeds of their own."""
+    """Of training, of the draw of `other`, of the held-out fold, of the photos that say what is familiar, of the folds of validation
+    patients on which a chosen tau is tried (`chosen_tau_holds`), and of the validation patients who say which classes share a threshold of
+    the sets, and of the report's resamples; data and the flags' folds have seeds of their own."""
     train: TrainParams
 
     @field_validator("train")
