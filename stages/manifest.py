@@ -12,7 +12,7 @@ import pandas as pd
 from dermlab.data.classes import read_classes
 from dermlab.data.json_files import write_json
 from dermlab.data.ledger import HEADER, read_ledger
-from dermlab.data.lines import lines_only_in_commit
+from dermlab.data.lines import lost_lines
 from dermlab.data.rows import read_rows
 from dermlab.data.tables import FLAGS, HELD_OUT_FOLD, MANIFEST, read_table, write_table
 from dermlab.manifest.build import build_manifest
@@ -42,8 +42,8 @@ def main() -> None:
     )
     if params.manifest.fold:
         say(f"      held-out fold {params.manifest.held_out}: {kept[HELD_OUT_FOLD]} training rows, to be predicted")
-    if "relabeled" in params.variants and (missing := lines_only_in_commit(decisions)):
-        say(f"      {decisions} lacks {missing} lines of the last commit; `git checkout {decisions}` brings them back")
+    if "relabeled" in params.variants and (lost := lost_lines(decisions)):
+        say(f"      {lost}")
     if "relabeled" in params.variants and not len(ledger):
         say(f"      {decisions} has no lines, so `relabeled` changes nothing")
 
