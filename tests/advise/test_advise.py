@@ -60,6 +60,8 @@ FROZEN = {"train__finetune_epochs": 0}
         ("agreed", {"noise": 0.19}, {"noise": 0.2}),
         ("briefly", {"noise": 0.2}, {**FROZEN, "noise": 0.2}),
         ("gce", {"noise": 0.2}, {"noise": 0.19}),
+        ("naive-tuned", {"noise": 0.2}, {"noise": 0.19}),
+        ("naive-drop", {**FROZEN, "noise": 0.2}, {"noise": 0.2}),
         ("agreed-tuned", {"noise": 0.2, "variant": "agreed"}, {**FROZEN, "noise": 0.2}),
         ("softened-tuned", {"noise": 0.2, "train__adapt": "lora"}, {**FROZEN, "noise": 0.2}),
         ("distributed", {"several_labels": True}, {}),
